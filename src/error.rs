@@ -1,0 +1,82 @@
+//! What can go wrong with a call, and how JavaScript is told.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a call was rejected. No variant holds a token, a password or a session's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server took the call but did not answer in time; it may or may not have acted.
+    Timeout {
+        /// The server, as `host:port` or a path.
+        server: String,
+        /// How long the call waited.
+        waited: Duration,
+    },
+    /// No server could be reached in time; nothing was done.
+    Connection {
+        /// The server, as `host:port` or a path.
+        server: String,
+        /// Why, in words, and what to look at.
+        reason: String,
+    },
+    /// The server refused.
+    Redis {
+        /// The first word of its error: `OOM`, `WRONGPASS`, `NOPERM`.
+        code: String,
+        /// The rest of its error.
+        detail: String,
+    },
+    /// What lies under the session's key, or the owner's index, is not ours.
+    Corrupt,
+    /// A bug of ours. The call may or may not have acted.
+    Internal,
+}
+
+impl Error {
+    /// The `code` of the error in JavaScript.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "ERR_SESSIONS_TIMEOUT",
+            Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
+            Self::Redis { .. } => "ERR_SESSIONS_REDIS",
+            Self::Corrupt => "ERR_SESSIONS_CORRUPT",
+            Self::Internal => "ERR_SESSIONS_INTERNAL",
+        }
+    }
+
+    /// The `redisCode` of the error in JavaScript.
+    #[must_use]
+    pub fn redis_code(&self) -> Option<&str> {
+        match self {
+            Self::Redis { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout { server, waited } => write!(
+                f,
+                "redis at {server} did not answer within {} ms: the call may or may not have \
+                 taken effect",
+                waited.as_millis()
+            ),
+            Self::Connection { server, reason } => {
+                write!(f, "cannot reach redis at {server}: {reason}")
+            }
+            Self::Redis { code, detail } => write!(f, "redis refused: {code} {detail}"),
+            Self::Corrupt => f.write_str(
+                "cannot read the session: what redis holds under its key was not written by \
+                 this package (kill or killAll removes it)",
+            ),
+            Self::Internal => f.write_str("a bug in @spots-tech/sessions: please report it"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

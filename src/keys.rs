@@ -1,0 +1,98 @@
+//! Redis key names. No other module spells one.
+//!
+//! Head and tail have a fixed width, so no two (route, app, id) share a name whatever the app is
+//! called. The part in braces is the hash tag: it puts all keys of an owner in one slot, and it is
+//! never empty, even for an app called "}".
+
+use crate::token::{Route, SessionId};
+
+/// The key of one session: `spots:{<route>:<app>}:s:<id>`.
+#[must_use]
+pub fn session(route: Route, app: &[u8], id: &SessionId) -> Vec<u8> {
+    let mut key = session_prefix(route, app);
+    key.extend_from_slice(id.as_bytes());
+    key
+}
+
+/// What the keys of all sessions of a route in an app begin with; the session's id follows.
+#[must_use]
+pub fn session_prefix(route: Route, app: &[u8]) -> Vec<u8> {
+    spell(route, app, b"}:s:")
+}
+
+/// The key of an owner's index: `spots:{<route>:<app>}:o`.
+#[must_use]
+pub fn index(route: Route, app: &[u8]) -> Vec<u8> {
+    spell(route, app, b"}:o")
+}
+
+fn spell(route: Route, app: &[u8], tail: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(b"spots:{01234567:}:s:".len() + 22 + app.len());
+    key.extend_from_slice(b"spots:{");
+    key.extend_from_slice(&route.to_hex());
+    key.push(b':');
+    key.extend_from_slice(app);
+    key.extend_from_slice(tail);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::token::Token;
+    use proptest::prelude::*;
+
+    fn id(token: &[u8]) -> SessionId {
+        Token::new(Cow::Borrowed(token)).id()
+    }
+
+    /// Short names made of the characters that keys themselves use: the likeliest to collide.
+    fn name() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop::sample::select(b"}{:so-_a0".to_vec()), 1..6)
+    }
+
+    /// What Redis Cluster hashes: the text between the first "{" and the next "}".
+    fn hash_tag(key: &[u8]) -> &[u8] {
+        let open = key.iter().position(|&b| b == b'{').unwrap();
+        let length = key[open + 1..].iter().position(|&b| b == b'}').unwrap();
+        &key[open + 1..open + 1 + length]
+    }
+
+    proptest! {
+        #[test]
+        fn different_sessions_and_indexes_have_different_keys(
+            apps in (name(), name()), owners in (name(), name()), tokens in (name(), name())
+        ) {
+            let routes = (Route::of_owner(&apps.0, &owners.0), Route::of_owner(&apps.1, &owners.1));
+            let place = (routes.0, &apps.0) == (routes.1, &apps.1);
+            prop_assert_eq!(
+                session(routes.0, &apps.0, &id(&tokens.0)) == session(routes.1, &apps.1, &id(&tokens.1)),
+                place && tokens.0 == tokens.1
+            );
+            prop_assert_eq!(index(routes.0, &apps.0) == index(routes.1, &apps.1), place);
+            prop_assert_ne!(index(routes.0, &apps.0), session(routes.1, &apps.1, &id(&tokens.1)));
+        }
+
+        #[test]
+        fn keys_of_an_owner_share_a_hash_tag_that_is_not_empty(app in name(), owner in name()) {
+            let route = Route::of_owner(&app, &owner);
+            let (session, index) = (session(route, &app, &id(b"t")), index(route, &app));
+            prop_assert_eq!(hash_tag(&session), hash_tag(&index));
+            prop_assert!(!hash_tag(&index).is_empty());
+        }
+    }
+
+    #[test]
+    fn keys_read_as_documented() {
+        let route = Route::of_owner(b"a", b"b");
+        let id = id(b"t");
+        let text = std::str::from_utf8(id.as_bytes()).unwrap();
+        assert_eq!(index(route, b"app"), b"spots:{bfd8d48c:app}:o");
+        assert_eq!(
+            session(route, b"app", &id),
+            format!("spots:{{bfd8d48c:app}}:s:{text}").as_bytes()
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! The session engine of `@spots-tech/sessions`: users' sessions in Redis, or in memory.
+//!
+//! `binding → engine → store → {record, keys, token}`; nothing points back, and only `binding`
+//! knows Node. `call` and `answers` are the two sides of the boundary with JavaScript.
+
+pub mod answers;
+#[cfg(feature = "node")]
+mod binding;
+pub mod call;
+pub mod engine;
+pub mod error;
+pub mod keys;
+pub mod record;
+pub mod store;
+pub mod token;

@@ -1,0 +1,226 @@
+//! A session as it is stored: lines of JSON, and how merge patches fold into the data.
+//!
+//! Line 1 is the owner, line 2 tells about the session, line 3 is the data as created, and every
+//! further line is a merge patch, oldest first. JSON text has no raw newline, so a line break is
+//! always ours. Values are copied as text: nothing is ever re-encoded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A record every line of which was checked to be exactly one JSON value of the right kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    owner: &'a str,
+    about: &'a str,
+    data: &'a str,
+    /// The patches with the newline before each: empty, or lines.
+    patches: &'a str,
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Record(redacted)")
+    }
+}
+
+/// What lies under a session's key is not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt;
+
+/// Spells the record of a new session. `owner` and `data` are JSON.
+#[must_use]
+pub fn spell(owner: &str, created_at_ms: u128, data: &str) -> String {
+    format!("{owner}\n{{\"createdAt\":{created_at_ms}}}\n{data}")
+}
+
+impl<'a> Record<'a> {
+    /// Reads what lies under a session's key.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] unless every line is one JSON value: a string, then objects.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Corrupt)?;
+        let (owner, rest) = text.split_once('\n').ok_or(Corrupt)?;
+        let (about, rest) = rest.split_once('\n').ok_or(Corrupt)?;
+        let (data, patches) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
+        let record = Self {
+            owner,
+            about,
+            data,
+            patches,
+        };
+        let objects = [about, data].into_iter().chain(record.patches());
+        let valid = is_json(owner, '"') && objects.into_iter().all(|line| is_json(line, '{'));
+        valid.then_some(record).ok_or(Corrupt)
+    }
+
+    /// The owner, as JSON.
+    #[must_use]
+    pub fn owner(&self) -> &'a str {
+        self.owner
+    }
+
+    /// Appends what `get` answers, as JSON: `{"ownerId":…,"data":…}`.
+    pub fn write_answer(&self, out: &mut String) {
+        out.push_str("{\"ownerId\":");
+        out.push_str(self.owner);
+        out.push_str(",\"data\":");
+        self.write_data(out);
+        out.push('}');
+    }
+
+    /// The record with its patches folded into the data, once they have outgrown it.
+    #[must_use]
+    pub fn folded(&self) -> Option<String> {
+        if self.patches.len() < self.data.len() {
+            return None;
+        }
+        let mut folded = format!("{}\n{}\n", self.owner, self.about);
+        self.write_data(&mut folded);
+        Some(folded)
+    }
+
+    fn patches(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.patches.split('\n').skip(1)
+    }
+
+    fn write_data(&self, out: &mut String) {
+        if self.patches.is_empty() {
+            out.push_str(self.data);
+            return;
+        }
+        let mut object = Object::default();
+        object.take(self.data, Object::set);
+        for patch in self.patches() {
+            object.take(patch, Object::merge);
+        }
+        object.write(out);
+    }
+}
+
+/// Whether a line is exactly one JSON value that begins with `first`.
+///
+/// `IgnoredAny` walks without recursion, so no depth of nesting overflows the stack, and it allows
+/// escaped lone surrogates, as `JSON.parse` does.
+fn is_json(line: &str, first: char) -> bool {
+    line.starts_with(first)
+        && !line.ends_with([' ', '\t', '\r'])
+        && serde_json::from_str::<IgnoredAny>(line).is_ok()
+}
+
+/// The members of a JSON object in their order, as text.
+#[derive(Default)]
+struct Object<'a> {
+    members: Vec<Option<(&'a str, &'a str)>>,
+    places: HashMap<Cow<'a, [u8]>, usize>,
+}
+
+impl<'a> Object<'a> {
+    /// Feeds the members of `text`, which was checked to be an object, to `set` or `merge`.
+    fn take(&mut self, text: &'a str, feed: fn(&mut Self, &'a str, &'a str)) {
+        let members = Members { object: self, feed };
+        let read = serde_json::Deserializer::from_str(text).deserialize_map(members);
+        debug_assert!(read.is_ok(), "a checked object can be read");
+    }
+
+    /// Sets a member: a known key keeps its place, a new one goes last.
+    fn set(&mut self, key: &'a str, value: &'a str) {
+        let place = *self
+            .places
+            .entry(identity(key))
+            .or_insert(self.members.len());
+        if place == self.members.len() {
+            self.members.push(None);
+        }
+        self.members[place] = Some((key, value));
+    }
+
+    /// Sets a member as a merge patch does: `null` removes it.
+    fn merge(&mut self, key: &'a str, value: &'a str) {
+        if value != "null" {
+            self.set(key, value);
+        } else if let Some(place) = self.places.remove(&identity(key)) {
+            self.members[place] = None;
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (i, (key, value)) in self.members.iter().flatten().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            out.push_str(key);
+            out.push(':');
+            out.push_str(value);
+        }
+        out.push('}');
+    }
+}
+
+/// What makes two keys the same one: their characters, however they are escaped.
+fn identity(key: &str) -> Cow<'_, [u8]> {
+    if key.contains('\\') {
+        // Bytes, as a key may hold a lone surrogate, which no `str` can.
+        let mut json = serde_json::Deserializer::from_str(key);
+        json.deserialize_bytes(Bytes)
+            .map_or(Cow::Borrowed(key.as_bytes()), Cow::Owned)
+    } else {
+        Cow::Borrowed(&key.as_bytes()[1..key.len() - 1])
+    }
+}
+
+/// Decodes a JSON string to the bytes it stands for; a lone surrogate becomes three bytes (WTF-8).
+///
+/// # Errors
+///
+/// [`Corrupt`] if the text is not one JSON string.
+pub fn decode_string(json: &str) -> Result<Vec<u8>, Corrupt> {
+    let mut read = serde_json::Deserializer::from_str(json);
+    let bytes = read.deserialize_bytes(Bytes).map_err(|_| Corrupt)?;
+    read.end().map_err(|_| Corrupt)?;
+    Ok(bytes)
+}
+
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Vec<u8>, E> {
+        Ok(text.as_bytes().to_vec())
+    }
+}
+
+struct Members<'o, 'a> {
+    object: &'o mut Object<'a>,
+    feed: fn(&mut Object<'a>, &'a str, &'a str),
+}
+
+impl<'a> Visitor<'a> for Members<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
+            (self.feed)(self.object, key.get(), value.get());
+        }
+        Ok(())
+    }
+}

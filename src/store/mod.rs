@@ -1,0 +1,35 @@
+//! Where sessions are kept: one set of operations, one implementation per target.
+
+pub mod memory;
+pub mod redis;
+
+use crate::answers::Answers;
+use crate::call::Call;
+use crate::token::Encoding;
+
+/// How new tokens are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Minting {
+    /// Bytes, route included: 16 to 1024.
+    pub size: usize,
+    /// How they become text.
+    pub encoding: Encoding,
+}
+
+/// A target that keeps sessions.
+pub enum Store {
+    /// Inside this process.
+    Memory(memory::MemoryStore),
+    /// One Redis server.
+    Redis(redis::RedisStore),
+}
+
+impl Store {
+    /// Carries out calls in their order and answers each.
+    pub async fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
+        match self {
+            Self::Memory(store) => store.run(calls, answers),
+            Self::Redis(store) => store.run(calls, answers).await,
+        }
+    }
+}

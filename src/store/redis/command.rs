@@ -1,0 +1,249 @@
+//! One call: its keys, its command, and what a reply to it means.
+
+use redis::{Cmd, Value};
+
+use super::super::Minting;
+use super::script::{self, Name};
+use crate::answers::Answers;
+use crate::call::{Operation, Ttl};
+use crate::error::Error;
+use crate::keys;
+use crate::record::Record;
+use crate::token::{self, Route, SessionId};
+
+/// How many sessions one step of `kill_all` removes; `kill_all.lua` has the same number.
+const KILLED_AT_ONCE: usize = 1000;
+
+/// A record is looked at for patches to fold when its length passes a power of two from here on.
+/// So it stays under four times its data or this, and folding costs no update more than a constant.
+const LONG: u64 = 4096;
+
+/// A call on its way.
+pub(super) struct Task<'c> {
+    /// Its place in the batch.
+    pub place: usize,
+    operation: &'c Operation<'c>,
+    app: &'c [u8],
+    route: Route,
+    id: Option<SessionId>,
+    /// The text of the token that `create` gives away.
+    minted: String,
+    /// The server does not know the script by its hash.
+    pub by_text: bool,
+    /// It was sent on a connection that broke, so it may have been carried out.
+    pub in_doubt: bool,
+    /// Why it must be sent again.
+    pub refused: Option<Error>,
+    /// `kill_all`: whether a session was removed, and the ids that are left.
+    killed: bool,
+    rest: Vec<Vec<u8>>,
+}
+
+/// What a reply leaves to be done.
+pub(super) enum Outcome {
+    /// Nothing.
+    Done,
+    /// The record under this key may be worth folding.
+    Long(Vec<u8>),
+    /// The task must be sent again, for what is left of it.
+    More,
+}
+
+impl<'c> Task<'c> {
+    /// Takes on a call. `None` if its token cannot be one of ours: there is no such session.
+    pub fn new(
+        place: usize,
+        operation: &'c Operation<'c>,
+        minting: Minting,
+    ) -> Result<Option<Self>, Error> {
+        let mut minted = String::new();
+        let (app, route, id) = match operation {
+            Operation::Create { app, owner, .. } => {
+                let route = Route::of_owner(app, owner.bytes());
+                let (text, token) = token::mint(route, minting.size, minting.encoding)
+                    .map_err(|_| Error::Internal)?;
+                minted = text;
+                (app, route, Some(token.id()))
+            }
+            Operation::KillAll { app, owner } => (app, Route::of_owner(app, owner.bytes()), None),
+            Operation::Get { app, token }
+            | Operation::Refresh { app, token, .. }
+            | Operation::Update { app, token, .. }
+            | Operation::Kill { app, token } => {
+                let Some(route) = token.route() else {
+                    return Ok(None);
+                };
+                (app, route, Some(token.id()))
+            }
+        };
+        Ok(Some(Self {
+            place,
+            operation,
+            app,
+            route,
+            id,
+            minted,
+            by_text: false,
+            in_doubt: false,
+            refused: None,
+            killed: false,
+            rest: Vec::new(),
+        }))
+    }
+
+    /// The command to send.
+    pub fn command(&self) -> Cmd {
+        let session = self.session_key();
+        let index = || keys::index(self.route, self.app);
+        let id = self
+            .id
+            .as_ref()
+            .map(SessionId::as_bytes)
+            .map_or(&[][..], |id| &id[..]);
+        match self.operation {
+            Operation::Get { .. } => {
+                let mut get = Cmd::with_capacity(2, session.len() + 3);
+                get.arg("GET").arg(session);
+                get
+            }
+            Operation::Create {
+                owner, data, ttl, ..
+            } => {
+                let mut create = self.script(Name::Create, &[&session, &index()]);
+                create
+                    .arg(id)
+                    .arg(ttl_ms(*ttl))
+                    .arg(owner.json())
+                    .arg(data.0);
+                create
+            }
+            Operation::Refresh { ttl, .. } => {
+                let mut refresh = self.script(Name::Refresh, &[&session, &index()]);
+                refresh.arg(id).arg(ttl_ms(*ttl));
+                refresh
+            }
+            Operation::Update { data, .. } => {
+                let mut update = self.script(Name::Update, &[&session]);
+                update.arg(data.0);
+                update
+            }
+            Operation::Kill { .. } => {
+                let mut kill = self.script(Name::Kill, &[&session, &index()]);
+                kill.arg(id);
+                kill
+            }
+            Operation::KillAll { owner, .. } => {
+                let mut kill_all = self.script(Name::KillAll, &[&index()]);
+                kill_all
+                    .arg(keys::session_prefix(self.route, self.app))
+                    .arg(owner.json());
+                for id in self.rest.iter().take(KILLED_AT_ONCE) {
+                    kill_all.arg(id);
+                }
+                kill_all
+            }
+        }
+    }
+
+    /// Answers the call with a reply that is no error.
+    pub fn answer(&mut self, reply: &Value, answers: &mut Answers) -> Outcome {
+        match (self.operation, reply) {
+            (Operation::Get { .. }, Value::Nil) => answers.absent(self.place),
+            (Operation::Get { .. }, Value::BulkString(bytes)) => match Record::parse(bytes) {
+                Ok(record) => answers.session(self.place, &record),
+                Err(_) => answers.reject(self.place, &Error::Corrupt),
+            },
+            (Operation::Create { .. }, Value::Int(_)) => answers.token(self.place, &self.minted),
+            (Operation::Refresh { .. }, Value::Int(found)) => {
+                answers.flag(self.place, *found != 0);
+            }
+            (Operation::Update { data, .. }, Value::Int(length)) => {
+                answers.flag(self.place, *length != 0);
+                let added = 1 + data.0.len() as u64;
+                if passes_power_of_two(length.unsigned_abs(), added) {
+                    return Outcome::Long(self.session_key());
+                }
+            }
+            // After a lost reply the session may be gone because this call removed it.
+            (Operation::Kill { .. }, Value::Int(killed)) => {
+                answers.flag(self.place, *killed != 0 || self.in_doubt);
+            }
+            (Operation::KillAll { .. }, Value::Array(reply)) => {
+                return self.answer_kill_all(reply, answers);
+            }
+            _ => answers.reject(self.place, &unexpected()),
+        }
+        Outcome::Done
+    }
+
+    fn answer_kill_all(&mut self, reply: &[Value], answers: &mut Answers) -> Outcome {
+        let Some((Value::Int(killed), left)) = reply.split_first() else {
+            answers.reject(self.place, &unexpected());
+            return Outcome::Done;
+        };
+        self.killed |= *killed > 0;
+        if self.rest.is_empty() {
+            self.rest = left.iter().filter_map(bytes).collect();
+        } else {
+            self.rest.drain(..self.rest.len().min(KILLED_AT_ONCE));
+        }
+        if self.rest.is_empty() {
+            answers.flag(self.place, self.killed || self.in_doubt);
+            Outcome::Done
+        } else {
+            Outcome::More
+        }
+    }
+
+    /// The error of a call that found no server before its deadline.
+    pub fn outage(&self, error: &Error) -> Error {
+        self.refused.as_ref().unwrap_or(error).clone()
+    }
+
+    /// Why the server could not take it the last time.
+    pub fn last_refusal(&self) -> Error {
+        self.refused.clone().unwrap_or(Error::Internal)
+    }
+
+    fn session_key(&self) -> Vec<u8> {
+        self.id
+            .map(|id| keys::session(self.route, self.app, &id))
+            .unwrap_or_default()
+    }
+
+    fn script(&self, name: Name, keys: &[&[u8]]) -> Cmd {
+        script::command(name, self.by_text, keys)
+    }
+}
+
+/// Answers a call whose token cannot be one of ours.
+pub(super) fn answer_absent(place: usize, operation: &Operation<'_>, answers: &mut Answers) {
+    match operation {
+        Operation::Get { .. } => answers.absent(place),
+        _ => answers.flag(place, false),
+    }
+}
+
+fn ttl_ms(ttl: Ttl) -> u64 {
+    ttl.map_or(0, std::num::NonZeroU64::get)
+}
+
+/// Whether a length that has grown by `added` is the first from [`LONG`] on with as many bits.
+fn passes_power_of_two(length: u64, added: u64) -> bool {
+    let before = length.saturating_sub(added);
+    length >= LONG && length.leading_zeros() < before.leading_zeros()
+}
+
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes.clone()),
+        _ => None,
+    }
+}
+
+fn unexpected() -> Error {
+    Error::Redis {
+        code: "ERR".into(),
+        detail: "its reply was not one of this command's".into(),
+    }
+}

@@ -1,0 +1,221 @@
+//! Keeps one connection to the server, and replaces it when it breaks or is found unfit.
+//!
+//! It connects at once, then only while calls wait: an idle instance has no timer.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use rand::TryRng as _;
+use redis::aio::MultiplexedConnection;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::connection::{self, unreachable};
+use super::settings::Settings;
+use crate::error::Error;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a connection that left a call unanswered may take to answer a PING.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A live connection, and its number among those of this link.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub connection: MultiplexedConnection,
+    number: u64,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Not connected; what the last attempt ran into.
+    Down(Option<Error>),
+    Up(Live),
+}
+
+/// What the supervising task and the calls share.
+struct Shared {
+    settings: Settings,
+    /// The state, and how many attempts were made.
+    state: watch::Sender<(State, u64)>,
+    waiting: Cell<usize>,
+    /// Told when a call begins to wait.
+    wanted: Notify,
+    /// The connection that must go.
+    unfit: Cell<u64>,
+    replace: Notify,
+}
+
+/// One connection to one server, for as long as this lives.
+pub(super) struct Link {
+    shared: Rc<Shared>,
+    supervisor: RefCell<Option<AbortHandle>>,
+}
+
+impl Link {
+    /// Begins to connect.
+    pub fn new(settings: Settings) -> Self {
+        let shared = Rc::new(Shared {
+            settings,
+            state: watch::Sender::new((State::Down(None), 0)),
+            waiting: Cell::new(0),
+            wanted: Notify::new(),
+            unfit: Cell::new(0),
+            replace: Notify::new(),
+        });
+        let supervisor = tokio::task::spawn_local(supervise(Rc::clone(&shared))).abort_handle();
+        Self {
+            shared,
+            supervisor: RefCell::new(Some(supervisor)),
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The connection, now or as soon as there is one.
+    ///
+    /// # Errors
+    ///
+    /// At the deadline, what the last attempt ran into; sooner if the server refuses us, which
+    /// waiting does not change.
+    pub async fn live(&self, deadline: Instant) -> Result<Live, Error> {
+        let mut state = self.shared.state.subscribe();
+        let before = match &*state.borrow_and_update() {
+            (State::Up(live), _) if self.shared.is_fit(live) => return Ok(live.clone()),
+            (_, attempts) => *attempts,
+        };
+        let _waiting = Waiting::new(&self.shared);
+        loop {
+            let changed = tokio::time::timeout_at(deadline, state.changed()).await;
+            match &*state.borrow_and_update() {
+                (State::Up(live), _) if self.shared.is_fit(live) => return Ok(live.clone()),
+                (State::Down(Some(refused @ Error::Redis { .. })), attempts)
+                    if *attempts > before =>
+                {
+                    return Err(refused.clone());
+                }
+                (state, _) if changed.is_err() => {
+                    let reason = match state {
+                        State::Down(reason) => reason.clone(),
+                        State::Up(_) => None,
+                    };
+                    return Err(reason.unwrap_or_else(|| {
+                        unreachable(&self.shared.settings, "it closed the connection")
+                    }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Replaces a connection that broke, or whose server does not take writes.
+    pub fn replace(&self, live: &Live) {
+        self.shared.replace(live.number);
+    }
+
+    /// Replaces a connection that left a call unanswered, unless it answers a PING.
+    pub fn suspect(&self, live: Live) {
+        let shared = Rc::downgrade(&self.shared);
+        tokio::task::spawn_local(async move {
+            if !answers_ping(live.connection).await
+                && let Some(shared) = Weak::upgrade(&shared)
+            {
+                shared.replace(live.number);
+            }
+        });
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(supervisor) = self.supervisor.take() {
+            supervisor.abort();
+        }
+    }
+}
+
+impl Shared {
+    fn is_fit(&self, live: &Live) -> bool {
+        live.number > self.unfit.get()
+    }
+
+    fn replace(&self, number: u64) {
+        self.unfit.set(self.unfit.get().max(number));
+        self.replace.notify_one();
+    }
+
+    fn set(&self, state: State) {
+        self.state.send_modify(|(old, attempts)| {
+            *old = state;
+            *attempts += 1;
+        });
+    }
+}
+
+/// Counts a waiting call, for as long as it waits.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.set(shared.waiting.get() + 1);
+        shared.wanted.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
+    }
+}
+
+async fn supervise(shared: Rc<Shared>) {
+    let mut pause = FIRST_PAUSE;
+    for number in 1.. {
+        match connection::open(&shared.settings).await {
+            Ok((connection, mut driver)) => {
+                let since = Instant::now();
+                shared.set(State::Up(Live { connection, number }));
+                loop {
+                    tokio::select! {
+                        () = &mut driver => break,
+                        () = shared.replace.notified() => {
+                            if shared.unfit.get() >= number {
+                                break;
+                            }
+                        }
+                    }
+                }
+                shared.set(State::Down(None));
+                // A server that drops every connection at once must not be hammered.
+                if since.elapsed() >= LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
+                    continue;
+                }
+            }
+            Err(error) => shared.set(State::Down(Some(error))),
+        }
+        while shared.waiting.get() == 0 {
+            shared.wanted.notified().await;
+        }
+        tokio::time::sleep(with_jitter(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Half to all of a pause, so that many processes do not come back at the same instant.
+fn with_jitter(pause: Duration) -> Duration {
+    let random = rand::rngs::SysRng.try_next_u32().unwrap_or(u32::MAX);
+    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0)
+}
+
+async fn answers_ping(mut connection: MultiplexedConnection) -> bool {
+    let ping = redis::cmd("PING");
+    let reply = tokio::time::timeout(PATIENCE, connection.send_packed_command(&ping)).await;
+    matches!(reply, Ok(Ok(_)))
+}

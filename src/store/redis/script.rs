@@ -1,0 +1,56 @@
+//! The Lua scripts, each one atomic step on one slot.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script};
+
+/// A script of `scripts/`, by the name of its file, which opens with its contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    Create,
+    Refresh,
+    Update,
+    Fold,
+    Kill,
+    KillAll,
+}
+
+const INDEX: &str = include_str!("scripts/index.lua");
+
+/// In the order of [`Name`].
+static SCRIPTS: LazyLock<[(String, Script); 6]> = LazyLock::new(|| {
+    [
+        [INDEX, include_str!("scripts/create.lua")].concat(),
+        [INDEX, include_str!("scripts/refresh.lua")].concat(),
+        include_str!("scripts/update.lua").to_owned(),
+        include_str!("scripts/fold.lua").to_owned(),
+        [INDEX, include_str!("scripts/kill.lua")].concat(),
+        [INDEX, include_str!("scripts/kill_all.lua")].concat(),
+    ]
+    .map(|code| {
+        let script = Script::new(&code);
+        (code, script)
+    })
+});
+
+/// Begins the command that runs a script: by its hash, or by its text where the server has not
+/// seen it. Keys and arguments follow.
+#[must_use]
+pub fn command(name: Name, by_text: bool, keys: &[&[u8]]) -> Cmd {
+    let (code, script) = &SCRIPTS[name as usize];
+    let mut command = Cmd::with_capacity(9, 512);
+    if by_text {
+        command.arg("EVAL").arg(code);
+    } else {
+        command.arg("EVALSHA").arg(script.get_hash());
+    }
+    command.arg(keys.len()).arg(keys);
+    command
+}
+
+/// The commands that make a server know every script.
+pub fn loads() -> impl Iterator<Item = Cmd> {
+    SCRIPTS
+        .iter()
+        .map(|(code, _)| redis::cmd("SCRIPT").arg("LOAD").arg(code).take())
+}

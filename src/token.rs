@@ -1,0 +1,289 @@
+//! Tokens: how they are minted, and what their text tells about where the session lies.
+//!
+//! A token carries its address: its first four bytes are its owner's route. Keys are spelled in
+//! `keys.rs`, not here.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rand::TryRng as _;
+use rand::rngs::{SysError, SysRng};
+use sha2::{Digest as _, Sha256};
+
+/// The longest token that is looked up, in characters. The longest that is minted, 1024 bytes in
+/// hex, has half as many.
+const LONGEST: usize = 4096;
+
+/// How the bytes of a new token become text. Only encodings that lose nothing are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// RFC 4648 section 4, with padding.
+    Base64,
+    /// RFC 4648 section 5, without padding, as Node writes it.
+    Base64Url,
+    /// Two lower-case digits a byte.
+    Hex,
+    /// One character from U+0000 to U+00FF a byte.
+    Latin1,
+}
+
+impl Encoding {
+    /// Reads Node's name of the encoding.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "base64" => Some(Self::Base64),
+            "base64url" => Some(Self::Base64Url),
+            "hex" => Some(Self::Hex),
+            "latin1" => Some(Self::Latin1),
+            _ => None,
+        }
+    }
+
+    fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Base64 => STANDARD.encode(bytes),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
+            Self::Hex => hex(bytes),
+            Self::Latin1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// Where an owner's sessions lie: every key of an owner in an app shares one route, so one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Route([u8; 4]);
+
+impl Route {
+    /// The route of an owner's sessions: the head of SHA-256(len(app) ‖ app ‖ owner).
+    ///
+    /// The length, eight bytes big-endian, keeps ("a", "bc") and ("ab", "c") apart.
+    #[must_use]
+    pub fn of_owner(app: &[u8], owner: &[u8]) -> Self {
+        let digest = Sha256::new()
+            .chain_update((app.len() as u64).to_be_bytes())
+            .chain_update(app)
+            .chain_update(owner)
+            .finalize();
+        Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+
+    /// The route as keys spell it: eight hex digits.
+    #[must_use]
+    pub fn to_hex(self) -> [u8; 8] {
+        let mut text = [0; 8];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+            pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+        }
+        text
+    }
+}
+
+/// What a store may know of a token: 22 characters of base64url, from which it cannot be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId([u8; 22]);
+
+impl SessionId {
+    /// The id as keys and the owner's index spell it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 22] {
+        &self.0
+    }
+}
+
+/// A token as a caller gave it, or as it was minted. It opens a session, so it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token<'a>(Cow<'a, [u8]>);
+
+impl fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(redacted)")
+    }
+}
+
+impl<'a> Token<'a> {
+    /// Takes what a caller calls a token, in (W)UTF-8.
+    #[must_use]
+    pub fn new(text: Cow<'a, [u8]>) -> Self {
+        Self(text)
+    }
+
+    /// The first 16 bytes of SHA-256 of the token's text.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        let digest = Sha256::digest(&self.0);
+        let mut id = [0; 22];
+        let written = URL_SAFE_NO_PAD.encode_slice(&digest[..16], &mut id);
+        debug_assert_eq!(written, Ok(22), "16 bytes are 22 characters");
+        SessionId(id)
+    }
+
+    /// Reads the route from the text alone: as canonical hex, else as canonical base64 or
+    /// base64url, else as latin1. A text that is none of these is no token of ours.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        let text = &*self.0;
+        from_hex(text)
+            .or_else(|| from_base64(text))
+            .or_else(|| from_latin1(text))
+    }
+}
+
+/// A token that nobody has yet, and its text.
+///
+/// # Errors
+///
+/// Where the operating system gives no random bytes.
+pub fn mint(
+    route: Route,
+    size: usize,
+    encoding: Encoding,
+) -> Result<(String, Token<'static>), SysError> {
+    let mut bytes = vec![0; size];
+    bytes[..4].copy_from_slice(&route.0);
+    loop {
+        SysRng.try_fill_bytes(&mut bytes[4..])?;
+        let text = encoding.encode(&bytes);
+        let token = Token(Cow::Owned(text.clone().into_bytes()));
+        // A latin1 token may look like hex or base64, though hardly once in 10^9 at 16 bytes.
+        if token.route() == Some(route) {
+            return Ok((text, token));
+        }
+    }
+}
+
+fn from_hex(text: &[u8]) -> Option<Route> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    if text.len() < 8 || !text.len().is_multiple_of(2) || !text.iter().all(|&d| value(d).is_some())
+    {
+        return None;
+    }
+    let mut route = [0; 4];
+    for (byte, pair) in route.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(Route(route))
+}
+
+fn from_base64(text: &[u8]) -> Option<Route> {
+    let mut bytes = [0; LONGEST / 4 * 3];
+    if text.len() > LONGEST {
+        return None;
+    }
+    let length = STANDARD
+        .decode_slice(text, &mut bytes)
+        .or_else(|_| URL_SAFE_NO_PAD.decode_slice(text, &mut bytes))
+        .ok()?;
+    bytes[..length].first_chunk().copied().map(Route)
+}
+
+fn from_latin1(text: &[u8]) -> Option<Route> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut route = [0; 4];
+    let mut chars = text.chars();
+    for byte in &mut route {
+        *byte = u8::try_from(chars.next()?).ok()?;
+    }
+    chars
+        .all(|c| u8::try_from(c).is_ok())
+        .then_some(Route(route))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ENCODINGS: [Encoding; 4] = [
+        Encoding::Base64,
+        Encoding::Base64Url,
+        Encoding::Hex,
+        Encoding::Latin1,
+    ];
+
+    fn route_of(text: &str) -> Option<Route> {
+        Token::new(Cow::Borrowed(text.as_bytes())).route()
+    }
+
+    proptest! {
+        #[test]
+        fn a_minted_token_tells_its_route(
+            bytes: [u8; 4], size in 16..1025_usize, encoding in 0..4_usize
+        ) {
+            let (text, token) = mint(Route(bytes), size, ENCODINGS[encoding]).unwrap();
+            prop_assert_eq!(token.route(), Some(Route(bytes)));
+            prop_assert_eq!(route_of(&text), Some(Route(bytes)));
+        }
+
+        #[test]
+        fn any_text_can_be_read(text in ".*") {
+            let token = Token::new(Cow::Borrowed(text.as_bytes()));
+            let _any = (token.route(), token.id());
+        }
+
+        #[test]
+        fn any_bytes_can_be_read(text: Vec<u8>) {
+            let token = Token::new(Cow::Owned(text));
+            let _any = (token.route(), token.id());
+        }
+
+        #[test]
+        fn base64_that_is_not_canonical_is_not_base64(bytes: [u8; 16]) {
+            // The last character of 16 bytes carries four bits that must be zero.
+            let mut text = URL_SAFE_NO_PAD.encode(bytes).into_bytes();
+            text[21] = if text[21] == b'B' { b'C' } else { b'B' };
+            prop_assert_eq!(from_base64(&text), None);
+        }
+    }
+
+    #[test]
+    fn texts_of_foreign_shape_are_read_as_latin1_or_not_at_all() {
+        let rows = [
+            ("too short", "abc", None),
+            ("latin1", "a*c?", Some([0x61, 0x2a, 0x63, 0x3f])),
+            (
+                "latin1 above ASCII",
+                "\u{e9}\u{ff}\u{0}!",
+                Some([0xe9, 0xff, 0, 0x21]),
+            ),
+            ("beyond latin1", "a*c?\u{20ac}", None),
+            (
+                "upper-case hex is base64",
+                "ABCDEF01",
+                Some([0x00, 0x10, 0x83, 0x10]),
+            ),
+            ("hex", "00ff10a0", Some([0, 0xff, 0x10, 0xa0])),
+        ];
+        for (label, text, route) in rows {
+            assert_eq!(route_of(text), route.map(Route), "{label}");
+        }
+    }
+
+    #[test]
+    fn the_route_keeps_app_and_owner_apart() {
+        assert_ne!(Route::of_owner(b"a", b"bc"), Route::of_owner(b"ab", b"c"));
+        // SHA-256 of 0000000000000001 61 62, computed with another tool.
+        assert_eq!(&Route::of_owner(b"a", b"b").to_hex(), b"bfd8d48c");
+    }
+
+    #[test]
+    fn a_token_is_never_printed() {
+        let token = Token::new(Cow::Borrowed(b"secret"));
+        assert_eq!(format!("{token:?}"), "Token(redacted)");
+    }
+}
