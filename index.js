@@ -1,0 +1,115 @@
+'use strict';
+
+const { Boundary } = require('./lib/boundary.js');
+const { createClient } = require('./lib/client.js');
+const { SpotsSessionsError } = require('./lib/errors.js');
+const methods = require('./lib/methods.js');
+const { readOptions } = require('./lib/options.js');
+
+/** @type {(sessions: unknown) => Boundary} */
+let boundaryOf;
+
+// What it does is documented where editors look: in index.d.ts.
+class SpotsSessions {
+  #boundary;
+  #settings;
+  #client;
+  #ownClient;
+
+  static {
+    boundaryOf = (sessions) => {
+      if (!(Object(sessions) === sessions && #boundary in sessions)) throw invalidThis();
+      return sessions.#boundary;
+    };
+  }
+
+  constructor(options) {
+    try {
+      this.#settings = readOptions(options);
+      const server = this.#settings.server ?? undefined;
+      this.#boundary = new Boundary({ ...this.#settings, server }, this.#settings.maxPending);
+    } catch (cause) {
+      throw new Error('failed to instantiate IORedis client', { cause });
+    }
+    // Own functions, so that `const { get } = sessions` works; they look the method up at each
+    // call, so that an override or a stub on the prototype works too.
+    const prototype = Object.getPrototypeOf(this);
+    for (const name of Object.keys(methods)) {
+      const value = (request) => prototype[name].call(this, request);
+      Object.defineProperty(this, name, { value, configurable: true, writable: true });
+    }
+  }
+
+  create(request) {
+    return attempt(() => methods.create(boundaryOf(this), request, this.#settings.defaultDuration));
+  }
+
+  get(request) {
+    return attempt(() => methods.get(boundaryOf(this), request));
+  }
+
+  refresh(request) {
+    return attempt(() => methods.refresh(boundaryOf(this), request));
+  }
+
+  update(request) {
+    return attempt(() => methods.update(boundaryOf(this), request));
+  }
+
+  kill(request) {
+    return attempt(() => methods.kill(boundaryOf(this), request));
+  }
+
+  killAll(request) {
+    return attempt(() => methods.killAll(boundaryOf(this), request));
+  }
+
+  get client() {
+    if (this.#client === undefined) {
+      if (this.#settings.server === null) throw noClient();
+      this.#client = this.#ownClient = createClient(this.#settings);
+    }
+    return this.#client;
+  }
+
+  set client(client) {
+    this.#client = client;
+  }
+
+  async close() {
+    const boundary = boundaryOf(this);
+    await boundary.close();
+    this.#ownClient?.disconnect();
+  }
+
+  [Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')]() {
+    return this.close();
+  }
+}
+
+/**
+ * Runs a method; what it throws becomes a rejection.
+ *
+ * @template T
+ * @param {() => Promise<T>} run
+ * @returns {Promise<T>}
+ */
+function attempt(run) {
+  try {
+    return run();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function invalidThis() {
+  const error = new TypeError('expected `this` to be an instance of SpotsSessions');
+  return Object.assign(error, { code: 'ERR_INVALID_THIS' });
+}
+
+function noClient() {
+  return new TypeError('`client` needs a Redis server, and `memory:` has none');
+}
+
+exports.SpotsSessions = SpotsSessions;
+exports.SpotsSessionsError = SpotsSessionsError;

@@ -1,0 +1,92 @@
+'use strict';
+
+// Checks the arguments of the methods and spells them for the boundary. What is wrong is thrown;
+// the methods turn it into a rejection.
+
+const { rangeError, typeError, valueError } = require('./errors.js');
+
+/** Far beyond any user's name; a key, and every message about it, has to hold it. */
+const LONGEST_NAME = 4096;
+
+/** No token is half as long, so a longer one opens no session: it need not be looked up. */
+const LONGEST_TOKEN = 4096;
+
+/** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
+const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
+
+/**
+ * The error of a method's argument whose properties could not be read.
+ *
+ * @param {unknown} request
+ * @param {unknown} cause what reading it threw
+ */
+function unreadable(request, cause) {
+  return request === undefined || request === null
+    ? typeError('the argument', 'an object', request)
+    : valueError('the argument', 'an object that can be read', request, { cause });
+}
+
+/**
+ * The name of an app or an owner: a string, or a number as 1.x took it.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {string}
+ */
+function checkName(name, value) {
+  if (typeof value === 'string') {
+    if (value === '') throw valueError(name, 'a non-empty string', value);
+    if (value.length > LONGEST_NAME) {
+      throw rangeError(name, `at most ${LONGEST_NAME} characters long`, value);
+    }
+    return value;
+  }
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return String(value);
+    throw valueError(name, 'a non-empty string or a finite number', value);
+  }
+  if (typeof value === 'bigint') return checkName(name, String(value));
+  throw typeError(name, 'a non-empty string or a finite number', value);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string | undefined} nothing if no session can have such a token
+ */
+function checkToken(value) {
+  if (typeof value !== 'string') throw typeError('token', 'a string', value);
+  return value === '' || value.length > LONGEST_TOKEN ? undefined : value;
+}
+
+/**
+ * @param {unknown} value seconds; fractions are kept to the millisecond
+ * @param {string} [name]
+ * @returns {number} milliseconds; 0 for ever
+ */
+function checkDuration(value, name = 'duration') {
+  if (typeof value !== 'number') throw typeError(name, 'a positive number of seconds', value);
+  // The negation catches NaN.
+  if (!(value > 0)) throw rangeError(name, 'a positive number of seconds', value);
+  const ms = Math.max(1, Math.round(value * 1000));
+  return ms > LONGEST_DURATION_MS ? 0 : ms;
+}
+
+/**
+ * @param {unknown} value whatever JSON writes as an object
+ * @returns {string} the JSON
+ */
+function checkData(value) {
+  if (value === undefined) return '{}';
+  let json;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw valueError('data', 'an object that JSON.stringify can write', value, { cause });
+  }
+  if (json === undefined || json.charCodeAt(0) !== 123 /* { */) {
+    throw typeError('data', 'an object', value);
+  }
+  return json;
+}
+
+module.exports = { checkData, checkDuration, checkName, checkToken, unreadable };

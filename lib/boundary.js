@@ -1,0 +1,219 @@
+'use strict';
+
+// The boundary with the engine. Calls gather in a batch, one text that crosses into Rust by one
+// call; answers come back as one text that one JSON.parse reads. A promise waits in a slot, whose
+// number crosses with the call. src/call.rs and src/answers.rs are the other side.
+
+const { Engine } = require('./native.js');
+const { SpotsSessionsError } = require('./errors.js');
+
+// Taken when this module loads, so that a test's fake timers do not stop the sessions.
+const { setImmediate } = globalThis;
+
+/** A batch crosses when the turn of the event loop ends, or as soon as it holds this many calls:
+ * so the engine works on the first while the rest are still being made. */
+const CALLS_AT_ONCE = 32;
+
+/** … or this many characters, so that no text grows too long for a string. */
+const LENGTH_AT_ONCE = 64 * 1024;
+
+/** Boundaries with pending calls; the engine itself holds a boundary only weakly. */
+const busy = new Set();
+
+class Boundary {
+  #engine;
+  #maxPending;
+  #pending = 0;
+  #closed = false;
+  /** @type {(() => void)[]} */
+  #drained = [];
+
+  #batch = '';
+  #batched = 0;
+  #flushScheduled = false;
+
+  // By slot. Arrays, as a Map costs a third of the speed.
+  #resolvers = [];
+  #rejecters = [];
+  #freeSlots = [];
+
+  /**
+   * @param {object} engineSettings what `EngineSettings` of binding.d.ts says
+   * @param {number} maxPending
+   */
+  constructor(engineSettings, maxPending) {
+    this.#maxPending = maxPending;
+    const self = new WeakRef(this);
+    this.#engine = new Engine(engineSettings, (text, more) => self.deref()?.receive(text, more));
+  }
+
+  /**
+   * Sends a call and returns the promise of its answer.
+   *
+   * @param {string} operation its letter
+   * @param {string} fields one a line
+   * @returns {Promise<any>}
+   */
+  send(operation, fields) {
+    if (this.#closed) return Promise.reject(closedError());
+    if (this.#pending >= this.#maxPending) return Promise.reject(overloadedError(this.#maxPending));
+    const slot = this.#freeSlots.pop() ?? this.#resolvers.length;
+    const promise = new Promise(capture);
+    this.#resolvers[slot] = capturedResolve;
+    this.#rejecters[slot] = capturedReject;
+    if (this.#pending++ === 0) this.#hold();
+
+    this.#batch += `${operation}${slot}\n${fields}\n`;
+    this.#batched++;
+    if (this.#batched >= CALLS_AT_ONCE || this.#batch.length >= LENGTH_AT_ONCE) this.#flush();
+    else if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      setImmediate(flushScheduled, this);
+    }
+    return promise;
+  }
+
+  /**
+   * Answers a call without the engine.
+   *
+   * @template T
+   * @param {T} value
+   * @returns {Promise<T>}
+   */
+  answer(value) {
+    return this.#closed ? Promise.reject(closedError()) : Promise.resolve(value);
+  }
+
+  /**
+   * Settles the promises that a batch of answers names.
+   *
+   * @param {string} text
+   * @param {boolean} more whether another batch is ready
+   */
+  receive(text, more) {
+    if (more) setImmediate(() => this.#receiveMore());
+    const answers = JSON.parse(text);
+    for (let i = 0; i < answers.length; i += 2) this.#settle(answers[i], answers[i + 1]);
+    if (this.#pending === 0) this.#release();
+  }
+
+  /** A turn of the event loop later, so that other work is not held up by many answers. */
+  #receiveMore() {
+    const text = this.#engine.take();
+    if (text === null) return;
+    setImmediate(() => this.#receiveMore());
+    this.receive(text, false);
+  }
+
+  /** Takes no more calls; resolves when those pending have settled. */
+  async close() {
+    this.#closed = true;
+    this.#flush();
+    if (this.#pending > 0) await new Promise((resolve) => this.#drained.push(resolve));
+    this.#engine.close();
+  }
+
+  flushScheduled() {
+    this.#flushScheduled = false;
+    this.#flush();
+  }
+
+  #flush() {
+    if (this.#batched === 0) return;
+    const batch = this.#batch;
+    this.#batch = '';
+    this.#batched = 0;
+    if (!this.#engine.submit(batch)) this.#rejectAll();
+  }
+
+  /**
+   * @param {number | null} slot complemented for a rejection; null if the engine has failed
+   * @param {any} value
+   */
+  #settle(slot, value) {
+    if (slot === null) {
+      this.#rejectAll();
+    } else if (slot >= 0) {
+      const resolve = this.#resolvers[slot];
+      this.#free(slot);
+      resolve(value === null ? undefined : value);
+    } else {
+      const reject = this.#rejecters[~slot];
+      this.#free(~slot);
+      reject(new SpotsSessionsError(value[0], value[1], value[2]));
+    }
+  }
+
+  #free(slot) {
+    this.#resolvers[slot] = undefined;
+    this.#rejecters[slot] = undefined;
+    this.#freeSlots.push(slot);
+    this.#pending--;
+  }
+
+  #rejectAll() {
+    for (const [slot, reject] of this.#rejecters.entries()) {
+      if (reject === undefined) continue;
+      this.#free(slot);
+      reject(internalError());
+    }
+    this.#release();
+  }
+
+  #hold() {
+    busy.add(this);
+    this.#engine.ref();
+  }
+
+  #release() {
+    busy.delete(this);
+    this.#engine.unref();
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+}
+
+/** @param {Boundary} boundary */
+function flushScheduled(boundary) {
+  boundary.flushScheduled();
+}
+
+// One function for every promise is cheaper than a closure for each.
+let capturedResolve;
+let capturedReject;
+function capture(resolve, reject) {
+  capturedResolve = resolve;
+  capturedReject = reject;
+}
+
+/**
+ * Spells a name or a token as one line. One that holds a newline, or a lone surrogate, which UTF-8
+ * cannot, becomes a JSON string; so does one that could be taken for that.
+ *
+ * @param {string} text
+ */
+function spell(text) {
+  return text.charCodeAt(0) === 34 /* " */ || text.includes('\n') || !text.isWellFormed()
+    ? JSON.stringify(text)
+    : text;
+}
+
+function closedError() {
+  return new SpotsSessionsError('ERR_SESSIONS_CLOSED', 'the sessions were closed');
+}
+
+/** @param {number} maxPending */
+function overloadedError(maxPending) {
+  return new SpotsSessionsError(
+    'ERR_SESSIONS_OVERLOADED',
+    `${maxPending} calls are pending already (maxPending): redis does not keep up`,
+  );
+}
+
+function internalError() {
+  return new SpotsSessionsError(
+    'ERR_SESSIONS_INTERNAL',
+    'a bug in @spots-tech/sessions: please report it',
+  );
+}
+
+module.exports = { Boundary, spell };

@@ -1,0 +1,178 @@
+'use strict';
+
+// The fields and options of a connection: their names and how the text of each is read. They come
+// from a connection string (lib/connection-string.js) or from an ioredis-style object.
+
+const { isIPv6 } = require('node:net');
+const { domainToASCII } = require('node:url');
+const { typeError, valueError } = require('./errors.js');
+
+/** The largest delay that a timer of Node takes, and the largest int of Redis. */
+const MAX_INT = 2 ** 31 - 1;
+
+/**
+ * @typedef {object} ServerSettings
+ * @property {string} host
+ * @property {number} port
+ * @property {string} [path] of a unix socket, which is then used instead of host and port
+ * @property {0 | 4 | 6} family 0 is either
+ * @property {number} db
+ * @property {string} [username] only together with a password
+ * @property {string} [password]
+ * @property {boolean} tls whether TLS was asked for
+ * @property {Record<string, string | number | boolean | null>} clientOptions for ioredis alone
+ *
+ * @typedef {{ read: (text: string) => unknown, what: string }} Kind how a text is read, undefined
+ *   if it cannot be, and what it should have been
+ */
+
+/** @type {(min: number, max: number) => Kind} */
+const integer = (min, max) => ({
+  read: (text) =>
+    /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : undefined,
+  what: `a whole number from ${min} to ${max}`,
+});
+/** @type {(choices: Record<string, unknown>) => Kind} */
+const oneOf = (choices) => ({
+  read: (text) => (Object.hasOwn(choices, text) ? choices[text] : undefined),
+  what: Object.keys(choices).join(' or '),
+});
+/** @type {Kind} */
+const text = { read: (given) => given, what: 'a string' };
+const boolean = oneOf({ true: true, false: false });
+const milliseconds = integer(1, MAX_INT);
+
+/** The fields of an address: of a URL, of its query, or of an object. @type {Record<string, Kind>} */
+const FIELDS = {
+  host: { read: readHost, what: 'one name or IP address (in a URL, IPv6 in brackets)' },
+  port: integer(1, 65535),
+  path: {
+    read: (given) => (/^\/[^\0]+$/.test(given) ? given : undefined),
+    what: 'the absolute path of a unix socket',
+  },
+  family: oneOf({ 0: 0, 4: 4, 6: 6 }),
+  db: integer(0, MAX_INT),
+  username: text,
+  password: text,
+};
+
+/** Options of our own that a query may set too. */
+const TIMEOUTS = { connectTimeout: milliseconds, commandTimeout: milliseconds };
+
+/** Options of ioredis that a text can express; they are for `client` alone. */
+const CLIENT_OPTIONS = {
+  ...all(integer(0, MAX_INT), 'disconnectTimeout', 'keepAlive', 'maxLoadingRetryTime'),
+  ...all(integer(0, MAX_INT), 'blockingTimeout', 'blockingTimeoutGrace'),
+  ...all(milliseconds, 'socketTimeout'),
+  ...all(boolean, 'autoResendUnfulfilledCommands', 'autoResubscribe', 'disableClientInfo'),
+  ...all(boolean, 'enableAutoPipelining', 'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'),
+  ...all(boolean, 'monitor', 'noDelay', 'readOnly', 'showFriendlyErrorStack', 'stringNumbers'),
+  ...all(text, 'connectionName', 'clientInfoTag'),
+  // null is ioredis' "wait for ever".
+  maxRetriesPerRequest: {
+    read: (given) => (given === 'null' ? null : integer(0, MAX_INT).read(given)),
+    what: 'a whole number or null',
+  },
+  protocol: oneOf({ 2: 2, 3: 3 }),
+};
+
+/** What `?name=` may be in a URL. A Map, as a query may name `__proto__`. @type {Map<string, Kind>} */
+const QUERY = new Map(
+  Object.entries({
+    ...FIELDS,
+    ...TIMEOUTS,
+    ...CLIENT_OPTIONS,
+    tls: boolean,
+    // As a URL's user name is always used here, only `false` changes something.
+    allowUsernameInURI: { read: (given) => given !== 'false', what: 'true or false' },
+  }),
+);
+
+/** Options of ioredis that are functions or objects, or that would hide our keys from `client`. */
+const NOT_IN_A_STRING = new Set(
+  [
+    ['Connector', 'retryStrategy', 'reconnectOnError', 'scripts', 'keyPrefix'],
+    ['sentinels', 'sentinelRetryStrategy', 'sentinelReconnectStrategy', 'preferredSlaves'],
+    ['natMap', 'autoPipeliningIgnoredCommands', 'himportFieldsets'],
+  ].flat(),
+);
+
+/**
+ * Reads the fields of an ioredis-style object `{ host, port, path, family, db, username, password }`.
+ *
+ * @param {Record<string, unknown>} given numbers may be strings, as in the environment
+ * @param {string} [prefix] of the names in errors, such as `connectionString.`
+ * @returns {ServerSettings}
+ * @throws {TypeError}
+ */
+function readServerFields(given, prefix = '') {
+  const entries = Object.entries(FIELDS)
+    .filter(([name]) => !isLeftOut(given[name]))
+    .map(([name, { read, what }]) => {
+      const value = given[name];
+      if (typeof value !== 'string' && typeof value !== 'number') {
+        throw typeError(prefix + name, what, value);
+      }
+      const field = read(String(value));
+      if (field === undefined) throw valueError(prefix + name, what, value);
+      return [name, field];
+    });
+  return toServer(Object.fromEntries(entries));
+}
+
+/** @returns {ServerSettings} */
+function toServer({ username, password, tls = false, ...fields }) {
+  return {
+    host: fields.host ?? 'localhost',
+    port: fields.port ?? 6379,
+    path: fields.path,
+    family: fields.family ?? 0,
+    db: fields.db ?? 0,
+    // Without a password there is nothing to authenticate with; ioredis sends no AUTH either.
+    username: password ? username || undefined : undefined,
+    password: password || undefined,
+    tls,
+    clientOptions: Object.freeze(pick(fields, CLIENT_OPTIONS)),
+  };
+}
+
+/**
+ * A host in the form in which it is looked up: lower case, punycode, IPv6 without brackets.
+ *
+ * @param {string} given
+ */
+function readHost(given) {
+  const address = given.replace(/^\[(.*)\]$/s, '$1');
+  if (isIPv6(address) && !address.includes('%')) return address.toLowerCase();
+  // domainToASCII drops what follows a slash and turns 6379 into the address 0.0.24.235.
+  if (/[\s/?#\\%]|^\d+$/.test(given)) return undefined;
+  const host = domainToASCII(given);
+  return /^\w[\w.-]*$/.test(host) ? host : undefined;
+}
+
+/** @param {unknown} value */
+function isLeftOut(value) {
+  return value === undefined || value === null || value === '';
+}
+
+/** @template T @param {T} value @param {...string} names @returns {Record<string, T>} */
+function all(value, ...names) {
+  return Object.fromEntries(names.map((name) => [name, value]));
+}
+
+/** The properties of `object` that `names` has too. @param {object} object @param {object} names */
+function pick(object, names) {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => Object.hasOwn(names, name)));
+}
+
+module.exports = {
+  FIELD_NAMES: Object.keys(FIELDS),
+  TIMEOUTS,
+  QUERY,
+  NOT_IN_A_STRING,
+  readServerFields,
+  toServer,
+  isLeftOut,
+  all,
+  pick,
+};

@@ -1,0 +1,81 @@
+'use strict';
+
+// The errors that users see. A message names the argument, what it should be and what came, but
+// never repeats a value: it could be a token, a password or a session's data.
+
+/** What went wrong with a call that reached, or could not reach, the store. */
+class SpotsSessionsError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {string} [redisCode] the first word of the server's own error
+   */
+  constructor(code, message, redisCode) {
+    super(message);
+    this.code = code;
+    if (redisCode !== undefined) this.redisCode = redisCode;
+  }
+}
+Object.defineProperty(SpotsSessionsError.prototype, 'name', {
+  value: 'SpotsSessionsError',
+  configurable: true,
+  writable: true,
+});
+
+/**
+ * Names the kind of a value without showing it; numbers are shown, as they hold no secret here.
+ *
+ * @param {unknown} value
+ */
+function describe(value) {
+  if (value === null) return 'null';
+  if (value === undefined) return 'undefined';
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') {
+    return value === '' ? 'an empty string' : `a string of ${value.length} characters`;
+  }
+  if (typeof value === 'object' || typeof value === 'function') return nameOfObject(value);
+  return `a ${typeof value}`;
+}
+
+/** @param {object | Function} value which may be a proxy that throws at any touch */
+function nameOfObject(value) {
+  if (typeof value === 'function') return 'a function';
+  try {
+    if (Array.isArray(value)) return 'an array';
+    const name = value.constructor?.name;
+    return typeof name === 'string' && /^[A-Z]\w{0,40}$/.test(name) && name !== 'Object'
+      ? `an instance of ${name}`
+      : 'an object';
+  } catch {
+    return 'an object';
+  }
+}
+
+/**
+ * @template {Error} E
+ * @param {new (message: string, options?: ErrorOptions) => E} Kind
+ * @param {string} code
+ */
+function argumentError(Kind, code) {
+  /**
+   * @param {string} name the argument, as the caller spells it
+   * @param {string} expected what it should be: "a non-empty string"
+   * @param {unknown} got what came
+   * @param {ErrorOptions} [options]
+   */
+  return (name, expected, got, options) => {
+    const error = new Kind(`expected \`${name}\` to be ${expected}, got ${describe(got)}`, options);
+    return Object.assign(error, { code });
+  };
+}
+
+module.exports = {
+  SpotsSessionsError,
+  /** The wrong type: `ERR_INVALID_ARG_TYPE`. */
+  typeError: argumentError(TypeError, 'ERR_INVALID_ARG_TYPE'),
+  /** The right type, but not a value that can be used: `ERR_INVALID_ARG_VALUE`. */
+  valueError: argumentError(TypeError, 'ERR_INVALID_ARG_VALUE'),
+  /** A number or a length outside its range: `ERR_OUT_OF_RANGE`. */
+  rangeError: argumentError(RangeError, 'ERR_OUT_OF_RANGE'),
+};

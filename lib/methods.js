@@ -1,0 +1,135 @@
+'use strict';
+
+// The six methods: each checks its argument, spells the call and sends it. The fields of a call
+// are in the order in which src/call.rs reads them. What is thrown here becomes a rejection.
+
+const { checkData, checkDuration, checkName, checkToken, unreadable } = require('./arguments.js');
+const { spell } = require('./boundary.js');
+
+/** @typedef {import('./boundary.js').Boundary} Boundary */
+
+/**
+ * @param {Boundary} boundary
+ * @param {{ app: string, ownerId: string, data?: object, duration?: number }} request
+ * @param {number} defaultDuration in seconds
+ * @returns {Promise<string>}
+ */
+function create(boundary, request, defaultDuration) {
+  let app, ownerId, data, duration;
+  try {
+    ({ app, ownerId, data, duration = defaultDuration } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  const place = placeOf(app, ownerId);
+  const ms = checkDuration(duration);
+  return boundary.send('c', `${place}\n${checkData(data)}\n${ms}`);
+}
+
+/**
+ * @param {Boundary} boundary
+ * @param {{ app: string, token: string }} request
+ * @returns {Promise<{ ownerId: string, data: object } | undefined>}
+ */
+function get(boundary, request) {
+  let app, token;
+  try {
+    ({ app, token } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  const address = addressOf(app, token);
+  return address === undefined ? boundary.answer(undefined) : boundary.send('g', address);
+}
+
+/**
+ * @param {Boundary} boundary
+ * @param {{ app: string, token: string, duration: number }} request
+ * @returns {Promise<boolean>}
+ */
+function refresh(boundary, request) {
+  let app, token, duration;
+  try {
+    ({ app, token, duration } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  const address = addressOf(app, token);
+  const ms = checkDuration(duration);
+  return address === undefined ? boundary.answer(false) : boundary.send('r', `${address}\n${ms}`);
+}
+
+/**
+ * @param {Boundary} boundary
+ * @param {{ app: string, token: string, data?: object }} request
+ * @returns {Promise<boolean>}
+ */
+function update(boundary, request) {
+  let app, token, data;
+  try {
+    ({ app, token, data } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  const address = addressOf(app, token);
+  const patch = checkData(data);
+  return address === undefined
+    ? boundary.answer(false)
+    : boundary.send('u', `${address}\n${patch}`);
+}
+
+/**
+ * @param {Boundary} boundary
+ * @param {{ app: string, token: string }} request
+ * @returns {Promise<boolean>}
+ */
+function kill(boundary, request) {
+  let app, token;
+  try {
+    ({ app, token } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  const address = addressOf(app, token);
+  return address === undefined ? boundary.answer(false) : boundary.send('k', address);
+}
+
+/**
+ * @param {Boundary} boundary
+ * @param {{ app: string, ownerId: string }} request
+ * @returns {Promise<boolean>}
+ */
+function killAll(boundary, request) {
+  let app, ownerId;
+  try {
+    ({ app, ownerId } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  return boundary.send('a', placeOf(app, ownerId));
+}
+
+/**
+ * The fields that say whose sessions are meant. Records spell the owner as JSON.
+ *
+ * @param {unknown} app
+ * @param {unknown} ownerId
+ */
+function placeOf(app, ownerId) {
+  const name = spell(checkName('app', app));
+  return `${name}\n${JSON.stringify(checkName('ownerId', ownerId))}`;
+}
+
+/**
+ * The fields that say which session is meant; nothing if there can be no such session.
+ *
+ * @param {unknown} app
+ * @param {unknown} token
+ */
+function addressOf(app, token) {
+  const name = spell(checkName('app', app));
+  const text = checkToken(token);
+  return text === undefined ? undefined : `${name}\n${spell(text)}`;
+}
+
+module.exports = { create, get, refresh, update, kill, killAll };

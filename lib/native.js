@@ -1,0 +1,65 @@
+'use strict';
+
+// Loads the addon: the file that a build left here, or the platform package that npm installed.
+
+const { version, optionalDependencies } = require('../package.json');
+
+/** The platform as the names of the platform packages spell it: "linux-x64-musl". */
+function platformName() {
+  const { platform, arch } = process;
+  if (platform === 'win32') return `win32-${arch}-msvc`;
+  if (platform !== 'linux') return `${platform}-${arch}`;
+  return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}`;
+}
+
+/** Alpine and the like. Node reports the version of glibc where it runs on glibc. */
+function isMusl() {
+  const report = /** @type {any} */ (process.report);
+  report.excludeNetwork = true; // else it would look up the names of all open connections
+  return report.getReport().header.glibcVersionRuntime === undefined;
+}
+
+/**
+ * Says why the addon cannot be loaded here, and what to do.
+ *
+ * @param {Error} failure of the generated loader
+ */
+function explain(failure) {
+  const platform = platformName();
+  const wanted = `@spots-tech/sessions-${platform}`;
+  const attempt = `cannot load the native addon of @spots-tech/sessions for ${platform}`;
+
+  const broken = causes(failure).find((cause) => cause.code === 'ERR_DLOPEN_FAILED');
+  if (broken) {
+    return `${attempt}: the system refuses the file: ${broken.message} (reinstall the package on the machine that runs it)`;
+  }
+  if (!(wanted in optionalDependencies)) {
+    const platforms = Object.keys(optionalDependencies).map((name) => name.split('sessions-')[1]);
+    return `${attempt}: there is no binary for this platform, only for ${platforms.join(', ')} (build it from source: see CONTRIBUTING.md of the repository)`;
+  }
+  return (
+    `${attempt}: the package ${wanted} is not installed. npm skips it with --omit=optional and when ` +
+    'node_modules or the lock file come from another platform. Install again on this machine, ' +
+    `or add it by name: npm install ${wanted}@${version}`
+  );
+}
+
+/**
+ * An error and its causes, outermost first.
+ *
+ * @param {any} error
+ * @returns {any[]}
+ */
+function causes(error) {
+  return error instanceof Error ? [error, ...causes(error.cause)] : [];
+}
+
+function load() {
+  try {
+    return require('../binding.js');
+  } catch (cause) {
+    throw new Error(explain(/** @type {Error} */ (cause)), { cause });
+  }
+}
+
+module.exports = load();
