@@ -29,10 +29,11 @@ function explain(failure) {
   const wanted = `@spots-tech/sessions-${platform}`;
   const attempt = `cannot load the native addon of @spots-tech/sessions for ${platform}`;
 
-  const broken = causes(failure).find((cause) => cause.code === 'ERR_DLOPEN_FAILED');
-  if (broken) {
-    return `${attempt}: the system refuses the file: ${broken.message} (reinstall the package on the machine that runs it)`;
-  }
+  // The loader tells its causes apart by their messages only: all but these are a binary that is
+  // there and does not load, as on a system whose C library is too old for it.
+  const absent = /^(Cannot find (module|native binding)|Unsupported (OS|architecture))/;
+  const broken = causes(failure).find(({ message }) => !absent.test(message));
+  if (broken) return `${attempt}: ${broken.message} (reinstall it on the machine that runs it)`;
   if (!(wanted in optionalDependencies)) {
     const platforms = Object.keys(optionalDependencies).map((name) => name.split('sessions-')[1]);
     return `${attempt}: there is no binary for this platform, only for ${platforms.join(', ')} (build it from source: see CONTRIBUTING.md of the repository)`;
@@ -47,8 +48,8 @@ function explain(failure) {
 /**
  * An error and its causes, outermost first.
  *
- * @param {any} error
- * @returns {any[]}
+ * @param {unknown} error
+ * @returns {Error[]}
  */
 function causes(error) {
   return error instanceof Error ? [error, ...causes(error.cause)] : [];

@@ -98,7 +98,7 @@ impl Answers {
     /// The call at `place` did (or did not) find something to act on.
     pub fn flag(&mut self, place: usize, flag: bool) {
         self.answer(place, |text| {
-            text.push_str(if flag { "true" } else { "false" })
+            text.push_str(if flag { "true" } else { "false" });
         });
     }
 

@@ -98,7 +98,7 @@ impl NodeEngine {
                 .ok_or_else(|| bad("tokenEncoding"))?,
         };
         let target = target(settings)?;
-        let (outbox, bell) = connect_outbox(&on_answers)?;
+        let (outbox, bell) = connect_outbox(on_answers)?;
         let engine = Engine::start(target, minting, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
         Ok(Self {
@@ -145,7 +145,7 @@ impl NodeEngine {
 
 /// Makes the outbox, and the bell that it rings when there are answers.
 fn connect_outbox(
-    on_answers: &Function<'_, FnArgs<(String, bool)>, ()>,
+    on_answers: Function<'_, FnArgs<(String, bool)>, ()>,
 ) -> Result<(Arc<Outbox>, Arc<Bell>)> {
     let slot: Arc<std::sync::OnceLock<Arc<Bell>>> = Arc::default();
     let ringer = Arc::clone(&slot);

@@ -1,0 +1,329 @@
+/// <reference types="node" />
+
+import type { Redis } from 'ioredis';
+
+/** How the bytes of a token become text. Others of Node's encodings lose bits and are refused. */
+export type TokenEncoding = 'base64' | 'base64url' | 'hex' | 'latin1' | 'binary';
+
+/** A TLS client's settings, in the terms of Node's `tls.connect`; every text is PEM. */
+export interface TlsOptions {
+  /**
+   * The certificates to trust, instead of those that Node trusts.
+   *
+   * @default what Node trusts, `NODE_EXTRA_CA_CERTS` included
+   */
+  ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  /** The client's certificate chain, for servers that ask for one. Needs `key`. */
+  cert?: string | Uint8Array | readonly (string | Uint8Array)[];
+  /** The client's private key. Needs `cert`. */
+  key?: string | Uint8Array | readonly (string | Uint8Array)[];
+  /**
+   * The name that the server's certificate must bear; also sent to the server (SNI).
+   *
+   * @default the host
+   */
+  servername?: string;
+  /**
+   * Whether the server's certificate must be valid. `false` lets anybody between you and the
+   * server read and change all sessions.
+   *
+   * @default true, unless `NODE_TLS_REJECT_UNAUTHORIZED=0`
+   */
+  rejectUnauthorized?: boolean;
+}
+
+/** Where a Redis server is, field by field, as ioredis takes it. */
+export interface ServerAddress {
+  /** @default 'localhost' */
+  host?: string;
+  /** @default 6379 */
+  port?: number;
+  /** The path of a Unix socket, instead of `host` and `port`. */
+  path?: string;
+  /**
+   * The number of the database.
+   *
+   * @default 0
+   */
+  db?: number;
+  /** The ACL user. Needs `password`. */
+  username?: string;
+  password?: string;
+  /**
+   * 4 or 6 to use IP addresses of that family alone.
+   *
+   * @default 0: either
+   */
+  family?: 0 | 4 | 6;
+}
+
+/** Options of {@link SpotsSessions}. All may be left out. */
+export interface SpotsSessionsOptions extends ServerAddress {
+  /**
+   * Where the sessions are kept: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` for
+   * TLS, `unix:///path/to/redis.sock`, or `memory:` to keep them inside this process, for tests and
+   * development.
+   *
+   * @default 'redis://localhost:6379'
+   */
+  connectionString?: string | ServerAddress;
+  /**
+   * How tokens are written. `base64` tokens have `+`, `/` and `=`, which URLs and cookies must
+   * escape; `base64url` and `hex` need no escaping.
+   *
+   * @default 'base64'
+   */
+  tokenEncoding?: TokenEncoding;
+  /**
+   * Bytes of a new token, 16 to 1024. All but the first four are random: 16 leave 96 bits, above
+   * the 64 of the OWASP Session Management Cheat Sheet.
+   *
+   * @default 128
+   */
+  tokenSize?: number;
+  /**
+   * Seconds that a session lives when `create` is not told: any positive number, or `Infinity`.
+   *
+   * @default 86400, which is a day
+   */
+  defaultDuration?: number;
+  /**
+   * Milliseconds within which every call settles, connecting and repeating included.
+   *
+   * @default 5000
+   */
+  commandTimeout?: number;
+  /**
+   * Milliseconds that an attempt to connect may take.
+   *
+   * @default 10000
+   */
+  connectTimeout?: number;
+  /**
+   * Calls that may be pending at once. One more is rejected with `ERR_SESSIONS_OVERLOADED`, so that
+   * an outage cannot fill the memory.
+   *
+   * @default 100000
+   */
+  maxPending?: number;
+  /** `true` or settings for TLS; `rediss://` alone does as well as `true`. */
+  tls?: boolean | TlsOptions;
+}
+
+/** The name of an app or an owner: 1 to 4096 characters, any of them. A number stands for its digits. */
+export type Name = string | number | bigint;
+
+export type CreateRequest<Data extends object = Record<string, any>> = {
+  /** The app that the session belongs to. Sessions of one app do not exist for another. */
+  app: Name;
+  /** Whom the session belongs to. */
+  ownerId: Name;
+  /**
+   * Seconds that the session lives, kept to the millisecond; `Infinity`: until it is killed.
+   *
+   * @default the option `defaultDuration`
+   */
+  duration?: number;
+} & (Partial<Data> extends Data ? OptionalData<Data> : Required<OptionalData<Data>>);
+
+interface OptionalData<Data extends object> {
+  /**
+   * Anything that JSON writes as an object. `get` gives back what JSON makes of it.
+   *
+   * @default {}
+   */
+  data?: Data;
+}
+
+export interface GetRequest {
+  app: Name;
+  token: string;
+}
+
+export interface RefreshRequest extends GetRequest {
+  /** Seconds that the session lives from now on; `Infinity`: until it is killed. */
+  duration: number;
+}
+
+export interface UpdateRequest<Data extends object = Record<string, any>> extends GetRequest {
+  /** Keys to set; `null` deletes a key, `undefined` leaves it alone. */
+  data: { [Key in keyof Data]?: Data[Key] | null };
+}
+
+export interface KillRequest extends GetRequest {}
+
+export interface KillAllRequest {
+  app: Name;
+  /** Whose sessions end. */
+  ownerId: Name;
+}
+
+export interface Session<Data extends object = Record<string, any>> {
+  ownerId: string;
+  data: Data;
+}
+
+/**
+ * Users' sessions in Redis.
+ *
+ * A wrong argument rejects with a `TypeError` or `RangeError` that names it; a call that the server
+ * could not carry out rejects with a {@link SpotsSessionsError}. A session that is not there is no
+ * error: methods resolve to `undefined` or `false`. An instance without pending calls does not keep
+ * the process alive.
+ *
+ * @example
+ * const sessions = new SpotsSessions('redis://localhost:6379');
+ * const token = await sessions.create({ app: 'shop', ownerId: '42', data: { name: 'Ada' } });
+ * const session = await sessions.get({ app: 'shop', token });
+ * if (session) console.log(session.ownerId, session.data.name); // 42 Ada
+ */
+export class SpotsSessions<Data extends object = Record<string, any>> {
+  /**
+   * Returns at once and connects in the background.
+   *
+   * @param options a connection string, or options
+   * @throws {Error} `failed to instantiate IORedis client`, with the reason as `cause`
+   *
+   * @example
+   * new SpotsSessions(); // localhost:6379
+   * new SpotsSessions('rediss://user:password@redis.example.com/2');
+   * new SpotsSessions({ connectionString: 'memory:', tokenEncoding: 'base64url' });
+   */
+  constructor(options?: string | SpotsSessionsOptions);
+
+  /**
+   * Creates a session and resolves to its token, which opens it: keep it as you would a password.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or a name is too long
+   * @throws {SpotsSessionsError} as said there
+   *
+   * @example
+   * const token = await sessions.create({
+   *   app: 'shop', ownerId: '42', data: { name: 'Ada' }, duration: 3600,
+   * });
+   */
+  create(request: CreateRequest<Data>): Promise<string>;
+
+  /**
+   * Resolves to the session that a token opens, or to `undefined` if there is none.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {SpotsSessionsError} as said there; an outage is never `undefined`
+   *
+   * @example
+   * const session = await sessions.get({ app: 'shop', token });
+   * if (!session) return response.writeHead(401).end();
+   */
+  get(request: GetRequest): Promise<Session<Data> | undefined>;
+
+  /**
+   * Gives a session a new time to live, from now. Resolves to whether there was one.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive
+   * @throws {SpotsSessionsError} as said there
+   *
+   * @example
+   * const alive = await sessions.refresh({ app: 'shop', token, duration: 3600 });
+   */
+  refresh(request: RefreshRequest): Promise<boolean>;
+
+  /**
+   * Merges `data` into a session's data, key by key at the top level; the expiry stays. Parallel
+   * updates all take effect. Resolves to whether there was such a session.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {SpotsSessionsError} as said there
+   *
+   * @example
+   * // Sets age, deletes name, leaves every other key as it is.
+   * const updated = await sessions.update({ app: 'shop', token, data: { age: 36, name: null } });
+   */
+  update(request: UpdateRequest<Data>): Promise<boolean>;
+
+  /**
+   * Ends a session. Resolves to whether there was one.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {SpotsSessionsError} as said there
+   *
+   * @example
+   * const killed = await sessions.kill({ app: 'shop', token });
+   */
+  kill(request: KillRequest): Promise<boolean>;
+
+  /**
+   * Ends all sessions of an owner in an app. Resolves to whether there were any. A token that
+   * `create` gave away before never opens anything again.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
+   * @throws {SpotsSessionsError} as said there
+   *
+   * @example
+   * const killed = await sessions.killAll({ app: 'shop', ownerId: '42' });
+   */
+  killAll(request: KillAllRequest): Promise<boolean>;
+
+  /**
+   * An ioredis client on the same server and database, with the same credentials. It is created,
+   * and begins to connect, when it is first asked for; `close` disconnects it. It can be assigned,
+   * as tests do; the six methods never use it.
+   *
+   * @throws {TypeError} on `memory:`, where there is no server
+   *
+   * @example
+   * await sessions.client.set('my-app:motd', 'hello');
+   */
+  client: Redis;
+
+  /**
+   * Takes no more calls, and resolves when those pending have settled. A call made later rejects
+   * with `ERR_SESSIONS_CLOSED`. To close twice is fine.
+   *
+   * @example
+   * process.once('SIGTERM', () => sessions.close());
+   */
+  close(): Promise<void>;
+
+  /**
+   * The same as {@link SpotsSessions.close}.
+   *
+   * @example
+   * await using sessions = new SpotsSessions();
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Why the server did not carry out a call. No field holds a token, a password or data.
+ *
+ * - `ERR_SESSIONS_CONNECTION`: no server could be reached in time; nothing was done.
+ * - `ERR_SESSIONS_TIMEOUT`: the server did not answer in time; it may or may not have acted.
+ * - `ERR_SESSIONS_REDIS`: the server refused; `redisCode` says why.
+ * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key was not written by this package.
+ * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already; nothing was done.
+ * - `ERR_SESSIONS_CLOSED`: the instance was closed; nothing was done.
+ * - `ERR_SESSIONS_INTERNAL`: a bug of this package.
+ *
+ * @example
+ * try {
+ *   await sessions.get({ app: 'shop', token });
+ * } catch (error) {
+ *   if (error instanceof SpotsSessionsError) response.writeHead(503).end(error.code);
+ * }
+ */
+export class SpotsSessionsError extends Error {
+  readonly name: 'SpotsSessionsError';
+  readonly code:
+    | 'ERR_SESSIONS_CONNECTION'
+    | 'ERR_SESSIONS_TIMEOUT'
+    | 'ERR_SESSIONS_REDIS'
+    | 'ERR_SESSIONS_CORRUPT'
+    | 'ERR_SESSIONS_OVERLOADED'
+    | 'ERR_SESSIONS_CLOSED'
+    | 'ERR_SESSIONS_INTERNAL';
+  /** The first word of the server's own error: `OOM`, `WRONGPASS`, `NOPERM`, … */
+  readonly redisCode?: string;
+}
