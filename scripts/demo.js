@@ -1,0 +1,13 @@
+'use strict';
+
+// `npm run demo [-- redis://…]`: the package at work, from a fresh clone.
+
+const path = require('node:path');
+const { prepare } = require('./prepare.js');
+const { root, run } = require('./run.js');
+const { runScript } = require('./stop.js');
+
+runScript(async () => {
+  await prepare();
+  run(process.execPath, [path.join(root, 'examples', 'demo.js'), ...process.argv.slice(2)]);
+});

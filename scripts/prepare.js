@@ -1,0 +1,80 @@
+'use strict';
+
+// From a fresh clone to a package that can be required: the npm packages, then the addon. What is
+// there and current is left alone. Everything here runs before `npm ci`: Node's own modules only.
+
+const { createHash } = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { root, runLong } = require('./run.js');
+const { requireNode, requireRust } = require('./toolchain.js');
+
+const stampFile = path.join(root, 'target', 'addon.stamp');
+const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'src'];
+const generated = ['binding.js', 'binding.d.ts'];
+
+/** @param {{ prebuilt?: boolean }} [options] prebuilt: the addon that is there is the one to take */
+async function prepare({ prebuilt = false } = {}) {
+  requireNode();
+  await installPackages();
+  if (!prebuilt) await buildAddon();
+}
+
+/** Installs what package-lock.json names, unless that has been done since it changed. */
+async function installPackages() {
+  const wanted = modified('package-lock.json');
+  if (modified('node_modules/.package-lock.json') >= wanted) return;
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = process.env.npm_execpath; // a JavaScript file: needs no shell, on Windows either
+  if (npm) await runLong('installing npm packages', process.execPath, [npm, 'ci', ...options]);
+  else await runLong('installing npm packages', 'npm', ['ci', ...options]);
+}
+
+/** Builds the addon in release mode, unless the one that is there came from the same sources. */
+async function buildAddon() {
+  if (readStamp() === stamp()) return;
+  requireRust();
+  const napi = path.join(root, 'node_modules', '@napi-rs', 'cli', 'dist', 'cli.js');
+  const args = ['build', '--platform', '--release', '--strip', '--no-const-enum'];
+  args.push('--js', 'binding.js', '--dts', 'binding.d.ts');
+  if (process.env.CI) args.push('--', '--locked');
+  await runLong('building the addon', process.execPath, [napi, ...args]);
+  fs.mkdirSync(path.dirname(stampFile), { recursive: true });
+  fs.writeFileSync(stampFile, stamp());
+}
+
+/** What the addon is built from and what came of it, as one hash. */
+function stamp() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
+  for (const file of [...sources.flatMap(filesOf), ...generated, ...addons()]) {
+    const content = fs.existsSync(path.join(root, file)) && fs.readFileSync(path.join(root, file));
+    hash.update(`\n${file} ${content ? content.length : 'missing'}\n`).update(content || '');
+  }
+  return hash.digest('hex');
+}
+
+function readStamp() {
+  return fs.existsSync(stampFile) ? fs.readFileSync(stampFile, 'utf8') : undefined;
+}
+
+/** The built addon; a machine has one, unless somebody builds for others there. */
+function addons() {
+  return fs.readdirSync(root).filter((name) => name.endsWith('.node'));
+}
+
+/** @param {string} name a file or a folder @returns {string[]} files, in a stable order */
+function filesOf(name) {
+  const place = path.join(root, name);
+  if (!fs.existsSync(place) || fs.statSync(place).isFile()) return [name];
+  return fs
+    .readdirSync(place)
+    .sort()
+    .flatMap((entry) => filesOf(path.join(name, entry)));
+}
+
+/** @param {string} file */
+function modified(file) {
+  return fs.statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+module.exports = { prepare };

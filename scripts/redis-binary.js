@@ -1,0 +1,97 @@
+'use strict';
+
+// Finds a redis-server or valkey-server that the tests can start, or gets one where that is ours to do.
+
+const fs = require('node:fs');
+const { spawnSync } = require('node:child_process');
+const { outputOf } = require('./run.js');
+const { Stop } = require('./stop.js');
+
+const oldest = { Redis: [6, 2], Valkey: [7, 2] };
+const policyFile = '/usr/sbin/policy-rc.d';
+
+const howToInstall = `The tests start a Redis server of their own, on a free port, and there is none on this machine:
+no redis-server 6.2 or later, no valkey-server 7.2 or later on the PATH. Install one:
+
+  Debian, Ubuntu   apt-get install redis-server
+  Fedora           dnf install valkey
+  Alpine           apk add redis
+  macOS            brew install redis
+  Windows          in WSL (wsl --install): sudo apt-get install redis-server, and work there
+
+One that lies elsewhere is named by an environment variable: REDIS_SERVER=/path/to/redis-server`;
+
+/**
+ * @typedef {{ path: string, name: 'Redis' | 'Valkey', version: string }} RedisServer
+ */
+
+/**
+ * The server to test with. Debian's is installed where there is none and this is root.
+ *
+ * @returns {RedisServer}
+ */
+function requireRedisServer() {
+  const named = process.env.REDIS_SERVER;
+  if (named) {
+    const server = inspect(named);
+    if (server) return server;
+    throw new Stop(
+      `REDIS_SERVER names no redis-server 6.2 or valkey-server 7.2 or later: ${named}`,
+    );
+  }
+  const found = findRedisServer();
+  if (found) return found;
+  if (canInstall()) install();
+  const installed = findRedisServer();
+  if (installed) return installed;
+  throw new Stop(howToInstall);
+}
+
+function findRedisServer() {
+  return inspect('redis-server') ?? inspect('valkey-server');
+}
+
+/** @param {string} path @returns {RedisServer | undefined} nothing, if it is missing or too old */
+function inspect(path) {
+  const answer = outputOf(path, ['--version'])?.match(/(Redis|Valkey) server v=((\d+)\.(\d+)\S*)/);
+  if (!answer) return undefined;
+  const name = /** @type {'Redis' | 'Valkey'} */ (answer[1]);
+  const [major, minor] = [Number(answer[3]), Number(answer[4])];
+  const [oldestMajor, oldestMinor] = oldest[name];
+  const recent = major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
+  return recent ? { path, name, version: answer[2] } : undefined;
+}
+
+function canInstall() {
+  return (
+    process.getuid?.() === 0 &&
+    fs.existsSync('/etc/debian_version') &&
+    outputOf('apt-get', ['--version']) !== undefined
+  );
+}
+
+/** Installs Debian's package, but lets no server start: port 6379 is not ours to take. */
+function install() {
+  console.log('installing redis-server with apt-get …');
+  const hasPolicy = fs.existsSync(policyFile);
+  if (!hasPolicy) fs.writeFileSync(policyFile, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    apt(['update']);
+    apt(['install', '--yes', '--no-install-recommends', 'redis-server']);
+  } finally {
+    if (!hasPolicy) fs.rmSync(policyFile);
+  }
+}
+
+/** @param {string[]} args */
+function apt(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const { status } = spawnSync('apt-get', ['-qq', '-o', 'Dpkg::Use-Pty=0', ...args], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  // What follows finds out whether there is a server now, and says what to do if there is none.
+  if (status !== 0) console.error(`apt-get ${args[0]} failed (exit ${status})`);
+}
+
+module.exports = { requireRedisServer };

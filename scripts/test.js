@@ -1,0 +1,72 @@
+'use strict';
+
+// `npm test [-- names…]`: installs, builds and runs every test, on a real server and on memory:.
+//
+// Names select files (`npm test -- contract package`); `core` is the Rust core without Node.
+// `--prebuilt` takes the addon that is there and builds nothing, where there is no Rust.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { prepare } = require('./prepare.js');
+const { requireRedisServer } = require('./redis-binary.js');
+const { root, run, runLong } = require('./run.js');
+const { Stop, runScript } = require('./stop.js');
+const { requireRust } = require('./toolchain.js');
+
+const folder = '__test__';
+const core = ['test', '--no-default-features', ...(process.env.CI ? ['--locked'] : [])];
+
+runScript(async () => {
+  const args = process.argv.slice(2);
+  const prebuilt = args.includes('--prebuilt');
+  const names = args.filter((arg) => arg !== '--prebuilt');
+  const files = select(names);
+  const withCore = !prebuilt && (names.length === 0 || names.includes('core'));
+
+  await prepare({ prebuilt });
+  const server = requireRedisServer();
+  const env = { ...process.env, REDIS_SERVER: server.path };
+
+  // Both run, whatever the first one says: whoever reads the log wants to see all that is wrong.
+  /** @type {Error[]} */
+  const failures = [];
+  if (withCore) await testCore(env).catch((error) => failures.push(error));
+  if (files.length > 0) await testPackage(files, env).catch((error) => failures.push(error));
+  if (failures.length > 0) throw new Stop(failures.map(({ message }) => message).join('\n'));
+
+  const parts = [
+    withCore && 'the Rust core without Node',
+    files.length > 0 &&
+      `${files.length} ${files.length === 1 ? 'file' : 'files'} of tests on Node ${process.versions.node}`,
+    `${server.name} ${server.version}`,
+  ];
+  console.log(`\npassed: ${parts.filter(Boolean).join(' · ')}`);
+});
+
+/** @param {string[]} names parts of file names; none means all @returns {string[]} */
+function select(names) {
+  const all = fs.readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.test.js'));
+  const unknown = names.filter(
+    (name) => name !== 'core' && !all.some((file) => file.includes(name)),
+  );
+  if (unknown.length > 0) throw new Stop(`no test file is named like: ${unknown.join(', ')}`);
+  const chosen =
+    names.length === 0 ? all : all.filter((file) => names.some((name) => file.includes(name)));
+  return chosen.sort().map((file) => path.join(folder, file));
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+async function testCore(env) {
+  requireRust();
+  await runLong('building the tests of the core', 'cargo', [...core, '--no-run']);
+  run('cargo', [...core, '--quiet'], { env });
+}
+
+/** @param {string[]} files @param {NodeJS.ProcessEnv} env */
+async function testPackage(files, env) {
+  const options = ['--test', '--test-reporter=spec'];
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  // Node 20 got both in its 11th minor. Two files at once: more would only wait for two cores.
+  if (major > 20 || minor >= 11) options.push('--test-concurrency=2', '--test-timeout=600000');
+  run(process.execPath, [...options, ...files], { env });
+}
