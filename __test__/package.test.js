@@ -1,0 +1,262 @@
+'use strict';
+
+// The packages as a user gets them: packed, installed into empty projects, used from each module
+// system and from TypeScript.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { after, before, describe, test } = require('node:test');
+const { Workplace, builtAddon, manifest, output, root, tool } = require('./support/packed.js');
+const { asModule, readmeExamples } = require('./support/readme.js');
+const { startRedis } = require('./support/redis-server.js');
+
+const { platform, file: addon } = builtAddon();
+
+describe('the packed packages', () => {
+  const workplace = new Workplace();
+  /** @type {Awaited<ReturnType<Workplace['pack']>>} */
+  let main;
+  /** @type {Awaited<ReturnType<Workplace['pack']>>} */
+  let binary;
+  let server;
+  /** An empty project with both packages installed. */
+  let project;
+
+  before(async () => {
+    [main, binary, server] = await Promise.all([
+      workplace.pack(root),
+      workplace.packPlatform(),
+      startRedis(),
+    ]);
+    project = await workplace.newProject('user', [main.tarball, binary.tarball]);
+  });
+
+  after(async () => {
+    await server?.stop();
+    workplace.remove();
+  });
+
+  /** Runs a program of the project; it is to print the session that it created and got. */
+  async function runsOnServer(name, source) {
+    fs.writeFileSync(path.join(project, name), source);
+    const env = { REDIS_URL: server.url };
+    const printed = await output(process.execPath, [name], { cwd: project, env });
+    assert.deepEqual(JSON.parse(printed), { ownerId: 'john', data: { via: name } });
+  }
+
+  /** The body of such a program. */
+  function createAndGet(name) {
+    return `
+      async function main() {
+        const sessions = new SpotsSessions(process.env.REDIS_URL);
+        const token = await sessions.create({ app: 'app', ownerId: 'john', data: { via: '${name}' }, duration: 60 });
+        console.log(JSON.stringify(await sessions.get({ app: 'app', token })));
+        await sessions.close();
+      }
+      main();`;
+  }
+
+  describe('what is in them', () => {
+    test('the main package holds what its files list allows, and nothing else', () => {
+      const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.js', 'index.d.ts'];
+      expected.push('index.js', 'package.json');
+      assert.deepEqual(
+        main.files.filter((file) => !file.startsWith('lib/')),
+        expected,
+      );
+      const library = fs.readdirSync(path.join(root, 'lib')).map((file) => `lib/${file}`);
+      assert.deepEqual(
+        main.files.filter((file) => file.startsWith('lib/')),
+        library.sort(),
+      );
+    });
+
+    test('the platform package holds the addon, at most 5 MB of it', () => {
+      assert.deepEqual(binary.files, ['LICENSE', 'README.md', 'package.json', addon].sort());
+      assert.ok(fs.statSync(path.join(root, addon)).size <= 5e6);
+    });
+
+    test('no script runs when they are installed', () => {
+      for (const { manifest: packed, files } of [main, binary]) {
+        const lifecycle = /^(pre|post)?(install|prepare|uninstall)$|^dependencies$/;
+        assert.deepEqual(
+          Object.keys(packed.scripts ?? {}).filter((name) => lifecycle.test(name)),
+          [],
+        );
+        assert.ok(!files.includes('binding.gyp'), 'npm would run node-gyp');
+      }
+    });
+
+    test('npm/ has one package for each target, of the same version, wanted by the main package', () => {
+      const folders = fs.readdirSync(path.join(root, 'npm')).sort();
+      assert.equal(folders.length, manifest.napi.targets.length);
+      const expected = Object.fromEntries(
+        folders.map((folder) => [`${manifest.name}-${folder}`, manifest.version]),
+      );
+      assert.deepEqual(manifest.optionalDependencies, expected);
+      for (const folder of folders) {
+        const packed = require(`../npm/${folder}/package.json`);
+        assert.equal(packed.name, `${manifest.name}-${folder}`);
+        assert.equal(packed.version, manifest.version);
+        assert.deepEqual(packed.engines, manifest.engines);
+        assert.equal(packed.main, `sessions.${folder}.node`);
+        const [system, processor, libc] = folder.split('-');
+        assert.deepEqual([packed.os, packed.cpu], [[system], [processor]]);
+        const expectedLibc = { gnu: ['glibc'], musl: ['musl'] }[libc];
+        assert.deepEqual(packed.libc, expectedLibc);
+      }
+    });
+  });
+
+  describe('in an empty project', () => {
+    test('require works, with a create and a get on a server', () =>
+      runsOnServer(
+        'common.cjs',
+        `const { SpotsSessions } = require('@spots-tech/sessions');${createAndGet('common.cjs')}`,
+      ));
+
+    test('import of the named export works, with a create and a get on a server', () =>
+      runsOnServer(
+        'module.mjs',
+        `import { SpotsSessions } from '@spots-tech/sessions';${createAndGet('module.mjs')}`,
+      ));
+
+    test('both give the same class, and the paths of 1.x still lead to it', async () => {
+      fs.writeFileSync(
+        path.join(project, 'same.mjs'),
+        `import { createRequire } from 'node:module';
+         import * as named from '@spots-tech/sessions';
+         const require = createRequire(import.meta.url);
+         const paths = ['', '/lib', '/lib/index', '/lib/index.js'];
+         const same = paths.map((path) => require('@spots-tech/sessions' + path).SpotsSessions === named.SpotsSessions);
+         console.log(JSON.stringify([same, require('@spots-tech/sessions/package.json').version]));`,
+      );
+      const printed = await output(process.execPath, ['same.mjs'], { cwd: project });
+      assert.deepEqual(JSON.parse(printed), [[true, true, true, true], manifest.version]);
+    });
+
+    test('without the platform package, the error names the platform and what to do', async () => {
+      const alone = await workplace.newProject('alone', [main.tarball]);
+      const scope = path.join(alone, 'node_modules', '@spots-tech');
+      assert.deepEqual(fs.readdirSync(scope), ['sessions']);
+      const program = `try { require('@spots-tech/sessions') } catch ({ message, cause }) {
+        console.log(JSON.stringify({ message, cause: cause instanceof Error })) }`;
+      const printed = await output(process.execPath, ['-e', program], { cwd: alone });
+      const { message, cause } = JSON.parse(printed);
+      const wanted = `${manifest.name}-${platform}`;
+      assert.match(message, new RegExp(`cannot load the native addon .* for ${platform}: `));
+      assert.ok(message.includes(`the package ${wanted} is not installed`), message);
+      assert.ok(message.includes(`npm install ${wanted}@${manifest.version}`), message);
+      assert.equal(cause, true);
+    });
+
+    test('on a platform without a binary, the error says which there are', async () => {
+      const program = `Object.defineProperty(process, 'arch', { value: 'mips' });
+        try { require('@spots-tech/sessions') } catch ({ message }) { console.log(message) }`;
+      const message = await output(process.execPath, ['-e', program], { cwd: project });
+      assert.match(message, /there is no binary for this platform, only for darwin-arm64, /);
+    });
+
+    test('a binary that the system refuses is reported with the system’s own words', async () => {
+      const broken = await workplace.newProject('broken', [main.tarball, binary.tarball]);
+      const installed = path.join(broken, 'node_modules', `${manifest.name}-${platform}`, addon);
+      fs.writeFileSync(installed, 'not a library');
+      const program = `try { require('@spots-tech/sessions') } catch ({ message }) { console.log(message) }`;
+      const message = await output(process.execPath, ['-e', program], { cwd: broken });
+      assert.match(
+        message,
+        /cannot load the native addon .*reinstall it on the machine that runs it/,
+      );
+      assert.ok(message.includes(addon), message);
+    });
+  });
+
+  describe('in TypeScript', () => {
+    // 5.9 is the last that still knows `esModuleInterop: false`, as projects of 1.x's time have it.
+    const compilers = [
+      { name: 'TypeScript 7', typescript: 'typescript', options: [] },
+      { name: 'TypeScript 5', typescript: 'typescript-5', options: ['--esModuleInterop', 'true'] },
+      {
+        name: 'TypeScript 5 without esModuleInterop',
+        typescript: 'typescript-5',
+        options: ['--esModuleInterop', 'false'],
+      },
+    ];
+
+    before(() => {
+      // Every TypeScript project on Node has these; they come from here rather than from the net.
+      const types = path.join(project, 'node_modules', '@types');
+      fs.mkdirSync(types, { recursive: true });
+      fs.symlinkSync(
+        path.join(root, 'node_modules', '@types', 'node'),
+        path.join(types, 'node'),
+        'junction',
+      );
+    });
+
+    /** Compiles files of the project under `strict`, with the declarations checked as well. */
+    function compile(typescript, files, options) {
+      const strict = ['--strict', '--skipLibCheck', 'false', '--types', 'node'];
+      const modern = [
+        '--module',
+        'node16',
+        '--target',
+        'es2022',
+        '--lib',
+        'es2023,esnext.disposable',
+      ];
+      const args = [tool(typescript, 'bin/tsc'), ...strict, ...modern, ...options, ...files];
+      return output(process.execPath, args, { cwd: project });
+    }
+
+    for (const { name, typescript, options } of compilers) {
+      test(`every README example compiles under strict: ${name}`, async () => {
+        const examples = readmeExamples(['ts', 'typescript', 'js', 'javascript']);
+        assert.ok(examples.length >= 6, 'an example for each of the six methods');
+        const files = examples.map(({ line, code }) => {
+          const file = `readme-line-${line}.ts`;
+          fs.writeFileSync(path.join(project, file), asModule(code));
+          return file;
+        });
+        await compile(typescript, files, ['--noEmit', ...options]);
+      });
+    }
+
+    test('a compiled program does a create and a get on a server', async () => {
+      const source = `import { SpotsSessions } from '@spots-tech/sessions';${createAndGet('typed.js')}`;
+      fs.writeFileSync(path.join(project, 'typed.ts'), source);
+      await compile('typescript', ['typed.ts'], []);
+      await runsOnServer('typed.js', fs.readFileSync(path.join(project, 'typed.js'), 'utf8'));
+    });
+
+    test('a mistake does not compile', async () => {
+      fs.writeFileSync(
+        path.join(project, 'mistake.ts'),
+        asModule('sessions.get({ app, tokn: token });'),
+      );
+      await assert.rejects(
+        compile('typescript', ['mistake.ts'], ['--noEmit']),
+        /mistake\.ts.*tokn/,
+      );
+    });
+  });
+
+  describe('as others judge them', () => {
+    test('publint has nothing to say about either', async () => {
+      for (const { tarball } of [main, binary]) {
+        const publint = tool('publint', 'src/cli.js');
+        const said = await output(process.execPath, [publint, 'run', tarball, '--strict'], {
+          cwd: root,
+        });
+        assert.match(said, /All good!/);
+      }
+    });
+
+    test('are-the-types-wrong finds no problem, in any kind of resolution', async () => {
+      const attw = tool('@arethetypeswrong/cli', 'dist/index.js');
+      const said = await output(process.execPath, [attw, main.tarball], { cwd: root });
+      assert.match(said, /No problems found/);
+    });
+  });
+});

@@ -1,0 +1,146 @@
+'use strict';
+
+// Values that no argument of a method can be, and with which error each is refused.
+
+const SECRET = 'S3CRET';
+const HUGE = 64 * 2 ** 20;
+const TYPE = { Kind: TypeError, code: 'ERR_INVALID_ARG_TYPE' };
+const VALUE = { Kind: TypeError, code: 'ERR_INVALID_ARG_VALUE' };
+const RANGE = { Kind: RangeError, code: 'ERR_OUT_OF_RANGE' };
+
+function revokedProxy(target = {}) {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
+
+function thrower() {
+  throw new Error('thrown by a test');
+}
+
+/** A proxy that throws at every touch. */
+const touchy = (target = {}) => new Proxy(target, new Proxy({}, { get: () => thrower }));
+
+/** Of the wrong type for every argument. */
+const NO_ARGUMENT = [
+  ['null', null],
+  ['true', true],
+  ['a symbol', Symbol(SECRET)],
+  ['an object', { [SECRET]: SECRET }],
+  ['an array of one string', [SECRET]],
+  ['an empty array', []],
+  ['a function', () => SECRET],
+  ['a Date', new Date(0)],
+  [
+    'an object that turns into a string',
+    { toString: () => SECRET, valueOf: () => 1, toJSON: () => SECRET },
+  ],
+  [
+    'an object whose conversion throws',
+    { toString: thrower, valueOf: thrower, [Symbol.toPrimitive]: thrower },
+  ],
+  ['a boxed string', Object(SECRET)],
+  ['a Buffer', Buffer.from(SECRET)],
+  ['a promise', Promise.resolve(SECRET)],
+  ['a revoked proxy', revokedProxy()],
+  ['a revoked proxy of a function', revokedProxy(() => {})],
+  ['a proxy that throws at every touch', touchy()],
+  [
+    'an object whose constructor throws',
+    Object.defineProperty({}, 'constructor', { get: thrower }),
+  ],
+];
+
+const expecting =
+  (expected) =>
+  ([label, value]) => ({ label, value, ...expected });
+
+const NAMES = [
+  ...[['undefined', undefined], ...NO_ARGUMENT].map(expecting(TYPE)),
+  ...[
+    ['an empty string', ''],
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+    ['-Infinity', -Infinity],
+  ].map(expecting(VALUE)),
+  ...[
+    ['4,097 characters', SECRET.padEnd(4097, '€')],
+    ['64 MiB', SECRET.padEnd(HUGE, 'x')],
+    ['a bigint of 4,097 digits', 10n ** 4096n],
+  ].map(expecting(RANGE)),
+];
+
+const TOKENS = [
+  ['undefined', undefined],
+  ['a number', 5],
+  ['NaN', NaN],
+  ['a bigint', 5n],
+  ...NO_ARGUMENT,
+].map(expecting(TYPE));
+
+const DURATIONS = [
+  ...[
+    ['a number in a string', '60'],
+    ['an empty string', ''],
+    ['a bigint', 60n],
+    ...NO_ARGUMENT,
+  ].map(expecting(TYPE)),
+  ...[
+    ['0', 0],
+    ['-1', -1],
+    ['NaN', NaN],
+    ['-Infinity', -Infinity],
+  ].map(expecting(RANGE)),
+];
+
+const cycle = { [SECRET]: SECRET };
+cycle.self = cycle;
+const tooDeep = () => {
+  let value = {};
+  for (let level = 0; level < 100_000; level++) value = { value };
+  return value;
+};
+
+const DATA = [
+  ...[
+    ['null', null],
+    ['true', true],
+    ['a number', 5],
+    ['a string', SECRET],
+    ['an empty string', ''],
+    ['a symbol', Symbol(SECRET)],
+    ['an array', [SECRET]],
+    ['a function', () => SECRET],
+    ['a Date', new Date(0)],
+    ['a Date that is none', new Date(NaN)],
+    ['an object that JSON writes as a string', { toJSON: () => SECRET }],
+    ['64 MiB of a string', SECRET.padEnd(HUGE, 'x')],
+  ].map(expecting(TYPE)),
+  ...[
+    ['a bigint', 5n],
+    ['a bigint within', { [SECRET]: [1n] }],
+    ['a cycle', cycle],
+    ['a toJSON that throws', { toJSON: thrower }],
+    ['a toJSON within that throws', { a: { toJSON: thrower } }],
+    ['a getter that throws', Object.defineProperty({}, 'a', { enumerable: true, get: thrower })],
+    ['a revoked proxy', revokedProxy()],
+    ['a revoked proxy within', { a: [revokedProxy()] }],
+    ['a proxy that throws at every touch', touchy()],
+    ['100,000 levels', tooDeep()],
+  ].map(expecting({ ...VALUE, hasCause: true })),
+];
+
+const METHODS = {
+  create: { app: NAMES, ownerId: NAMES, data: DATA, duration: DURATIONS },
+  get: { app: NAMES, token: TOKENS },
+  refresh: {
+    app: NAMES,
+    token: TOKENS,
+    duration: [...DURATIONS, expecting(TYPE)(['undefined', undefined])],
+  },
+  update: { app: NAMES, token: TOKENS, data: DATA },
+  kill: { app: NAMES, token: TOKENS },
+  killAll: { app: NAMES, ownerId: NAMES },
+};
+
+module.exports = { HUGE, METHODS, SECRET, TYPE, VALUE, revokedProxy, touchy };

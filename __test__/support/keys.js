@@ -1,0 +1,39 @@
+'use strict';
+
+// Where DESIGN says that things lie in Redis, spelled a second time and independently of src/keys.rs.
+
+const { createHash } = require('node:crypto');
+
+/** The first four bytes of SHA-256(len(app) ‖ app ‖ ownerId), in hex. */
+function routeOf(app, ownerId) {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(Buffer.byteLength(app)));
+  const digest = createHash('sha256').update(length).update(app).update(ownerId).digest();
+  return digest.toString('hex', 0, 4);
+}
+
+/** The first 16 bytes of SHA-256(token), in base64url. */
+function idOf(token) {
+  return createHash('sha256').update(token).digest().subarray(0, 16).toString('base64url');
+}
+
+function sessionKey(app, ownerId, token) {
+  return `spots:{${routeOf(app, ownerId)}:${app}}:s:${idOf(token)}`;
+}
+
+function indexKey(app, ownerId) {
+  return `spots:{${routeOf(app, ownerId)}:${app}}:o`;
+}
+
+/** Two owners of one app that share a route: about 2^16 hashes until the birthday of 32 bits. */
+function ownersOnOneRoute(app) {
+  const seen = new Map();
+  for (let n = 0; ; n++) {
+    const owner = `owner-${n}`;
+    const route = routeOf(app, owner);
+    if (seen.has(route)) return [seen.get(route), owner];
+    seen.set(route, owner);
+  }
+}
+
+module.exports = { routeOf, idOf, sessionKey, indexKey, ownersOnOneRoute };

@@ -1,0 +1,113 @@
+'use strict';
+
+// The packages as npm would publish them, packed and installed into empty projects.
+
+const { execFile } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { promisify } = require('node:util');
+
+const root = path.join(__dirname, '..', '..');
+const manifest = require('../../package.json');
+
+const execute = promisify(execFile);
+
+/** The built addon's file name, and the platform package that carries it. */
+function builtAddon() {
+  const files = fs.readdirSync(root).filter((name) => /^sessions\..+\.node$/.test(name));
+  if (files.length !== 1) throw new Error(`expected one built addon, found: ${files.join(', ')}`);
+  const [file] = files;
+  const platform = file.split('.')[1];
+  return { file, platform, folder: path.join(root, 'npm', platform) };
+}
+
+/**
+ * Runs a program and resolves to what it printed; what it says when it fails is in the error.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ cwd: string, env?: Record<string, string> }} options
+ */
+async function output(command, args, { cwd, env }) {
+  try {
+    const { stdout } = await execute(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      maxBuffer: 1 << 26,
+      shell: process.platform === 'win32' && command === 'npm',
+    });
+    return stdout;
+  } catch (error) {
+    const said = `${error.stdout ?? ''}${error.stderr ?? ''}`;
+    throw new Error(`${command} ${args.join(' ')}\n${said || error.message}`, { cause: error });
+  }
+}
+
+/** A program that prints nothing but one JSON text. */
+async function json(command, args, options) {
+  return JSON.parse(await output(command, args, options));
+}
+
+class Workplace {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sessions-package-'));
+
+  /** @param {string} name @returns {string} the path of a new, empty folder */
+  newFolder(name) {
+    const folder = path.join(this.folder, name);
+    fs.mkdirSync(folder);
+    return folder;
+  }
+
+  /**
+   * Packs what a folder would publish.
+   *
+   * @param {string} folder
+   * @returns {Promise<{ tarball: string, files: string[], manifest: Record<string, any> }>}
+   */
+  async pack(folder) {
+    const args = ['pack', '--json', '--pack-destination', this.folder];
+    const answer = await json('npm', args, { cwd: folder });
+    // An array up to npm 11, an object by package name since.
+    const [{ filename, files }] = Object.values(answer);
+    return {
+      tarball: path.join(this.folder, filename.replace('@', '').replace('/', '-')),
+      files: files.map((file) => file.path).sort(),
+      manifest: JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')),
+    };
+  }
+
+  /** The platform package of this machine, with the built addon put in as `napi artifacts` does. */
+  async packPlatform() {
+    const { file, platform, folder } = builtAddon();
+    const copy = this.newFolder(platform);
+    fs.cpSync(folder, copy, { recursive: true });
+    fs.copyFileSync(path.join(root, file), path.join(copy, file));
+    return this.pack(copy);
+  }
+
+  /**
+   * An empty project with these packages in it, installed by npm from their tarballs.
+   *
+   * @param {string} name
+   * @param {string[]} tarballs
+   */
+  async newProject(name, tarballs) {
+    const cwd = this.newFolder(name);
+    fs.writeFileSync(path.join(cwd, 'package.json'), JSON.stringify({ name, private: true }));
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
+    await output('npm', ['install', ...quiet, ...tarballs], { cwd });
+    return cwd;
+  }
+
+  remove() {
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} name of a package @param {string} bin its program, a JavaScript file */
+function tool(name, bin) {
+  return path.join(root, 'node_modules', name, bin);
+}
+
+module.exports = { Workplace, builtAddon, manifest, output, root, tool };

@@ -1,0 +1,295 @@
+// A throw-away Redis (or Valkey) server for one test file: its own free port, its own temporary
+// folder, nothing kept on disk, gone when the process that started it is gone, however that ended.
+
+const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const net = require('node:net');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { Redis } = require('ioredis');
+
+const START_ATTEMPTS = 10;
+/** How long a server may take until it answers PONG, in milliseconds: patience, not a measurement. */
+const START_PATIENCE = 30_000;
+
+/**
+ * @typedef {object} StartOptions
+ * @property {string[]} [args] further arguments of the server
+ * @property {Record<string, string | number | string[]>} [config] settings, each passed as `--key value`
+ * @property {boolean} [unixSocket] listens on a unix socket too: `server.unixSocket`
+ * @property {number} [port] this port and no other
+ */
+
+/**
+ * Starts a server and resolves when it answers PONG.
+ *
+ * @param {StartOptions} [options]
+ */
+async function startRedis(options = {}) {
+  const binary = findServer();
+  for (let attempt = 1; ; attempt++) {
+    const server = new RedisServer(binary, options, options.port ?? (await freePort()));
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      await server.stop();
+      // Between finding a free port and binding it, somebody else may have taken it.
+      if (
+        options.port ||
+        attempt === START_ATTEMPTS ||
+        !/address already in use/i.test(error.message)
+      )
+        throw error;
+    }
+  }
+}
+
+class RedisServer {
+  #binary;
+  #options;
+  #clients = new Set();
+  /** Kills the server and removes its folder when this process is gone, even by SIGKILL. */
+  #watcher;
+
+  constructor(binary, options, port) {
+    this.#binary = binary;
+    this.#options = options;
+    this.host = '127.0.0.1';
+    this.port = port;
+    this.dir = mkdtempSync(join(tmpdir(), 'sessions-redis-'));
+    this.unixSocket = options.unixSocket ? join(this.dir, 'redis.sock') : undefined;
+    this.process = undefined;
+  }
+
+  /** @returns {number | undefined} */
+  get pid() {
+    return this.process?.pid;
+  }
+
+  get password() {
+    const password = this.#options.config?.requirepass;
+    return password === undefined ? undefined : String(password);
+  }
+
+  /** The connection string, with the password of `config.requirepass` when there is one. */
+  get url() {
+    const login = this.password ? `:${encodeURIComponent(this.password)}@` : '';
+    return `redis://${login}${this.host}:${this.port}`;
+  }
+
+  /** Starts the process (again) on its port and resolves when it answers. */
+  async start() {
+    const child = spawn(this.#binary, this.#arguments(), { cwd: this.dir, stdio: 'ignore' });
+    this.process = child;
+    let failure;
+    child.once('error', (error) => {
+      failure = error;
+    });
+    child.unref();
+    if (child.pid) this.#watch(child.pid);
+
+    for (const deadline = Date.now() + START_PATIENCE; ; ) {
+      if (failure || child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`${this.#binary} did not start: ${failure?.message ?? this.log()}`);
+      }
+      if (await answers(this.unixSocket ?? { host: this.host, port: this.port })) return;
+      if (Date.now() > deadline) throw new Error(`${this.#binary} does not answer: ${this.log()}`);
+      await sleep(5);
+    }
+  }
+
+  #arguments() {
+    const settings = {
+      port: this.port,
+      bind: this.host,
+      dir: this.dir,
+      logfile: 'redis.log',
+      save: '',
+      appendonly: 'no',
+      ...(this.unixSocket && { unixsocket: this.unixSocket }),
+      ...this.#options.config,
+    };
+    const pairs = Object.entries(settings).flatMap(([key, value]) => [
+      `--${key}`,
+      ...[value].flat().map(String),
+    ]);
+    return [...pairs, ...(this.#options.args ?? [])];
+  }
+
+  #watch(pid) {
+    // Its standard input ends when this process does.
+    this.#watcher = spawn(
+      'sh',
+      ['-c', 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"', 'sh', String(pid), this.dir],
+      { stdio: ['pipe', 'ignore', 'ignore'], detached: true },
+    );
+    this.#watcher.on('error', () => {});
+    this.#watcher.unref();
+    this.#watcher.stdin.unref();
+  }
+
+  /** What the server wrote into its log. */
+  log() {
+    try {
+      return readFileSync(join(this.dir, 'redis.log'), 'utf8');
+    } catch {
+      return '(no log)';
+    }
+  }
+
+  /**
+   * An ioredis client of this server; disconnected by `stop`.
+   *
+   * @param {import('ioredis').RedisOptions} [options]
+   */
+  client(options) {
+    const client = new Redis({
+      host: this.host,
+      port: this.port,
+      password: this.password,
+      ...options,
+    });
+    client.on('error', () => {});
+    this.#clients.add(client);
+    client.once('end', () => this.#clients.delete(client));
+    return client;
+  }
+
+  /**
+   * How often each command ran since the server started or `CONFIG RESETSTAT`, also inside scripts:
+   * `{ get: 3, evalsha: 1 }`.
+   *
+   * @returns {Promise<Record<string, number>>}
+   */
+  async commandStats() {
+    const client = this.client();
+    try {
+      const text = await client.info('commandstats');
+      const lines = text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm);
+      return Object.fromEntries([...lines].map(([, name, calls]) => [name, Number(calls)]));
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  /**
+   * Records what MONITOR shows. `stop()` resolves to everything up to now, as text.
+   *
+   * @returns {Promise<{ stop(): Promise<string> }>}
+   */
+  async monitor() {
+    const socket = net.connect(this.port, this.host);
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk) => {
+      text += chunk;
+    });
+    await once(socket, 'connect');
+    if (this.password) socket.write(`AUTH ${JSON.stringify(this.password)}\r\n`);
+    socket.write('MONITOR\r\n');
+    const replies = this.password ? '+OK\r\n+OK\r\n' : '+OK\r\n';
+    await waitUntil(() => text.startsWith(replies), 'MONITOR to begin');
+    return {
+      stop: async () => {
+        const marker = `end-of-monitor-${Math.random()}`;
+        const client = this.client();
+        await client.echo(marker);
+        client.disconnect();
+        await waitUntil(() => text.includes(marker), 'MONITOR to show its end');
+        socket.destroy();
+        return text;
+      },
+    };
+  }
+
+  /** @param {NodeJS.Signals} [signal] such as SIGSTOP and SIGCONT; the folder and the port stay ours */
+  kill(signal = 'SIGKILL') {
+    this.process?.kill(signal);
+  }
+
+  /** Ends the process and resolves when it is gone; `start()` or `restart()` brings it back. */
+  async down() {
+    const child = this.process;
+    this.process = undefined;
+    this.#watcher?.kill('SIGKILL');
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.ref();
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  /** Ends the process and starts an empty one on the same port. */
+  async restart() {
+    await this.down();
+    await this.start();
+  }
+
+  /** Ends the process, disconnects the clients and removes the folder. */
+  async stop() {
+    for (const client of this.#clients) client.disconnect();
+    await this.down();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** $REDIS_SERVER, or the first of redis-server and valkey-server that is installed. */
+function findServer() {
+  if (process.env.REDIS_SERVER) return process.env.REDIS_SERVER;
+  const names = ['redis-server', 'valkey-server'];
+  const found = names.find(
+    (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+  );
+  if (!found)
+    throw new Error(
+      `found neither ${names.join(' nor ')}: install one or set REDIS_SERVER to its path`,
+    );
+  return found;
+}
+
+async function freePort() {
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
+
+/** Whether a server answers PING there; NOAUTH is an answer, LOADING is not. */
+function answers(address) {
+  return new Promise((resolve) => {
+    const socket = net.connect(address);
+    const settle = (answer) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(1000, () => settle(false));
+    socket.once('error', () => settle(false));
+    socket.once('close', () => settle(false));
+    socket.once('data', (chunk) => settle(/^(\+PONG|-NOAUTH|-NOPERM)/.test(chunk.toString())));
+    socket.once('connect', () => socket.write('PING\r\n'));
+  });
+}
+
+/**
+ * Resolves with the first truthy answer of `condition`, asked again and again.
+ *
+ * @template T
+ * @param {() => T | Promise<T>} condition
+ * @param {string} what what is waited for, for the error
+ * @param {number} [patience] in milliseconds
+ * @returns {Promise<T>}
+ */
+async function waitUntil(condition, what, patience = 30_000) {
+  for (const deadline = Date.now() + patience; ; ) {
+    const answer = await condition();
+    if (answer) return answer;
+    if (Date.now() > deadline) throw new Error(`waited ${patience} ms for ${what}, in vain`);
+    await sleep(2);
+  }
+}
+
+module.exports = { startRedis, waitUntil };

@@ -1,0 +1,81 @@
+'use strict';
+
+// Small scripts in processes of their own, for what can only be seen from outside: how they end.
+
+const { spawn } = require('node:child_process');
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+
+/** Catches what hangs: no script takes nearly as long. */
+const HANG_MS = 120_000;
+
+const root = join(__dirname, '..', '..');
+
+let folder;
+let written = 0;
+
+/**
+ * Runs a script that finds `SpotsSessions` and what it is `given`. Resolves when it has ended.
+ *
+ * @param {string} code CommonJS, or a module if `module` says so
+ * @param {{ given?: object, module?: boolean, flags?: string[] }} [options]
+ * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>}
+ */
+function runScript(code, { given = {}, module = false, flags = [] } = {}) {
+  const file = write(code, given, module);
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...flags, file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: HANG_MS,
+      killSignal: 'SIGKILL',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+function write(code, given, module) {
+  if (folder === undefined) {
+    folder = mkdtempSync(join(tmpdir(), 'sessions-scripts-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  }
+  const head = module
+    ? 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);'
+    : '"use strict";';
+  const file = join(folder, `script-${written++}.${module ? 'mjs' : 'cjs'}`);
+  writeFileSync(
+    file,
+    `${head}
+const root = ${JSON.stringify(root)};
+const { SpotsSessions } = require(root);
+const given = ${JSON.stringify(given)};
+${code}`,
+  );
+  return file;
+}
+
+/**
+ * Runs tasks, some of them at once.
+ *
+ * @param {number} count
+ * @param {number} atOnce
+ * @param {(n: number) => Promise<unknown>} task
+ */
+async function repeat(count, atOnce, task) {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await task(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+module.exports = { runScript, repeat };
