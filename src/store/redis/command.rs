@@ -196,8 +196,11 @@ impl<'c> Task<'c> {
     }
 
     /// The error of a call that found no server before its deadline.
-    pub fn outage(&self, error: &Error) -> Error {
-        self.refused.as_ref().unwrap_or(error).clone()
+    pub fn outage(&self, unreachable: &Error, unanswered: &Error) -> Error {
+        if self.in_doubt {
+            return unanswered.clone();
+        }
+        self.refused.as_ref().unwrap_or(unreachable).clone()
     }
 
     /// Why the server could not take it the last time.

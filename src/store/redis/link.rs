@@ -99,16 +99,20 @@ impl Link {
                 {
                     return Err(refused.clone());
                 }
-                (state, _) if changed.is_err() => {
-                    let reason = match state {
-                        State::Down(reason) => reason.clone(),
-                        State::Up(_) => None,
-                    };
-                    return Err(reason.unwrap_or_else(|| {
-                        unreachable(&self.shared.settings, "it closed the connection")
-                    }));
-                }
+                (state, _) if changed.is_err() => return Err(self.outage(state)),
                 _ => {}
+            }
+        }
+    }
+
+    /// What keeps calls waiting.
+    fn outage(&self, state: &State) -> Error {
+        match state {
+            State::Down(Some(error)) => error.clone(),
+            State::Down(None) | State::Up(_) => {
+                let settings = &self.shared.settings;
+                let waited = settings.command_timeout.as_millis();
+                unreachable(settings, &format!("no answer within {waited} ms"))
             }
         }
     }

@@ -52,7 +52,7 @@ impl RedisStore {
                 Ok(live) => open = self.round(live, open, answers, deadline).await,
                 Err(error) => {
                     for task in open {
-                        answers.reject(task.place, &task.outage(&error));
+                        answers.reject(task.place, &task.outage(&error, &self.unanswered()));
                     }
                     return;
                 }
@@ -98,11 +98,7 @@ impl RedisStore {
                 open
             }
             Err(_elapsed) => {
-                let settings = self.link.settings();
-                let error = Error::Timeout {
-                    server: settings.address.to_string(),
-                    waited: settings.command_timeout,
-                };
+                let error = self.unanswered();
                 for task in open {
                     answers.reject(task.place, &error);
                 }
@@ -157,6 +153,12 @@ impl RedisStore {
             }
         }
         again
+    }
+
+    fn unanswered(&self) -> Error {
+        let settings = self.link.settings();
+        let server = settings.address.to_string();
+        Error::Timeout { server, waited: settings.command_timeout }
     }
 
     /// Folds the patches of a record that has grown long. Nobody waits for it, and if it fails the

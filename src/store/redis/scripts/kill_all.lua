@@ -6,9 +6,8 @@ local limit = 1000
 
 -- Two owners may share a route, so an index: another's record is left alone, all else goes.
 local function is_anothers(record, owner)
-  if redis.call('EXISTS', record) == 0 then return false end
-  local head = redis.pcall('GETRANGE', record, 0, #owner)
-  if type(head) ~= 'string' or head == owner .. '\n' then return false end
+  if redis.call('TYPE', record).ok ~= 'string' then return false end
+  if redis.call('GETRANGE', record, 0, #owner) == owner .. '\n' then return false end
   return string.find(redis.call('GET', record), '^"[^\n]*"\n{') ~= nil
 end
 
@@ -16,11 +15,12 @@ local ids = {}
 if #ARGV > 2 then
   for i = 3, #ARGV do ids[#ids + 1] = ARGV[i] end
 else
-  ids = redis.pcall('ZRANGE', KEYS[1], 0, -1)
-  if ids.err then
+  local kind = redis.call('TYPE', KEYS[1]).ok
+  if kind ~= 'zset' and kind ~= 'none' then
     redis.call('DEL', KEYS[1])
-    return ids
+    return redis.error_reply('WRONGTYPE the index was a ' .. kind .. ' and is removed')
   end
+  ids = redis.call('ZRANGE', KEYS[1], 0, -1)
 end
 
 local reply = { 0 }
