@@ -34,8 +34,8 @@ class SpotsSessions {
     // Own functions, so that `const { get } = sessions` works; they look the method up at each
     // call, so that an override or a stub on the prototype works too.
     const prototype = Object.getPrototypeOf(this);
-    for (const name of Object.keys(methods)) {
-      const value = (request) => prototype[name].call(this, request);
+    for (const name of [...Object.keys(methods), 'close']) {
+      const value = (...args) => prototype[name].apply(this, args);
       Object.defineProperty(this, name, { value, configurable: true, writable: true });
     }
   }

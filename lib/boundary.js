@@ -7,8 +7,8 @@
 const { Engine } = require('./native.js');
 const { SpotsSessionsError } = require('./errors.js');
 
-// Taken when this module loads, so that a test's fake timers do not stop the sessions.
-const { setImmediate } = globalThis;
+// Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
+const { setImmediate } = require('node:timers');
 
 /** A batch crosses when the turn of the event loop ends, or as soon as it holds this many calls:
  * so the engine works on the first while the rest are still being made. */

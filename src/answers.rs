@@ -141,7 +141,8 @@ impl Answers {
         }
     }
 
-    fn send(&mut self) {
+    /// Hands over what is answered so far.
+    pub fn send(&mut self) {
         if !self.text.is_empty() {
             self.outbox.put(&self.text);
             self.text.clear();
@@ -179,3 +180,6 @@ fn push_number(text: &mut String, number: i64) {
 fn push_json(text: &mut String, string: &str) {
     text.push_str(&serde_json::Value::from(string).to_string());
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,7 +144,10 @@ impl NodeEngine {
 }
 
 /// Makes the outbox, and the bell that it rings when there are answers.
-#[expect(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over by value")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "napi-rs hands arguments over by value"
+)]
 fn connect_outbox(
     on_answers: Function<'_, FnArgs<(String, bool)>, ()>,
 ) -> Result<(Arc<Outbox>, Arc<Bell>)> {

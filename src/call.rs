@@ -188,3 +188,6 @@ fn json<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<Json<'a>> {
 fn ttl<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<Ttl> {
     lines.next()?.parse().ok().map(NonZeroU64::new)
 }
+
+#[cfg(test)]
+mod tests;

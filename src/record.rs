@@ -224,3 +224,6 @@ impl<'a> Visitor<'a> for Members<'_, 'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

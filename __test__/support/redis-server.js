@@ -119,16 +119,10 @@ class RedisServer {
     return [...pairs, ...(this.#options.args ?? [])];
   }
 
+  /** Tells the watcher which process to end, if any. */
   #watch(pid) {
-    // Its standard input ends when this process does.
-    this.#watcher = spawn(
-      'sh',
-      ['-c', 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"', 'sh', String(pid), this.dir],
-      { stdio: ['pipe', 'ignore', 'ignore'], detached: true },
-    );
-    this.#watcher.on('error', () => {});
-    this.#watcher.unref();
-    this.#watcher.stdin.unref();
+    this.#watcher ??= startWatcher(this.dir);
+    this.#watcher.stdin.write(`${pid ?? ''}\n`);
   }
 
   /** What the server wrote into its log. */
@@ -213,12 +207,12 @@ class RedisServer {
   async down() {
     const child = this.process;
     this.process = undefined;
-    this.#watcher?.kill('SIGKILL');
     if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
     child.ref();
     child.kill('SIGKILL');
     await exit;
+    this.#watch(undefined);
   }
 
   /** Ends the process and starts an empty one on the same port. */
@@ -232,7 +226,28 @@ class RedisServer {
     for (const client of this.#clients) client.disconnect();
     await this.down();
     rmSync(this.dir, { recursive: true, force: true });
+    this.#watcher?.kill('SIGKILL');
   }
+}
+
+/**
+ * Starts what kills a server and removes its folder as soon as this process is gone: its standard
+ * input, on which it is told the server's process, ends then.
+ */
+function startWatcher(dir) {
+  const script = `
+    while read -r line; do pid=$line; done
+    [ -z "$pid" ] || kill -9 "$pid"
+    rm -rf "$1"`;
+  const watcher = spawn('sh', ['-c', script, 'sh', dir], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true, // so that Ctrl-C does not end it before its work
+  });
+  watcher.on('error', () => {});
+  watcher.stdin.on('error', () => {});
+  watcher.unref();
+  watcher.stdin.unref();
+  return watcher;
 }
 
 /** $REDIS_SERVER, or the first of redis-server and valkey-server that is installed. */

@@ -16,7 +16,7 @@ const KILLED_AT_ONCE: usize = 1000;
 
 /// A record is looked at for patches to fold when its length passes a power of two from here on.
 /// So it stays under four times its data or this, and folding costs no update more than a constant.
-const LONG: u64 = 4096;
+pub(super) const LONG: u64 = 4096;
 
 /// A call on its way.
 pub(super) struct Task<'c> {

@@ -30,6 +30,10 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Bytes of commands that are gathered before they are written.
 const WRITE_BUFFER: usize = 128 * 1024;
 
+/// Batches that may wait to be written: so many that none waits to be queued, which would cost it
+/// its turn.
+const QUEUE: usize = 1 << 20;
+
 /// Opens a connection.
 ///
 /// # Errors
@@ -136,6 +140,7 @@ where
     let info = RedisConnectionInfo::default().set_skip_set_lib_name();
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
+        .set_pipeline_buffer_size(QUEUE)
         .set_write_backpressure_boundary(WRITE_BUFFER);
     let opened = MultiplexedConnection::new_with_config(&info, stream, config).await;
     let (mut connection, driver) = opened.map_err(|e| unreachable(settings, &e.to_string()))?;

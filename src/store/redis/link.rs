@@ -10,7 +10,7 @@ use rand::TryRng as _;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, unreachable};
 use super::settings::Settings;
@@ -77,43 +77,63 @@ impl Link {
         &self.shared.settings
     }
 
-    /// The connection, now or as soon as there is one.
+    /// How many attempts to connect have ended.
+    pub fn attempts(&self) -> u64 {
+        self.shared.state.borrow().1
+    }
+
+    /// The connection, if there is one.
+    pub fn now(&self) -> Option<Live> {
+        match &self.shared.state.borrow().0 {
+            State::Up(live) if self.shared.is_fit(live) => Some(live.clone()),
+            _ => None,
+        }
+    }
+
+    /// The connection, as soon as there is one.
     ///
     /// # Errors
     ///
     /// At the deadline, what the last attempt ran into; sooner if the server refuses us, which
-    /// waiting does not change.
-    pub async fn live(&self, deadline: Instant) -> Result<Live, Error> {
+    /// waiting does not change, in an attempt later than the first `attempts`.
+    pub async fn live(&self, attempts: u64, deadline: Instant) -> Result<Live, Error> {
         let mut state = self.shared.state.subscribe();
-        let before = match &*state.borrow_and_update() {
-            (State::Up(live), _) if self.shared.is_fit(live) => return Ok(live.clone()),
-            (_, attempts) => *attempts,
-        };
         let _waiting = Waiting::new(&self.shared);
         loop {
-            let changed = tokio::time::timeout_at(deadline, state.changed()).await;
-            match &*state.borrow_and_update() {
-                (State::Up(live), _) if self.shared.is_fit(live) => return Ok(live.clone()),
-                (State::Down(Some(refused @ Error::Redis { .. })), attempts)
-                    if *attempts > before =>
-                {
-                    return Err(refused.clone());
-                }
-                (state, _) if changed.is_err() => return Err(self.outage(state)),
-                _ => {}
+            if let Some(live) = self.now() {
+                return Ok(live);
+            }
+            if let (State::Down(Some(refused @ Error::Redis { .. })), ended) =
+                &*state.borrow_and_update()
+                && *ended > attempts
+            {
+                return Err(refused.clone());
+            }
+            if timeout_at(deadline, state.changed()).await.is_err() {
+                return Err(self.outage());
             }
         }
     }
 
     /// What keeps calls waiting.
-    fn outage(&self, state: &State) -> Error {
-        match state {
+    pub fn outage(&self) -> Error {
+        match &self.shared.state.borrow().0 {
             State::Down(Some(error)) => error.clone(),
             State::Down(None) | State::Up(_) => {
                 let settings = &self.shared.settings;
                 let waited = settings.command_timeout.as_millis();
                 unreachable(settings, &format!("no answer within {waited} ms"))
             }
+        }
+    }
+
+    /// What becomes of a call that was sent and not answered in time.
+    pub fn unanswered(&self) -> Error {
+        let settings = &self.shared.settings;
+        let server = settings.address.to_string();
+        Error::Timeout {
+            server,
+            waited: settings.command_timeout,
         }
     }
 

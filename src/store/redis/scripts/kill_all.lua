@@ -4,11 +4,15 @@
 -- Returns how many sessions were removed, then the ids that are left over.
 local limit = 1000
 
--- Two owners may share a route, so an index: another's record is left alone, all else goes.
+-- Two owners may share a route, so an index: another's record is left alone, all else goes. It
+-- begins with its owner, a JSON string (here without its escapes), and a line that is an object.
 local function is_anothers(record, owner)
   if redis.call('TYPE', record).ok ~= 'string' then return false end
   if redis.call('GETRANGE', record, 0, #owner) == owner .. '\n' then return false end
-  return string.find(redis.call('GET', record), '^"[^\n]*"\n{') ~= nil
+  local first = string.match(redis.call('GET', record), '^([^\n]*)\n{')
+  local plain = first and string.gsub(first, '\\.', '') or ''
+  -- The bytes from 192 on that are left out never occur in UTF-8 (RFC 3629, section 1).
+  return string.find(plain, '^"[^"%z\1-\31\192\193\245-\255]*"$') ~= nil
 end
 
 local ids = {}

@@ -1,0 +1,283 @@
+'use strict';
+
+// Whatever a method is given, it answers with the right rejection, and nothing has happened.
+
+const assert = require('node:assert/strict');
+const { inspect } = require('node:util');
+const { describe, test, before } = require('node:test');
+const {
+  HUGE,
+  METHODS,
+  SECRET,
+  TYPE,
+  VALUE,
+  revokedProxy,
+  touchy,
+} = require('./support/bad-values.js');
+const { rejection } = require('./support/rejection.js');
+const { forEachTarget, freshName } = require('./support/targets.js');
+const { SpotsSessions } = require('../index.js');
+
+/** Checks class, code and message, and that the message does not repeat what was given. */
+function assertArgumentError(error, { Kind, code, hasCause }, name) {
+  assert.ok(error instanceof Kind, inspect(error));
+  assert.equal(error.code, code);
+  if (name) assert.ok(error.message.includes(`\`${name}\``), error.message);
+  assert.ok(error.message.length < 200, 'the message is short');
+  assert.ok(!error.message.includes(SECRET), 'the message does not repeat the value');
+  assert.ok(!JSON.stringify({ ...error, cause: undefined }).includes(SECRET));
+  if (hasCause) assert.ok(error.cause instanceof Error, 'the cause is kept');
+}
+
+forEachTarget((_target, open) => {
+  let sessions;
+  let redis;
+  let good;
+  before(async () => {
+    ({ sessions, redis } = open());
+    const place = { app: freshName(), ownerId: 'alice' };
+    const token = await sessions.create({ ...place, data: { a: 1 }, duration: 600 });
+    good = { ...place, token, data: { b: 2 }, duration: 60 };
+  });
+
+  /** What there is: a call that was refused must not have changed it. */
+  async function state() {
+    const { app, token } = good;
+    const life =
+      redis && (await redis.pttl((await redis.keys(`spots:{*:${app}}:s:*`))[0])) > 60_000;
+    return { session: await sessions.get({ app, token }), keys: await redis?.dbsize(), life };
+  }
+
+  for (const [method, args] of Object.entries(METHODS)) {
+    describe(method, () => {
+      for (const [name, rows] of Object.entries(args)) {
+        test(`refuses every bad ${name}, each with its error, and does nothing`, async () => {
+          const before = await state();
+          for (const { label, value, ...expected } of rows) {
+            const error = await rejection(() => sessions[method]({ ...good, [name]: value }));
+            try {
+              assertArgumentError(error, expected, name);
+            } catch (failure) {
+              failure.message = `${label}: ${failure.message}`;
+              throw failure;
+            }
+          }
+          assert.deepEqual(await state(), before);
+        });
+      }
+
+      test('refuses a request with one argument left out, and names it', async () => {
+        const required = Object.keys(args).filter(
+          (name) => name !== 'data' && (name !== 'duration' || method === 'refresh'),
+        );
+        assert.ok(required.length >= 2);
+        for (const name of required) {
+          const { [name]: _left, ...request } = good;
+          assertArgumentError(await rejection(() => sessions[method](request)), TYPE, name);
+        }
+      });
+
+      test('refuses what is no request', async () => {
+        const before = await state();
+        for (const args of [
+          [],
+          [undefined],
+          [null],
+          [true],
+          [5],
+          [5n],
+          [''],
+          [SECRET],
+          [Symbol(SECRET)],
+          [[]],
+          [() => {}],
+        ]) {
+          assertArgumentError(await rejection(() => sessions[method](...args)), TYPE);
+        }
+        assert.deepEqual(await state(), before);
+      });
+
+      test('refuses a request that cannot be read, and keeps the cause', async () => {
+        const before = await state();
+        for (const request of [revokedProxy(), touchy()]) {
+          assertArgumentError(await rejection(() => sessions[method](request)), {
+            ...VALUE,
+            hasCause: true,
+          });
+        }
+        for (const name of Object.keys(args)) {
+          for (const thrown of [new Error('thrown by a getter'), null, undefined, SECRET]) {
+            const request = Object.defineProperty({ ...good }, name, {
+              get() {
+                throw thrown;
+              },
+            });
+            const error = await rejection(() => sessions[method](request));
+            assertArgumentError(error, VALUE);
+            assert.ok('cause' in error);
+            assert.equal(error.cause, thrown);
+          }
+        }
+        assert.deepEqual(await state(), before);
+      });
+
+      test('reads each argument once, so that it cannot change between check and use', async () => {
+        const reads = [];
+        const request = new Proxy(
+          { ...good, ownerId: 'reader', token: 'nobody', app: freshName() },
+          {
+            get(target, name) {
+              reads.push(name);
+              return target[name];
+            },
+          },
+        );
+        await sessions[method](request);
+        assert.deepEqual(reads.sort(), Object.keys(args).sort());
+        await sessions.killAll({ app: request.app, ownerId: 'reader' });
+      });
+
+      test('refuses a wrong `this`', async () => {
+        const before = await state();
+        const wrong = [
+          undefined,
+          null,
+          5,
+          'text',
+          {},
+          [],
+          Object.create(sessions),
+          new Proxy(sessions, {}),
+          revokedProxy(),
+          Object.create(SpotsSessions.prototype),
+          SpotsSessions,
+          globalThis,
+        ];
+        for (const self of wrong) {
+          const error = await rejection(() => SpotsSessions.prototype[method].call(self, good));
+          assert.ok(error instanceof TypeError);
+          assert.equal(error.code, 'ERR_INVALID_THIS');
+        }
+        assert.deepEqual(await state(), before);
+      });
+
+      test('leaves the other calls of the same turn unharmed when its own are refused', async () => {
+        const { app, token } = good;
+        const session = await sessions.get({ app, token });
+        const other = freshName();
+        const kinds = [];
+        const calls = Object.entries(args).flatMap(([name, rows]) =>
+          rows.flatMap(({ value, code }) => {
+            kinds.push(code);
+            return [
+              sessions[method]({ ...good, [name]: value }),
+              sessions.get({ app, token }),
+              sessions.create({
+                app: other,
+                ownerId: 'bob',
+                data: { n: kinds.length },
+                duration: 60,
+              }),
+            ];
+          }),
+        );
+        const answers = await Promise.allSettled(calls);
+        for (const [n, code] of kinds.entries()) {
+          const [bad, read, created] = answers.slice(3 * n, 3 * n + 3);
+          assert.equal(bad.reason?.code, code);
+          assert.deepEqual(read, { status: 'fulfilled', value: session });
+          const { data } = await sessions.get({ app: other, token: created.value });
+          assert.deepEqual(data, { n: n + 1 });
+        }
+        await sessions.killAll({ app: other, ownerId: 'bob' });
+      });
+    });
+  }
+
+  test('close refuses a wrong `this`', async () => {
+    for (const self of [undefined, null, {}, Object.create(sessions)]) {
+      const error = await rejection(() => SpotsSessions.prototype.close.call(self));
+      assert.equal(error.code, 'ERR_INVALID_THIS');
+    }
+  });
+
+  describe('what looks odd but is right', () => {
+    test('a token of 64 MiB is no session', async () => {
+      const request = { ...good, token: 'x'.repeat(HUGE) };
+      assert.equal(await sessions.get(request), undefined);
+      assert.equal(await sessions.refresh(request), false);
+      assert.equal(await sessions.update(request), false);
+      assert.equal(await sessions.kill(request), false);
+    });
+
+    test('data of 64 MiB comes back whole, while others are served', async () => {
+      const { sessions: patient } = open({ commandTimeout: 60_000 });
+      const app = freshName();
+      const blob = 'é"\n'.repeat(HUGE / 4);
+      const [token, small] = await Promise.all([
+        patient.create({ app, ownerId: 'alice', data: { blob }, duration: 60 }),
+        patient.create({ app, ownerId: 'alice', data: { small: true }, duration: 60 }),
+      ]);
+      const answers = await Promise.all([
+        patient.get({ app, token }),
+        patient.get({ app, token: small }),
+      ]);
+      assert.ok(answers[0].data.blob === blob);
+      assert.deepEqual(answers[1].data, { small: true });
+      await patient.killAll({ app, ownerId: 'alice' });
+    });
+
+    test('a transparent proxy, an inherited property and a getter are a request', async () => {
+      const { app, token } = good;
+      const session = await sessions.get({ app, token });
+      class Request {
+        get app() {
+          return app;
+        }
+        get token() {
+          return token;
+        }
+      }
+      for (const request of [
+        new Proxy({ app, token }, {}),
+        new Request(),
+        Object.create({ app, token }),
+      ]) {
+        assert.deepEqual(await sessions.get(request), session);
+      }
+    });
+
+    test('calls made while the arguments of another are read get their own answers', async () => {
+      const { app, token } = good;
+      const session = await sessions.get({ app, token });
+      const inner = [];
+      const data = {
+        toJSON() {
+          for (let n = 0; n < 100; n++) inner.push(sessions.get({ app, token }));
+          return { outer: true };
+        },
+      };
+      const other = freshName();
+      const outer = await sessions.create({ app: other, ownerId: 'alice', data, duration: 60 });
+      assert.deepEqual((await sessions.get({ app: other, token: outer })).data, { outer: true });
+      assert.equal(inner.length, 100);
+      for (const answer of await Promise.all(inner)) assert.deepEqual(answer, session);
+    });
+
+    test('a close while the arguments of a call are read settles both', async () => {
+      const { sessions: closing } = open();
+      let closed;
+      const data = {
+        toJSON() {
+          closed = closing.close();
+          return {};
+        },
+      };
+      const [{ status, reason }] = await Promise.allSettled([
+        closing.create({ app: freshName(), ownerId: 'alice', data, duration: 60 }),
+      ]);
+      if (status === 'rejected') assert.equal(reason.code, 'ERR_SESSIONS_CLOSED');
+      assert.equal(await closed, undefined);
+    });
+  });
+});

@@ -1,0 +1,262 @@
+'use strict';
+
+// Calls that run into each other, from one process and from several: none is lost, none takes
+// effect twice, and nothing comes back from the dead.
+
+const assert = require('node:assert/strict');
+const { describe, test, before } = require('node:test');
+const fc = require('fast-check');
+const { indexKey, sessionKey } = require('./support/keys.js');
+const { waitUntil } = require('./support/redis-server.js');
+const { repeat, runScript } = require('./support/scripts.js');
+const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
+
+const ROUNDS = 2000;
+const AT_ONCE = 50;
+const OWNER = 'alice';
+
+/** A patch that makes the record long enough to be folded. */
+const LONG_PATCH = { text: 'x'.repeat(5000) };
+
+/** How long a record may be, for data of this length. */
+const bound = (data) => Math.max(8192, 4 * JSON.stringify(data).length);
+
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+
+onRedis((open, server) => {
+  let sessions;
+  let redis;
+  before(() => {
+    ({ sessions, redis } = open());
+  });
+
+  /** Nobody waits for a fold, so it may end a little after the updates. */
+  const becomesShort = (key, data) =>
+    waitUntil(async () => (await redis.strlen(key)) <= bound(data), 'a short record', 10_000);
+
+  test('1,000 updates of one session from four processes at once are all kept', async () => {
+    const app = freshName();
+    const token = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
+    const code = `
+      const sessions = new SpotsSessions(given.url);
+      const calls = Array.from({ length: 250 }, (_, n) =>
+        sessions.update({ app: given.app, token: given.token, data: { [given.name + n]: n } }));
+      Promise.all(calls).then((answers) => console.log(answers.filter(Boolean).length));`;
+    await Promise.all(
+      ['a', 'b', 'c', 'd'].map(async (name) => {
+        const given = { url: server().url, app, token, name };
+        assert.equal((await runScript(code, { given })).stdout.trim(), '250');
+      }),
+    );
+    const { data } = await sessions.get({ app, token });
+    const expected = ['a', 'b', 'c', 'd'].flatMap((name) => times(250, (n) => [name + n, n]));
+    // Not by position: processes race.
+    assert.deepEqual(data, Object.fromEntries(expected));
+    const key = sessionKey(app, OWNER, token);
+    await becomesShort(key, data);
+    assert.deepEqual((await sessions.get({ app, token })).data, data);
+  });
+
+  test('up to 5,000 updates of one key at once leave the last value in a short record', async () => {
+    const app = freshName();
+    // Of many sizes: where the folds fall among the updates is up to chance.
+    for (const size of [5000, ...times(15, (n) => 600 + 250 * n)]) {
+      const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
+      const patch = (n) => ({ app, token, data: { key: `value ${n}`, text: 'x'.repeat(50) } });
+      const answers = await Promise.all(times(size, (n) => sessions.update(patch(n))));
+      assert.ok(answers.every((answer) => answer === true));
+      const { data } = await sessions.get({ app, token });
+      assert.deepEqual(data, { a: 1, key: `value ${size - 1}`, text: 'x'.repeat(50) });
+      const key = sessionKey(app, OWNER, token);
+      await becomesShort(key, data);
+      assert.deepEqual((await sessions.get({ app, token })).data, data);
+      assert.ok((await redis.pttl(key)) > 0, 'folding keeps the expiry');
+    }
+  });
+
+  test('a record is never lost or endless while updates, folds and kills race', async () => {
+    const app = freshName();
+    const other = open().sessions;
+    await repeat(ROUNDS, AT_ONCE, async (n) => {
+      const token = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
+      const key = sessionKey(app, OWNER, token);
+      // Its fold is on its way while the others race.
+      if (n % 4 < 2) await sessions.update({ app, token, data: LONG_PATCH });
+      const update = () => sessions.update({ app, token, data: { n } });
+      const kill = () => other.kill({ app, token });
+      const sample = () => redis.pttl(key);
+      const [first, second] = n % 2 ? [update, kill] : [kill, update];
+      const [ttls, answers] = await Promise.all([
+        Promise.all(times(4, sample)),
+        Promise.all([first(), second(), update()]),
+      ]);
+      assert.equal(answers[n % 2 ? 1 : 0], true, 'the kill found its session');
+      for (const ttl of [...ttls, await sample()]) assert.notEqual(ttl, -1, 'without expiry');
+      assert.equal(await sessions.get({ app, token }), undefined);
+    });
+    // Folds go on in the background: they end before what is asked after them.
+    for (let n = 0; n < 3; n++) await sessions.get({ app, token: 'none of ours' });
+    assert.deepEqual(await redis.keys(`*${app}*`), []);
+  });
+});
+
+forEachTarget((target, open) => {
+  let sessions;
+  /** Another connection to the same sessions; `memory:` has no second one. */
+  let other;
+  let redis;
+  let app;
+  before(() => {
+    ({ sessions, redis } = open());
+    other = target === 'redis' ? open().sessions : sessions;
+    app = freshName();
+  });
+  const create = (ownerId = OWNER) =>
+    sessions.create({ app, ownerId, data: { a: 1 }, duration: 600 });
+  const isGone = async (token) => (await sessions.get({ app, token })) === undefined;
+
+  test('an update that races a kill brings no session back', async () => {
+    await repeat(ROUNDS, AT_ONCE, async (n) => {
+      const token = await create();
+      const update = () => sessions.update({ app, token, data: { n } });
+      const kill = () => other.kill({ app, token });
+      const calls = n % 2 ? [update(), kill(), update()] : [kill(), update(), update()];
+      const answers = await Promise.all(calls);
+      assert.equal(answers[n % 2], true, 'the kill found its session');
+      assert.ok(await isGone(token));
+    });
+  });
+
+  test('of two kills of one session exactly one says true', async () => {
+    await repeat(500, AT_ONCE, async () => {
+      const token = await create();
+      const answers = await Promise.all([
+        sessions.kill({ app, token }),
+        other.kill({ app, token }),
+      ]);
+      assert.deepEqual(answers.sort(), [false, true]);
+    });
+  });
+
+  test('no token that create gave before killAll began survives it, and none is forgotten', async () => {
+    await repeat(ROUNDS, AT_ONCE, async (n) => {
+      const ownerId = `owner ${n}`;
+      const given = [];
+      let began = false;
+      const creations = times(3, async () => {
+        const token = await create(ownerId);
+        if (!began) given.push(token);
+        return token;
+      });
+      await Promise.race(creations);
+      assert.ok(given.length > 0);
+      began = true;
+      const killed = other.killAll({ app, ownerId });
+      const late = create(ownerId);
+      assert.equal(await killed, true);
+      for (const token of given) assert.ok(await isGone(token), 'a session survived killAll');
+      const tokens = [...(await Promise.all(creations)), await late];
+      await other.killAll({ app, ownerId });
+      for (const token of tokens) assert.ok(await isGone(token), 'killAll did not know a session');
+    });
+  });
+
+  test('an update or a refresh that races killAll brings no session back', async () => {
+    await repeat(500, AT_ONCE, async (n) => {
+      const ownerId = `owner ${n}`;
+      const tokens = await Promise.all(times(3, () => create(ownerId)));
+      const touch = (token) => [
+        sessions.update({ app, token, data: { n } }),
+        sessions.refresh({ app, token, duration: 700 }),
+      ];
+      const before = n % 2 ? tokens.flatMap(touch) : [];
+      const killed = other.killAll({ app, ownerId });
+      await Promise.all([...before, ...tokens.flatMap(touch)]);
+      assert.equal(await killed, true);
+      for (const token of tokens) assert.ok(await isGone(token));
+      assert.equal(await sessions.killAll({ app, ownerId }), false);
+      if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0);
+    });
+  });
+
+  test('a refresh that races a kill brings nothing back, not in the index either', async () => {
+    await repeat(500, AT_ONCE, async (n) => {
+      const ownerId = `lone owner ${n}`;
+      const token = await create(ownerId);
+      const refresh = () => sessions.refresh({ app, token, duration: 700 });
+      const kill = () => other.kill({ app, token });
+      const answers = await Promise.all(n % 2 ? [refresh(), kill()] : [kill(), refresh()]);
+      assert.equal(answers[n % 2], true, 'the kill found its session');
+      assert.ok(await isGone(token));
+      if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0);
+    });
+  });
+
+  describe('calls that are made without waiting take effect in their order', () => {
+    /** One of the six methods, of one of three sessions. */
+    const step = fc.record({
+      method: fc.constantFrom('get', 'update', 'update', 'update', 'get', 'refresh', 'kill'),
+      session: fc.nat(2),
+      value: fc.nat(9),
+    });
+
+    test('any calls answer as they would one after another', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 200 }), async (steps) => {
+          const tokens = await Promise.all(times(3, () => create()));
+          const model = tokens.map(() => ({ a: 1 }));
+          const expected = steps.map((step) => expect(model, step));
+          const answers = steps.map(({ method, session, value }) =>
+            sessions[method]({ app, token: tokens[session], data: { a: value }, duration: 600 }),
+          );
+          assert.deepEqual(await Promise.all(answers), expected);
+        }),
+        { numRuns: 50 },
+      );
+    });
+
+    function expect(model, { method, session, value }) {
+      const data = model[session];
+      if (method === 'get') return data && { ownerId: OWNER, data };
+      if (data && method === 'update') model[session] = { a: value };
+      if (data && method === 'kill') model[session] = undefined;
+      return data !== undefined;
+    }
+
+    test('also across batches: the last of 1,000 updates wins, and each get sees its own', async () => {
+      const token = await create();
+      const calls = times(1000, (n) => [
+        sessions.update({ app, token, data: { a: n } }),
+        n % 7 === 0 && sessions.get({ app, token }).then(({ data }) => assert.equal(data.a, n)),
+      ]);
+      await Promise.all(calls.flat());
+      assert.deepEqual((await sessions.get({ app, token })).data, { a: 999 });
+    });
+  });
+});
+
+onRedis((open, server) => {
+  test('calls made before the server answers take effect in their order too', async () => {
+    const app = freshName();
+    const { sessions } = open();
+    for (let round = 0; round < 5; round++) {
+      const token = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
+      server().kill('SIGSTOP');
+      const calls = [];
+      const early = open().sessions;
+      try {
+        for (let n = 0; n < 300; n++) {
+          calls.push(early.update({ app, token, data: { n } }));
+          if (n % 7) continue;
+          calls.push(early.get({ app, token }).then(({ data }) => assert.equal(data.n, n)));
+        }
+        // Lets every batch reach the engine before there is a connection.
+        await new Promise((resolve) => setImmediate(resolve));
+      } finally {
+        server().kill('SIGCONT');
+      }
+      await Promise.all(calls);
+      assert.deepEqual((await sessions.get({ app, token })).data, { n: 299 });
+    }
+  });
+});

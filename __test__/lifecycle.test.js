@@ -1,0 +1,289 @@
+'use strict';
+
+// Life and death of an instance: it holds no process that has nothing to wait for, it survives its
+// server, it closes, it is collected.
+
+const assert = require('node:assert/strict');
+const { describe, test, before, after } = require('node:test');
+const { rejection } = require('./support/rejection.js');
+const { startRedis, waitUntil } = require('./support/redis-server.js');
+const { runScript } = require('./support/scripts.js');
+const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
+
+const OWNER = 'alice';
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+
+/** Asserts that a script ended by itself, and well, and printed this. */
+function assertEnded({ code, signal, stdout, stderr }, printed) {
+  assert.deepEqual(
+    { code, signal, stdout, stderr },
+    { code: 0, signal: null, stdout: printed, stderr: '' },
+  );
+}
+
+/** How many connections a server has from instances of ours. */
+async function connections(redis) {
+  return (await redis.client('LIST')).split('\n').filter((line) => / db=1 /.test(line)).length;
+}
+
+forEachTarget((target, open, server) => {
+  /** Where scripts keep their sessions. */
+  const url = () => (target === 'redis' ? server().url : 'memory:');
+
+  describe('an idle instance lets the process end', () => {
+    test('that was never used', async () => {
+      assertEnded(await runScript('new SpotsSessions(given.url);', { given: { url: url() } }), '');
+    });
+
+    test('that has answered calls', async () => {
+      const code = `
+        const sessions = new SpotsSessions(given.url);
+        sessions.create({ app: 'app', ownerId: 'alice' })
+          .then((token) => sessions.get({ app: 'app', token }))
+          .then((session) => console.log(session.ownerId));`;
+      assertEnded(await runScript(code, { given: { url: url() } }), 'alice\n');
+    });
+  });
+
+  test('a pending call keeps the process: a top-level await gets its answer', async () => {
+    const code = `
+      const sessions = new SpotsSessions(given.url);
+      const token = await sessions.create({ app: 'app', ownerId: 'alice', data: { a: 1 } });
+      const many = await Promise.all(Array.from({ length: 1000 }, () => sessions.get({ app: 'app', token })));
+      const killed = await sessions.kill({ app: 'app', token });
+      console.log(many.filter(({ data }) => data.a === 1).length, killed);`;
+    assertEnded(await runScript(code, { given: { url: url() }, module: true }), '1000 true\n');
+  });
+
+  describe('close', () => {
+    test('resolves when all that was pending has settled, and rejects what comes after', async () => {
+      const { sessions } = open();
+      const app = freshName();
+      const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
+      let settled = 0;
+      const calls = times(1000, async () => {
+        const { data } = await sessions.get({ app, token });
+        settled++;
+        return data.a;
+      });
+      const closing = [sessions.close(), sessions.close(), sessions[Symbol.asyncDispose]()];
+      const request = { app, token, ownerId: OWNER, data: {}, duration: 600 };
+      for (const method of ['create', 'get', 'refresh', 'update', 'kill', 'killAll']) {
+        const error = await rejection(() => sessions[method](request));
+        assert.equal(error.code, 'ERR_SESSIONS_CLOSED', method);
+        assert.equal(error.name, 'SpotsSessionsError');
+      }
+      assert.deepEqual(await Promise.all(closing), [undefined, undefined, undefined]);
+      assert.equal(settled, 1000);
+      assert.ok((await Promise.all(calls)).every((a) => a === 1));
+      await sessions.close();
+      assert.equal((await rejection(() => sessions.get(request))).code, 'ERR_SESSIONS_CLOSED');
+    });
+
+    test('leaves other instances alone', async () => {
+      const { sessions } = open();
+      const app = freshName();
+      const token = await sessions.create({ app, ownerId: OWNER, duration: 600 });
+      await open().sessions.close();
+      assert.equal((await sessions.get({ app, token })).ownerId, OWNER);
+    });
+  });
+});
+
+onRedis((open, server) => {
+  test('close ends the connection', async () => {
+    const { redis } = open();
+    const instances = times(10, () => open({ connectionString: `${server().url}/1` }).sessions);
+    await Promise.all(
+      instances.map((sessions) => sessions.get({ app: 'app', token: 'a'.repeat(40) })),
+    );
+    assert.equal(await connections(redis), 10);
+    await Promise.all(instances.map((sessions) => sessions.close()));
+    await waitUntil(async () => (await connections(redis)) === 0, 'the connections to end');
+  });
+
+  test('instances that are collected without close release their connections', async () => {
+    const { redis } = open();
+    const code = `
+      const calls = Array.from({ length: 100 }, () =>
+        new SpotsSessions(given.url).create({ app: 'app', ownerId: 'alice' }));
+      let kept = new SpotsSessions(given.url);
+      Promise.all(calls).then((tokens) => kept.get({ app: 'app', token: tokens[0] })).then(async () => {
+        const { Redis } = require(require.resolve('ioredis', { paths: [root] }));
+        const redis = new Redis(given.url.replace(/1$/, '0'));
+        const count = async () =>
+          (await redis.client('LIST')).split('\\n').filter((line) => / db=1 /.test(line)).length;
+        const most = await count();
+        while ((await count()) > 1) {
+          gc();
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        const session = await kept.create({ app: 'app', ownerId: 'bob' });
+        console.log(most, typeof session);
+        redis.disconnect();
+      });`;
+    const options = { given: { url: `${server().url}/1` }, flags: ['--expose-gc'] };
+    assertEnded(await runScript(code, options), '101 string\n');
+    await waitUntil(async () => (await connections(redis)) === 0, 'the connections to end');
+  });
+
+  test('a pending call of an instance that nobody holds settles all the same', async () => {
+    const code = `
+      const pending = (() => {
+        process.kill(given.pid, 'SIGSTOP');
+        return new SpotsSessions(given.url).create({ app: 'app', ownerId: 'alice' });
+      })();
+      let turns = 0;
+      const collect = () => {
+        gc();
+        if (++turns < 20) setTimeout(collect, 1);
+        else process.kill(given.pid, 'SIGCONT');
+      };
+      collect();
+      pending.then((token) => console.log(typeof token, turns));`;
+    const options = { given: { url: server().url, pid: server().pid }, flags: ['--expose-gc'] };
+    try {
+      assertEnded(await runScript(code, options), 'string 20\n');
+    } finally {
+      server().kill('SIGCONT');
+    }
+  });
+});
+
+describe('a server', () => {
+  let server;
+  const opened = [];
+  before(async () => {
+    server = await startRedis();
+  });
+  after(async () => {
+    await Promise.all(opened.map((sessions) => sessions.close()));
+    await server.stop();
+  });
+  const open = (options) => {
+    const { SpotsSessions } = require('../index.js');
+    const sessions = new SpotsSessions({ connectionString: server.url, ...options });
+    opened.push(sessions);
+    return sessions;
+  };
+  const app = 'app';
+
+  /** Rejections of each method while the server is down. */
+  async function assertUnreachable(sessions) {
+    const token = 'a'.repeat(172);
+    const request = { app, token, ownerId: OWNER, data: {}, duration: 600 };
+    const methods = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
+    const errors = await Promise.all(
+      methods.map((method) => rejection(() => sessions[method](request))),
+    );
+    for (const [n, error] of errors.entries()) {
+      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION', methods[n]);
+      const where = `127.0.0.1:${server.port}`;
+      assert.ok(error.message.includes(where), error.message);
+      assert.match(error.message, /connection refused \(is it running\?\)/);
+    }
+  }
+
+  test('that is down rejects calls, and serves them by itself when it is back', async () => {
+    const before = open({ commandTimeout: 300 });
+    assert.equal(typeof (await before.create({ app, ownerId: OWNER, duration: 600 })), 'string');
+    await server.down();
+    const during = open({ commandTimeout: 300 });
+    await Promise.all([before, during].map(assertUnreachable));
+    await server.start();
+    for (const sessions of [before, during]) {
+      const create = () =>
+        sessions.create({ app, ownerId: OWNER, duration: 600 }).catch(() => null);
+      const token = await waitUntil(create, 'the sessions to find the server again');
+      assert.equal((await sessions.get({ app, token })).ownerId, OWNER);
+    }
+  });
+
+  test('that comes back before the deadline is waited for: no call fails', async () => {
+    const sessions = open({ commandTimeout: 60_000 });
+    await sessions.create({ app, ownerId: OWNER, duration: 600 });
+    await server.down();
+    const creations = times(500, () => sessions.create({ app, ownerId: OWNER, duration: 600 }));
+    await server.start();
+    const tokens = await Promise.all(creations);
+    assert.equal(new Set(tokens).size, 500);
+    const found = await Promise.all(tokens.map((token) => sessions.get({ app, token })));
+    assert.ok(found.every(({ ownerId }) => ownerId === OWNER));
+  });
+
+  test('that is down keeps no idle process, and a pending call gets its rejection', async () => {
+    await server.down();
+    try {
+      const given = { options: { connectionString: server.url, commandTimeout: 300 } };
+      assertEnded(await runScript('new SpotsSessions(given.options);', { given }), '');
+      const code = `
+        const sessions = new SpotsSessions(given.options);
+        const error = await sessions.get({ app: 'app', token: 'a'.repeat(40) }).catch((error) => error);
+        console.log(error.code);`;
+      assertEnded(await runScript(code, { given, module: true }), 'ERR_SESSIONS_CONNECTION\n');
+    } finally {
+      await server.start();
+    }
+  });
+
+  test('that is down does not keep close from resolving, when what is pending was rejected', async () => {
+    await server.down();
+    try {
+      const sessions = open({ commandTimeout: 300 });
+      let rejected = false;
+      const call = rejection(() => sessions.get({ app, token: 'a'.repeat(40) }));
+      const done = call.then((error) => {
+        rejected = error.code === 'ERR_SESSIONS_CONNECTION';
+      });
+      await sessions.close();
+      assert.equal(rejected, true);
+      await done;
+    } finally {
+      await server.start();
+    }
+  });
+
+  test('that hangs keeps no idle process', async () => {
+    server.kill('SIGSTOP');
+    try {
+      const code = 'new SpotsSessions(given.url);';
+      assertEnded(await runScript(code, { given: { url: server.url } }), '');
+    } finally {
+      server.kill('SIGCONT');
+    }
+  });
+
+  test('that hangs: timeouts, and late replies reach no other call', async () => {
+    const sessions = open({ commandTimeout: 300 });
+    const create = (n) => sessions.create({ app, ownerId: OWNER, data: { n }, duration: 600 });
+    const tokens = await Promise.all(times(200, create));
+    const get = async (n) => (await sessions.get({ app, token: tokens[n] })).data.n;
+    for (const outlastsConnection of [false, false, true]) {
+      server.kill('SIGSTOP');
+      try {
+        const errors = await Promise.all(times(100, (n) => rejection(() => get(n))));
+        for (const error of errors) {
+          assert.equal(error.code, 'ERR_SESSIONS_TIMEOUT');
+          assert.ok(error.message.includes(`127.0.0.1:${server.port}`), error.message);
+          assert.match(error.message, /did not answer within 300 ms/);
+        }
+        // The connection is given up when it does not answer a PING within a second either.
+        for (let n = 0; outlastsConnection && n < 5; n++) await rejection(() => get(n));
+      } finally {
+        server.kill('SIGCONT');
+      }
+      // Sessions other than those whose replies come now.
+      const others = await Promise.all(times(100, (n) => get(199 - n).catch(() => 199 - n)));
+      assert.deepEqual(
+        others,
+        times(100, (n) => 199 - n),
+      );
+      const serves = () =>
+        get(0).then(
+          (n) => n === 0 || assert.fail(`got ${n}`),
+          () => false,
+        );
+      await waitUntil(serves, 'the server to serve again');
+    }
+  });
+});

@@ -1,0 +1,217 @@
+'use strict';
+
+// A broken or foreign value under one of our keys spoils its own call, and no other.
+
+const assert = require('node:assert/strict');
+const { describe, test, before } = require('node:test');
+const { indexKey, sessionKey } = require('./support/keys.js');
+const { rejection } = require('./support/rejection.js');
+const { freshName, onRedis } = require('./support/targets.js');
+
+const OWNER = 'alice';
+const HEAD = '"alice"\n{"createdAt":1698765432123}';
+const invalidUtf8 = (before, after) =>
+  Buffer.concat([Buffer.from(before), Buffer.from([0xff, 0xfe]), Buffer.from(after)]);
+
+const TEXTS = [
+  ['an empty value', ''],
+  ['no JSON at all', 'garbage'],
+  ['the owner alone', '"alice"'],
+  ['no data', HEAD],
+  ['an empty line for the data', `${HEAD}\n`],
+  ['empty lines', '\n\n\n'],
+  ['an owner that is a number', '5\n{"createdAt":1}\n{}'],
+  ['an owner that is an object', '{}\n{"createdAt":1}\n{}'],
+  ['an owner without quotes', 'alice\n{"createdAt":1}\n{}'],
+  ['an owner with something behind', '"alice","x"\n{"createdAt":1}\n{}'],
+  ['a broken line about the session', '"alice"\n{"createdAt":\n{}'],
+  ['a line about the session that is a number', '"alice"\n5\n{}'],
+  ['data that is a number', `${HEAD}\n5`],
+  ['data that is a string', `${HEAD}\n"text"`],
+  ['data that is null', `${HEAD}\nnull`],
+  ['data that is an array', `${HEAD}\n[1]`],
+  ['data cut off', `${HEAD}\n{"a":[1,2`],
+  ['data cut off within a string', `${HEAD}\n{"a":"text`],
+  ['data with a comma too many', `${HEAD}\n{"a":1,}`],
+  ['two values on the line of the data', `${HEAD}\n{},{"a":1}`],
+  ['data that closes what is around it', `${HEAD}\n{}}],[{"a":1}`],
+  ['data that closes a bracket too many', `${HEAD}\n{}]`],
+  ['JavaScript that is not JSON', `${HEAD}\n{a:1}`],
+  ['single quotes', `${HEAD}\n{'a':1}`],
+  ['NaN', `${HEAD}\n{"a":NaN}`],
+  ['a number with a leading zero', `${HEAD}\n{"a":01}`],
+  ['a bad escape', `${HEAD}\n{"a":"\\x41"}`],
+  ['a raw tab in a string', `${HEAD}\n{"a":"\t"}`],
+  ['NUL', `${HEAD}\n{"a":1}\0`],
+  ['a byte order mark', `\ufeff${HEAD}\n{}`],
+  ['an update that is no object', `${HEAD}\n{"a":1}\n5`],
+  ['an update that is an array', `${HEAD}\n{"a":1}\n[]`],
+  ['an update cut off', `${HEAD}\n{"a":1}\n{"b":`],
+  ['an empty update', `${HEAD}\n{"a":1}\n\n{"b":1}`],
+  ['an update with two values', `${HEAD}\n{"a":1}\n{"b":1}{"c":1}`],
+  [
+    'an update that is broken after many good ones',
+    `${HEAD}\n{"a":1}${'\n{"b":1}'.repeat(50)}\n{"b":}`,
+  ],
+  ['bytes that are not UTF-8, in the owner', invalidUtf8('"al', 'ice"\n{"createdAt":1}\n{}')],
+  ['bytes that are not UTF-8, in the data', invalidUtf8(`${HEAD}\n{"a":"`, '"}')],
+  ['bytes that are not UTF-8, in an update', invalidUtf8(`${HEAD}\n{}\n{"a":"`, '"}')],
+  [
+    'a surrogate written as three bytes',
+    Buffer.concat([
+      Buffer.from(`${HEAD}\n{"a":"`),
+      Buffer.from([0xed, 0xa0, 0x80]),
+      Buffer.from('"}'),
+    ]),
+  ],
+  ['compressed bytes', Buffer.from('1f8b0800000000000003abae050043bfa6a302000000', 'hex')],
+  ['a 1.x session', '{"name":"John"}'],
+  ['a megabyte of brackets', `${HEAD}\n${'['.repeat(2 ** 20)}`],
+];
+
+const FOREIGN = [
+  ['a list', (redis, key) => redis.rpush(key, 'a', 'b')],
+  ['a hash', (redis, key) => redis.hset(key, 'a', 1)],
+  ['a set', (redis, key) => redis.sadd(key, 'a')],
+  ['a sorted set', (redis, key) => redis.zadd(key, 1, 'a')],
+  ['a stream', (redis, key) => redis.xadd(key, '*', 'a', 1)],
+];
+
+const CASES = [
+  ...TEXTS.map(([label, value]) => [label, (redis, key) => redis.set(key, value)]),
+  ...FOREIGN,
+];
+
+onRedis((open) => {
+  let sessions;
+  let redis;
+  before(() => {
+    ({ sessions, redis } = open());
+  });
+
+  /** A session of a fresh app under whose key lies something else now. */
+  async function corrupted(plant) {
+    const app = freshName();
+    const token = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
+    const key = sessionKey(app, OWNER, token);
+    await redis.del(key);
+    await plant(redis, key);
+    return { app, token, key };
+  }
+
+  for (const [label, plant] of CASES) {
+    describe(label, () => {
+      test('get rejects with ERR_SESSIONS_CORRUPT, and its neighbours are unharmed', async () => {
+        const { app, token } = await corrupted(plant);
+        const neighbours = await Promise.all(
+          Array.from({ length: 20 }, (_, n) =>
+            sessions.create({ app, ownerId: `n ${n}`, data: { n }, duration: 600 }),
+          ),
+        );
+        const answers = await Promise.allSettled(
+          neighbours.flatMap((neighbour) => [
+            sessions.get({ app, token: neighbour }),
+            sessions.get({ app, token }),
+            sessions.get({ app, token: 'nobody' }),
+          ]),
+        );
+        for (let n = 0; n < neighbours.length; n++) {
+          const [good, bad, absent] = answers.slice(3 * n, 3 * n + 3);
+          assert.deepEqual(good, {
+            status: 'fulfilled',
+            value: { ownerId: `n ${n}`, data: { n } },
+          });
+          assert.equal(bad.reason?.code, 'ERR_SESSIONS_CORRUPT');
+          assert.equal(bad.reason.name, 'SpotsSessionsError');
+          assert.deepEqual(absent, { status: 'fulfilled', value: undefined });
+        }
+      });
+
+      test('kill ends it', async () => {
+        const { app, token, key } = await corrupted(plant);
+        assert.equal(await sessions.kill({ app, token }), true);
+        assert.equal(await redis.exists(key), 0);
+        assert.equal(await sessions.get({ app, token }), undefined);
+      });
+
+      test('killAll ends it, with the good ones', async () => {
+        const { app, token, key } = await corrupted(plant);
+        const good = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
+        assert.equal(await sessions.killAll({ app, ownerId: OWNER }), true);
+        assert.equal(await redis.exists(key, indexKey(app, OWNER)), 0);
+        for (const each of [token, good])
+          assert.equal(await sessions.get({ app, token: each }), undefined);
+      });
+
+      test('killAll ends it when it is the only one', async () => {
+        const { app, key } = await corrupted(plant);
+        assert.equal(await sessions.killAll({ app, ownerId: OWNER }), true);
+        assert.equal(await redis.exists(key), 0);
+      });
+
+      test('update and refresh answer or reject, and no other call suffers', async () => {
+        const { app, token } = await corrupted(plant);
+        const good = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
+        const [update, refresh, other] = await Promise.allSettled([
+          sessions.update({ app, token, data: { a: 1 } }),
+          sessions.refresh({ app, token, duration: 60 }),
+          sessions.update({ app, token: good, data: { a: 1 } }),
+        ]);
+        for (const { status, value, reason } of [update, refresh]) {
+          if (status === 'fulfilled') assert.equal(value, true);
+          else assert.equal(reason.code, 'ERR_SESSIONS_CORRUPT');
+        }
+        assert.deepEqual(other, { status: 'fulfilled', value: true });
+        // An update is appended; where only the data is missing, it becomes the data.
+        if (label === 'no data') return;
+        assert.equal(
+          (await rejection(() => sessions.get({ app, token }))).code,
+          'ERR_SESSIONS_CORRUPT',
+        );
+      });
+    });
+  }
+
+  test('a million levels of arrays, which is JSON, harm nobody', async () => {
+    const levels = 1e6;
+    const { app, token } = await corrupted((client, key) =>
+      client.set(key, `${HEAD}\n{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`),
+    );
+    const good = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
+    const [deep, other] = await Promise.allSettled([
+      sessions.get({ app, token }),
+      sessions.get({ app, token: good }),
+    ]);
+    assert.deepEqual(other, { status: 'fulfilled', value: { ownerId: OWNER, data: { a: 1 } } });
+    if (deep.status === 'rejected') assert.equal(deep.reason.code, 'ERR_SESSIONS_CORRUPT');
+    else assert.ok(Array.isArray(deep.value.data.a));
+    assert.equal(await sessions.kill({ app, token }), true);
+  });
+
+  test('what is JSON is no corruption, however odd: repeated keys, spaces within, huge numbers', async () => {
+    const { app, token } = await corrupted((client, key) =>
+      client.set(
+        key,
+        `${HEAD}\n{ "a" : 1, "a":2,\t"b":1e999 , "c":"\\ud800\\u0000" }\n{ "d":-0.0e-0 }`,
+      ),
+    );
+    const { data } = await sessions.get({ app, token });
+    assert.deepEqual(data, { a: 2, b: Infinity, c: '\ud800\0', d: -0 });
+  });
+
+  test('an index of the wrong type fails what needs it, and get still answers', async () => {
+    const app = freshName();
+    const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
+    await redis.set(indexKey(app, OWNER), 'foreign');
+    const error = await rejection(() =>
+      sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 }),
+    );
+    assert.match(error.code, /^ERR_SESSIONS_(CORRUPT|REDIS)$/);
+    assert.deepEqual(await sessions.get({ app, token }), { ownerId: OWNER, data: { a: 1 } });
+    assert.equal(
+      (await redis.keys(`spots:{*:${app}}:s:*`)).length,
+      1,
+      'a create that failed left no session',
+    );
+  });
+});

@@ -1,0 +1,277 @@
+'use strict';
+
+// The invariant of the owner's index: a live session is in it, and it outlives the session.
+
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const fc = require('fast-check');
+const { idOf, indexKey, ownersOnOneRoute, routeOf, sessionKey } = require('./support/keys.js');
+const { waitUntil } = require('./support/redis-server.js');
+const { freshName, onRedis } = require('./support/targets.js');
+
+const OWNER = 'alice';
+
+// In one script, so that nothing happens in between; the clock goes on, so what is compared as the
+// later one is read first.
+const SNAPSHOT = `
+  local function now()
+    local time = redis.call('TIME')
+    return string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+  end
+  local begin = now()
+  local indexLife = redis.call('PTTL', KEYS[2])
+  local sessions = {}
+  for _, key in ipairs(redis.call('KEYS', KEYS[1] .. '*')) do
+    sessions[#sessions + 1] = { string.sub(key, #KEYS[1] + 1), redis.call('PTTL', key) }
+  end
+  return { sessions, redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES'), indexLife, begin, now() }`;
+
+/**
+ * By how much a score may be later than the expiry, in milliseconds: a script may read the clock
+ * again after it has set the expiry.
+ */
+const LATE_SCORE = 1000;
+
+/**
+ * Checks the invariant for one owner and returns what is there.
+ *
+ * @returns {Promise<{ live: Map<string, number>, members: Map<string, number>, indexLife: number }>}
+ */
+async function checkIndex(redis, app, ownerId) {
+  const index = indexKey(app, ownerId);
+  const prefix = `spots:{${routeOf(app, ownerId)}:${app}}:s:`;
+  const [sessions, range, indexLife, begin, end] = await redis.eval(SNAPSHOT, 2, prefix, index);
+  const live = new Map(sessions.map(([id, pttl]) => [id, pttl === -1 ? Infinity : pttl]));
+  const members = new Map();
+  for (let n = 0; n < range.length; n += 2)
+    members.set(range[n], range[n + 1] === 'inf' ? Infinity : Number(range[n + 1]));
+
+  for (const [id, pttl] of live) {
+    assert.ok(members.has(id), 'a live session is in the index');
+    const score = members.get(id);
+    const expiry = Number(begin) + pttl;
+    assert.ok(score >= expiry, `score ${score} is before the expiry, ${expiry}`);
+    if (pttl === Infinity)
+      assert.equal(indexLife, -1, 'the index of an endless session never expires');
+  }
+  for (const [id, score] of members) {
+    if (live.has(id)) continue;
+    assert.ok(
+      score <= Number(end) + LATE_SCORE,
+      'a member without a session is one that has expired',
+    );
+  }
+  const longest = Math.max(0, ...live.values());
+  if (indexLife === -2) assert.equal(live.size, 0, 'an index is there as long as a session is');
+  else if (indexLife !== -1)
+    assert.ok(indexLife >= longest, `index ${indexLife} ms, session ${longest} ms`);
+  return { live, members, indexLife };
+}
+
+onRedis((open) => {
+  /** A new app on a new instance. */
+  function fresh() {
+    const { sessions, redis } = open();
+    const app = freshName();
+    const create = (duration = 600, ownerId = OWNER) =>
+      sessions.create({ app, ownerId, data: {}, duration });
+    const check = (ownerId = OWNER) => checkIndex(redis, app, ownerId);
+    return { sessions, redis, app, create, check };
+  }
+
+  test('holds after every step of any history, and create leaves exactly the live ones', async () => {
+    const durations = fc.constantFrom(0.005, 0.02, 5, 60, 3600, Infinity);
+    const step = fc.oneof(
+      fc.record({ type: fc.constant('create'), duration: durations }),
+      fc.record({ type: fc.constant('refresh'), which: fc.nat(9), duration: durations }),
+      fc.record({ type: fc.constantFrom('update', 'kill'), which: fc.nat(9) }),
+      fc.constant({ type: 'killAll' }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const { sessions, app, create, check } = fresh();
+        const tokens = [await create()];
+        for (const { type, which = 0, duration } of steps) {
+          const token = tokens[which % tokens.length];
+          if (type === 'create') tokens.push(await create(duration));
+          else if (type === 'killAll') await sessions.killAll({ app, ownerId: OWNER });
+          else await sessions[type]({ app, token, duration, data: { a: 1 } });
+          const { live, members, indexLife } = await check();
+          if (type === 'killAll')
+            assert.deepEqual([live.size, members.size, indexLife], [0, 0, -2]);
+        }
+        await sessions.close();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a score is the expiry to the millisecond: when it was created and the duration, rounded', async () => {
+    const rows = [
+      [60, 60_000],
+      [0.5, 500],
+      [1.001, 1001], // 1.001 * 1000 is 1000.9999999999999
+      [32.001, 32_001],
+      [1234.5678, 1_234_568],
+    ];
+    for (const [duration, ms] of rows) {
+      const { redis, app, create } = fresh();
+      const token = await create(duration);
+      const record = await redis.get(sessionKey(app, OWNER, token));
+      const { createdAt } = JSON.parse(record.split('\n')[1]);
+      const score = await redis.zscore(indexKey(app, OWNER), idOf(token));
+      assert.equal(Number(score) - createdAt, ms);
+    }
+  });
+
+  test('expired members go with the next create, and only they', async () => {
+    const { redis, app, create, check } = fresh();
+    const short = await Promise.all([create(0.01), create(0.02), create(0.03)]);
+    const long = await create(600);
+    for (const token of short) {
+      await waitUntil(
+        async () => !(await redis.exists(sessionKey(app, OWNER, token))),
+        'it to expire',
+      );
+    }
+    await check();
+    // The scores may be a little later than the expiry.
+    await waitUntil(async () => {
+      const last = await create(600);
+      const { members } = await check();
+      return (
+        !short.some((token) => members.has(idOf(token))) &&
+        members.has(idOf(long)) &&
+        members.has(idOf(last))
+      );
+    }, 'the expired members to be dropped');
+  });
+
+  test('an index ends by itself when its last session has expired', async () => {
+    const { redis, app, create, check } = fresh();
+    await Promise.all([create(0.02), create(0.05), create(0.03)]);
+    await waitUntil(async () => {
+      const { live, indexLife } = await check();
+      return live.size === 0 && indexLife === -2;
+    }, 'sessions and index to end');
+    assert.deepEqual(await redis.keys(`*${app}*`), []);
+  });
+
+  test('an index is gone with its last member: kill, killAll, and endless sessions', async () => {
+    const { sessions, redis, app, create, check } = fresh();
+    for (const duration of [600, Infinity]) {
+      const token = await create(duration);
+      await sessions.kill({ app, token });
+      assert.equal((await check()).indexLife, -2);
+      await Promise.all([create(duration), create(duration)]);
+      await sessions.killAll({ app, ownerId: OWNER });
+      assert.equal((await check()).indexLife, -2);
+    }
+    assert.deepEqual(await redis.keys(`*${app}*`), []);
+  });
+
+  test('a short session does not shorten an index, in whatever order they come', async () => {
+    for (const order of [
+      [600, 50],
+      [50, 600],
+      [50, 600, 20],
+      [Infinity, 50],
+      [50, Infinity],
+    ]) {
+      const { create, check } = fresh();
+      for (const duration of order) await create(duration);
+      const { indexLife, live } = await check();
+      assert.equal(live.size, order.length);
+      if (order.includes(Infinity)) assert.equal(indexLife, -1);
+      else assert.ok(indexLife > 500_000);
+    }
+  });
+
+  test('an endless session that ends lets its index expire again', async () => {
+    const endings = {
+      kill: ({ sessions, app }, token) => sessions.kill({ app, token }),
+      'a refresh to a finite life': ({ sessions, app }, token) =>
+        sessions.refresh({ app, token, duration: 60 }),
+    };
+    for (const [label, end] of Object.entries(endings)) {
+      const context = fresh();
+      await context.create(600);
+      const endless = await context.create(Infinity);
+      assert.equal((await context.check()).indexLife, -1);
+      assert.equal(await end(context, endless), true);
+      const { indexLife } = await context.check();
+      assert.ok(indexLife > 0, `${label}: ${indexLife}`);
+    }
+  });
+
+  test('refresh heals an index that was lost, so that killAll finds the session', async () => {
+    for (const duration of [60, Infinity]) {
+      const { sessions, redis, app, create, check } = fresh();
+      const token = await create(600);
+      await redis.del(indexKey(app, OWNER));
+      assert.equal(await sessions.refresh({ app, token, duration }), true);
+      const { members } = await check();
+      assert.deepEqual([...members.keys()], [idOf(token)]);
+      assert.equal(await sessions.killAll({ app, ownerId: OWNER }), true);
+      assert.equal(await sessions.get({ app, token }), undefined);
+    }
+  });
+
+  test('refresh, update and kill of what is not there make no index', async () => {
+    const { sessions, redis, app, create } = fresh();
+    const token = await create(600);
+    await sessions.killAll({ app, ownerId: OWNER });
+    assert.equal(await sessions.refresh({ app, token, duration: 60 }), false);
+    assert.equal(await sessions.update({ app, token, data: { a: 1 } }), false);
+    assert.equal(await sessions.kill({ app, token }), false);
+    assert.deepEqual(await redis.keys(`*${app}*`), []);
+  });
+
+  test('members that begin with @ are kept free: killAll and create leave them alone', async () => {
+    const { sessions, redis, app, create } = fresh();
+    const token = await create(600);
+    const index = indexKey(app, OWNER);
+    await redis.zadd(index, 'inf', '@reserved');
+    await create(600);
+    await sessions.kill({ app, token });
+    assert.deepEqual(await redis.zrangebyscore(index, 'inf', 'inf'), ['@reserved']);
+  });
+
+  describe('two owners on one route', () => {
+    test('share the keys, and killAll of one leaves the sessions of the other', async () => {
+      const { sessions, redis, app, create, check } = fresh();
+      const [alice, bob] = ownersOnOneRoute(app);
+      assert.equal(indexKey(app, alice), indexKey(app, bob));
+      const [a1, b1, a2, b2] = await Promise.all([
+        create(600, alice),
+        create(600, bob),
+        create(50, alice),
+        create(Infinity, bob),
+      ]);
+      assert.equal(await redis.zcard(indexKey(app, alice)), 4);
+      assert.equal(await sessions.killAll({ app, ownerId: alice }), true);
+      for (const token of [a1, a2]) assert.equal(await sessions.get({ app, token }), undefined);
+      for (const token of [b1, b2])
+        assert.deepEqual(await sessions.get({ app, token }), { ownerId: bob, data: {} });
+      const { members } = await check(bob);
+      assert.deepEqual([...members.keys()].sort(), [b1, b2].map(idOf).sort());
+      assert.equal(await sessions.killAll({ app, ownerId: alice }), false, 'alice has none left');
+      assert.equal(await sessions.killAll({ app, ownerId: bob }), true);
+      assert.deepEqual(await redis.keys(`*${app}*`), []);
+    });
+
+    test('killAll ends although thousands of sessions of the other are in the way', async () => {
+      const { sessions, app, create, check } = fresh();
+      const [alice, bob] = ownersOnOneRoute(app);
+      const bobs = await Promise.all(Array.from({ length: 2500 }, () => create(600, bob)));
+      const alices = await Promise.all(Array.from({ length: 1500 }, () => create(600, alice)));
+      assert.equal(await sessions.killAll({ app, ownerId: alice }), true);
+      const left = await Promise.all(alices.map((token) => sessions.get({ app, token })));
+      assert.ok(left.every((session) => session === undefined));
+      const kept = await Promise.all(bobs.map((token) => sessions.get({ app, token })));
+      assert.ok(kept.every((session) => session?.ownerId === bob));
+      assert.equal((await check(bob)).members.size, 2500);
+      assert.equal(await sessions.killAll({ app, ownerId: alice }), false);
+    });
+  });
+});

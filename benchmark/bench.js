@@ -1,0 +1,123 @@
+'use strict';
+
+// What the suites share: a server each, contestants on it, measuring, and where results go.
+
+const { startRedis } = require('../__test__/support/redis-server');
+const { Contestant } = require('./contestant');
+const { Progress } = require('./progress');
+const { usage } = require('./redis-usage');
+const { alternate } = require('./rounds');
+
+class Bench {
+  /** @type {Record<string, import('./statistics').Summary>} by the id of a target */
+  measured = {};
+  /** Everything that was measured, in the order of measuring. */
+  workloads = [];
+  progress = new Progress();
+
+  /**
+   * @param {object} options
+   * @param {boolean} options.quick
+   * @param {string} options.subject the peer that the targets are about
+   */
+  constructor({ quick, subject }) {
+    this.quick = quick;
+    this.subject = subject;
+    this.subjectLabel = require(`./peers/${subject}`).label;
+  }
+
+  /** One of two numbers, by how much time there is. */
+  choose(whole, quick) {
+    return this.quick ? quick : whole;
+  }
+
+  /**
+   * Runs `use` with a fresh server and ends what it left open, also when it fails.
+   *
+   * @param {(stage: Stage) => Promise<void>} use
+   */
+  async onServer(use) {
+    const server = await startRedis();
+    const stage = new Stage(this, server);
+    try {
+      await use(stage);
+    } finally {
+      for (const contestant of stage.contestants) contestant.end();
+      await server.stop();
+    }
+  }
+
+  /** @param {string} id of a target @param {import('./statistics').Summary} summary */
+  report(id, summary) {
+    this.measured[id] = summary;
+  }
+
+  /**
+   * Alternates between contestants and keeps what was measured.
+   *
+   * @param {string} title
+   * @param {Omit<Parameters<typeof alternate>[0], 'progress'>} settings
+   */
+  async alternate(title, settings) {
+    const rounds = await alternate({
+      ...settings,
+      progress: (round) => this.progress.show(title, round, settings.rounds),
+    });
+    const workload = { title, contestants: rounds.summaries(), rounds: rounds.measured };
+    this.workloads.push(workload);
+    this.progress.done(workload);
+    return rounds;
+  }
+}
+
+/** A server, the contestants on it and our own connection to it. */
+class Stage {
+  /** @type {Contestant[]} */
+  contestants = [];
+
+  constructor(bench, server) {
+    this.bench = bench;
+    this.server = server;
+    this.redis = server.client();
+  }
+
+  /**
+   * @param {string} peer a file of peers/
+   * @param {number} [db] its database on the server
+   */
+  async open(peer, db = 0) {
+    const contestant = await Contestant.open(peer, `${this.server.url}/${db}`);
+    // A peer can be set against itself.
+    if (this.contestants.some(({ label }) => label === contestant.label)) {
+      contestant.label += ' (2)';
+    }
+    this.contestants.push(contestant);
+    return contestant;
+  }
+
+  /** Opens the peers one by one, each with a database of its own. */
+  async openAll(peers) {
+    const opened = [];
+    for (const peer of peers) opened.push(await this.open(peer, this.contestants.length));
+    return opened;
+  }
+
+  /**
+   * Lets a contestant run, and asks the server what that cost it.
+   *
+   * @param {Contestant} contestant
+   * @param {object} run see worker.js
+   */
+  async measure(contestant, run) {
+    const before = await usage(this.redis);
+    const { calls: _, allCalls, ...measured } = await contestant.ask('run', run);
+    const after = await usage(this.redis);
+    return {
+      ...measured,
+      redisMicros: (after.micros - before.micros) / allCalls,
+      redisCommands: (after.commands - before.commands) / allCalls,
+    };
+  }
+}
+
+module.exports = { Bench };

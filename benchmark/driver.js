@@ -1,0 +1,83 @@
+'use strict';
+
+// A closed loop: `inFlight` lanes, each of which starts its next call when its last one has settled.
+
+const { performance } = require('node:perf_hooks');
+const { percentile } = require('./statistics');
+const cpu = require('./cpu');
+
+/** One call in so many is timed: a prime, so that it does not beat with the size of any batch. */
+const sampling = 13;
+
+/** The part of a timed run that is left out at its start, while the lanes fill. */
+const rampShare = 0.15;
+
+/**
+ * @typedef {object} Run
+ * @property {number} inFlight
+ * @property {number} [ms] how long to run; the start and the draining at the end are not counted
+ * @property {number} [calls] or how many calls to make, all of them counted
+ */
+
+/**
+ * @param {(index: number) => Promise<unknown>} call
+ * @param {Run} run
+ */
+async function drive(call, { inFlight, ms = Number.POSITIVE_INFINITY, calls = Infinity }) {
+  let started = 0;
+  let settled = 0;
+  let running = true;
+  let latencies = [];
+
+  async function lane() {
+    while (running && started < calls) {
+      const index = started++;
+      if (index % sampling === 0) {
+        const from = performance.now();
+        await call(index);
+        latencies.push(performance.now() - from);
+      } else {
+        await call(index);
+      }
+      settled++;
+    }
+  }
+  const now = () => ({
+    calls: settled,
+    ms: performance.now(),
+    main: cpu.mainThreadMicros(),
+    whole: cpu.processMicros(),
+  });
+
+  let begin = now();
+  let end;
+  const stop = () => {
+    // A loop that was held up may have settled nothing yet: there is no rate to tell then.
+    if (settled === begin.calls) return setTimeout(stop, ms);
+    end = now();
+    running = false;
+  };
+  if (calls === Infinity) {
+    setTimeout(() => {
+      latencies = [];
+      begin = now();
+      // Armed only now: late timers would fall together and leave no time between them.
+      setTimeout(stop, ms * (1 - rampShare));
+    }, ms * rampShare);
+  }
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  end ??= now();
+
+  const counted = end.calls - begin.calls;
+  return {
+    calls: counted,
+    allCalls: settled,
+    callsPerSecond: (counted / (end.ms - begin.ms)) * 1000,
+    p50: percentile(latencies, 0.5),
+    p99: percentile(latencies, 0.99),
+    mainThreadMicros: (end.main - begin.main) / counted,
+    processMicros: (end.whole - begin.whole) / counted,
+  };
+}
+
+module.exports = { drive };

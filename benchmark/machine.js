@@ -1,0 +1,55 @@
+'use strict';
+
+// Where and with what a run was made, so that its numbers can be judged.
+
+const { execFileSync } = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+/** @param {import('ioredis').Redis} redis any server that the benchmark started */
+async function describe(redis) {
+  const info = await redis.info('server');
+  const [cpu] = os.cpus();
+  return {
+    date: new Date().toISOString(),
+    commit: commit(),
+    cpu: cpu?.model ?? 'unknown',
+    cores: os.availableParallelism(),
+    memoryGB: Math.round(os.totalmem() / 2 ** 30),
+    loadAverage: os.loadavg()[0],
+    system: `${os.type()} ${os.arch()}`,
+    node: process.version,
+    server: /^(?:valkey|redis)_version:\S+/gm
+      [Symbol.match](info)
+      ?.join(' ')
+      .replaceAll('_version:', ' '),
+    peers: peerVersions(),
+  };
+}
+
+/** The versions of what benchmark/package.json pins. */
+function peerVersions() {
+  const { dependencies } = require('./package.json');
+  return Object.fromEntries(
+    Object.keys(dependencies).map((name) => {
+      const file = path.join(__dirname, 'node_modules', name, 'package.json');
+      return [name, JSON.parse(readFileSync(file, 'utf8')).version];
+    }),
+  );
+}
+
+/** @returns {string | undefined} undefined outside a checkout; `+` says that files were changed */
+function commit() {
+  const git = (...args) =>
+    execFileSync('git', args, { cwd: __dirname, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  try {
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') ? '+' : '');
+  } catch {
+    return undefined;
+  }
+}
+
+module.exports = { describe };

@@ -1,0 +1,7 @@
+'use strict';
+
+// The same, with ioredis' own batching switched on.
+
+module.exports = require('./ioredis').peer('ioredis autopipelining', {
+  enableAutoPipelining: true,
+});

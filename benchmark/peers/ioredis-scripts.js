@@ -1,0 +1,53 @@
+'use strict';
+
+// This package's own Lua scripts, called through ioredis: what the addon adds to them is what is
+// measured. The keys and ids are ready for use, so this side hashes nothing.
+
+const { randomBytes } = require('node:crypto');
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+const Redis = require('ioredis');
+
+const folder = path.join(__dirname, '..', '..', 'src', 'store', 'redis', 'scripts');
+const read = (name) => readFileSync(path.join(folder, `${name}.lua`), 'utf8');
+const index = read('index');
+
+module.exports = {
+  label: 'ioredis, same scripts',
+
+  async open(url) {
+    const redis = new Redis(url);
+    redis.defineCommand('createSession', { numberOfKeys: 2, lua: index + read('create') });
+    redis.defineCommand('refreshSession', { numberOfKeys: 2, lua: index + read('refresh') });
+    redis.defineCommand('updateSession', { numberOfKeys: 1, lua: read('update') });
+    redis.defineCommand('killSession', { numberOfKeys: 2, lua: index + read('kill') });
+    return {
+      async create({ app, ownerId, data, duration }) {
+        const random = randomBytes(20);
+        const tag = `spots:{${random.toString('hex', 16)}:${app}}`;
+        const id = random.toString('base64url', 0, 16);
+        const owner = JSON.stringify(ownerId);
+        const text = JSON.stringify(data);
+        const keys = [`${tag}:s:${id}`, `${tag}:o`];
+        await redis.createSession(...keys, id, duration * 1000, owner, text);
+        return [...keys, id].join(' ');
+      },
+      async get(handle) {
+        const record = await redis.get(handle.split(' ')[0]);
+        if (record === null) return undefined;
+        const [owner, , data] = record.split('\n');
+        return { ownerId: JSON.parse(owner), data: JSON.parse(data) };
+      },
+      update(handle, data) {
+        return redis.updateSession(handle.split(' ')[0], JSON.stringify(data));
+      },
+      refresh(handle, duration) {
+        const [session, owned, id] = handle.split(' ');
+        return redis.refreshSession(session, owned, id, duration * 1000);
+      },
+      kill(handle) {
+        return redis.killSession(...handle.split(' '));
+      },
+    };
+  },
+};

@@ -1,0 +1,21 @@
+'use strict';
+
+// This package, as its users call it.
+
+const { app } = require('../payload');
+
+module.exports = {
+  label: 'spots',
+
+  async open(url) {
+    const { SpotsSessions } = require('../..');
+    const sessions = new SpotsSessions(url);
+    return {
+      create: (session) => sessions.create(session),
+      get: (token) => sessions.get({ app, token }),
+      update: (token, data) => sessions.update({ app, token, data }),
+      refresh: (token, duration) => sessions.refresh({ app, token, duration }),
+      kill: (token) => sessions.kill({ app, token }),
+    };
+  },
+};

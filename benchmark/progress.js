@@ -1,0 +1,44 @@
+'use strict';
+
+// What a person sees while the benchmark runs: a line that moves, and one that stays per result.
+
+const { performance } = require('node:perf_hooks');
+
+class Progress {
+  #start = performance.now();
+  #moving = Boolean(process.stderr.isTTY);
+
+  /** @param {string} what @param {number} [round] 0 is the one to warm up @param {number} [rounds] */
+  show(what, round, rounds) {
+    if (!this.#moving && round > 0) return;
+    let state = what;
+    if (round === 0) state += ' · warming up';
+    if (round > 0) state += ` · round ${round} of ${rounds}`;
+    this.#write(`${this.#elapsed()}  ${state} …`);
+  }
+
+  /** @param {{ title: string, contestants: Record<string, any> }} workload */
+  done({ title, contestants }) {
+    const rates = Object.entries(contestants)
+      .map(([label, { callsPerSecond }]) => `${label} ${thousands(callsPerSecond.median)}`)
+      .join(', ');
+    this.#write(`${this.#elapsed()}  ${title}: ${rates} /s`);
+    if (this.#moving) process.stderr.write('\n');
+  }
+
+  #write(line) {
+    process.stderr.write(this.#moving ? `\r\x1b[K${line}` : `${line}\n`);
+  }
+
+  #elapsed() {
+    const seconds = Math.round((performance.now() - this.#start) / 1000);
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  }
+}
+
+/** @param {number} value */
+function thousands(value) {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
+
+module.exports = { Progress, thousands };

@@ -1,0 +1,89 @@
+'use strict';
+
+// `npm run bench`: measures what targets.js promises, prints it beside the promises and saves it.
+
+const { execFileSync } = require('node:child_process');
+const { statSync } = require('node:fs');
+const path = require('node:path');
+const { parseArgs } = require('node:util');
+
+const suites = ['get', 'write', 'http', 'version-1', 'million', 'memory', 'load'];
+
+const help = `npm run bench -- [options]
+
+  --quick            fewer and shorter rounds: two minutes instead of ten or so
+  --only <suites>    some of ${suites.join(', ')}; comma-separated
+  --subject <peer>   judges another file of peers/: \`--subject ioredis\` sets ioredis against
+                     itself, so that every ratio shows how far noise alone takes it from 1
+  --help             shows this`;
+
+/** Installs what the benchmark measures against, unless that has been done since it was pinned. */
+function installPeers() {
+  const changed = (file) =>
+    statSync(path.join(__dirname, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (changed('node_modules/.package-lock.json') >= changed('package-lock.json')) return;
+  process.stderr.write('installing what is measured against (once) …\n');
+  execFileSync('npm', ['ci', '--no-fund', '--no-audit'], {
+    cwd: __dirname,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  });
+}
+
+async function main() {
+  const { values: options } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: suites.join(',') },
+      subject: { type: 'string', default: 'spots' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (options.help) {
+    process.stdout.write(`${help}\n`);
+    return;
+  }
+  const chosen = options.only.split(',');
+  const unknown = chosen.find((name) => !suites.includes(name));
+  if (unknown) throw new Error(`no suite is called ${unknown}; there are ${suites.join(', ')}`);
+
+  installPeers();
+  const { Bench } = require('./bench');
+  const { describe } = require('./machine');
+  const report = require('./report');
+
+  const bench = new Bench(options);
+  let machine;
+  await bench.onServer(async ({ redis }) => {
+    machine = await describe(redis);
+  });
+  for (const name of chosen) await require(`./suites/${name}`)(bench);
+
+  const verdicts = report.judge(bench.measured);
+  const complete = chosen.length === suites.length && options.subject === 'spots';
+  const name = complete ? (options.quick ? 'quick.json' : 'latest.json') : 'partial.json';
+  const { quick, subject } = options;
+  const file = report.save(name, {
+    machine,
+    options: { quick, subject, suites: chosen },
+    targets: verdicts,
+    workloads: bench.workloads,
+  });
+  const missed = verdicts.filter(({ met }) => !met).length;
+  const sections = [
+    report.contextTable(bench.workloads),
+    report.valueLines(bench.workloads),
+    report.targetTable(verdicts),
+    `${bench.subjectLabel}: ${verdicts.length - missed} of ${verdicts.length} targets met (medians of rounds; spread: least … most)
+${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.server}; saved in ${path.relative(process.cwd(), file)}`,
+    // Before the first measurement, so it is others' work.
+    machine.loadAverage > machine.cores / 4 &&
+      `The machine was busy when this began (load average ${machine.loadAverage.toFixed(1)}): do not trust it, run it on an idle one.`,
+  ];
+  process.stdout.write(`\n${sections.filter(Boolean).join('\n\n')}\n`);
+}
+
+main().catch((error) => {
+  process.stderr.write(`\n${error.stack}\n`);
+  process.exitCode = 1;
+});

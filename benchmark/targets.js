@@ -1,0 +1,92 @@
+'use strict';
+
+// What the package promises about its speed, one entry per number. A suite reports what it measured
+// under the entry's id; docs/ holds the reasons.
+
+/**
+ * @typedef {object} Target
+ * @property {string} id
+ * @property {string} text
+ * @property {number} [least] met when the measured median is at least this
+ * @property {number} [most] met when it is at most this
+ * @property {string} unit of what was measured: `×` is a ratio between contestants of one run
+ */
+
+/** @type {Target[]} */
+const targets = [
+  ...perLevel({ 1: 1.0, 16: 1.0, 64: 2.2, 1000: 4.0 }, (level, least) => ({
+    id: `get.${level}`,
+    text: `get ÷ ioredis get + JSON.parse, calls/s, ${level} in flight`,
+    least,
+    unit: '×',
+  })),
+  ...perLevel({ 64: 0.35, 1000: 0.25 }, (level, most) => ({
+    id: `get.mainThread.${level}`,
+    text: `main-thread time per get ÷ ioredis, ${level} in flight`,
+    most,
+    unit: '×',
+  })),
+  ...perLevel({ 64: 0.55, 1000: 0.45 }, (level, most) => ({
+    id: `get.process.${level}`,
+    text: `whole-process CPU per get ÷ ioredis, ${level} in flight`,
+    most,
+    unit: '×',
+  })),
+  ...['create', 'update', 'refresh', 'kill'].map((operation) => ({
+    id: `write.${operation}`,
+    text: `${operation} ÷ the same script through ioredis, calls/s, 64 in flight`,
+    least: 1.5,
+    unit: '×',
+  })),
+  {
+    id: 'http',
+    text: 'HTTP server, a session per request ÷ with ioredis, requests/s, 64 connections',
+    least: 1.2,
+    unit: '×',
+  },
+  {
+    id: 'get.redisSessions',
+    text: 'get ÷ redis-sessions 4 get, calls/s, 64 in flight',
+    least: 8,
+    unit: '×',
+  },
+  {
+    id: 'get.version1',
+    text: 'get ÷ the algorithm of version 1, calls/s, 100,000 sessions, 64 in flight',
+    least: 1000,
+    unit: '×',
+  },
+  {
+    id: 'get.million',
+    text: 'get with 1,000,000 sessions ÷ with 1,000, calls/s, 64 in flight',
+    least: 0.9,
+    unit: '×',
+  },
+  { id: 'get.commands', text: 'Redis commands per get', most: 1, unit: '' },
+  {
+    id: 'memory.redisSessions',
+    text: 'Redis memory per session, index included ÷ redis-sessions 4',
+    most: 0.4,
+    unit: '×',
+  },
+  {
+    id: 'memory.version1',
+    text: 'Redis memory per session, index included ÷ version 1',
+    most: 1.2,
+    unit: '×',
+  },
+  { id: 'load.time', text: 'loading the package', most: 20, unit: 'ms' },
+  { id: 'load.size', text: "the addon's file", most: 5, unit: 'MB' },
+];
+
+/** @param {Record<number, number>} wanted @param {(level: number, value: number) => Target} target */
+function perLevel(wanted, target) {
+  return Object.entries(wanted).map(([level, value]) => target(Number(level), value));
+}
+
+/** @param {Target} target @param {number} measured */
+function isMet({ least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY }, measured) {
+  return measured >= least && measured <= most;
+}
+
+module.exports = { targets, isMet };

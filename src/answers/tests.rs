@@ -1,0 +1,239 @@
+mod outbox;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::record::spell;
+
+/// An outbox, and how many times it has woken.
+fn outbox() -> (Arc<Outbox>, Arc<AtomicUsize>) {
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&wakes);
+    let outbox = Outbox::new(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    (Arc::new(outbox), wakes)
+}
+
+fn texts(outbox: &Outbox) -> Vec<String> {
+    std::iter::from_fn(|| outbox.take().map(|(text, _)| text)).collect()
+}
+
+/// All answers in the outbox, as JavaScript reads them.
+fn pairs(outbox: &Outbox) -> Vec<(Value, Value)> {
+    let mut pairs = Vec::new();
+    for text in texts(outbox) {
+        let array: Vec<Value> = serde_json::from_str(&text).expect("one JSON array");
+        assert_eq!(array.len() % 2, 0, "slots and values alternate in {text}");
+        pairs.extend(
+            array
+                .chunks(2)
+                .map(|pair| (pair[0].clone(), pair[1].clone())),
+        );
+    }
+    pairs
+}
+
+fn internal(slot: i64) -> (Value, Value) {
+    let message = "a bug in @spots-tech/sessions: please report it";
+    (json!(-slot - 1), json!(["ERR_SESSIONS_INTERNAL", message]))
+}
+
+#[test]
+fn each_kind_of_answer_is_json() {
+    let (outbox, _) = outbox();
+    let mut answers = Answers::new(
+        Arc::clone(&outbox),
+        [9, 8, 7, 6, 0, 4_294_967_295].into_iter(),
+    );
+    let record = spell("\"o\\n\"", 7, r#"{"a":[1,{"b":null}]}"#);
+    answers.session(0, &Record::parse(record.as_bytes()).unwrap());
+    answers.absent(1);
+    answers.flag(2, true);
+    answers.flag(3, false);
+    answers.token(4, "\u{ff}\"\\\u{0}\n");
+    answers.token(5, "abc=");
+    drop(answers);
+    assert_eq!(
+        pairs(&outbox),
+        [
+            (
+                json!(9),
+                json!({"ownerId": "o\n", "data": {"a": [1, {"b": null}]}})
+            ),
+            (json!(8), json!(null)),
+            (json!(7), json!(true)),
+            (json!(6), json!(false)),
+            (json!(0), json!("\u{ff}\"\\\u{0}\n")),
+            (json!(4_294_967_295_u32), json!("abc=")),
+        ]
+    );
+}
+
+#[test]
+fn each_kind_of_rejection_tells_its_complemented_slot_code_and_message() {
+    let server = || "localhost:6379".to_owned();
+    let rows = [
+        (
+            Error::Timeout {
+                server: server(),
+                waited: Duration::from_millis(1500),
+            },
+            json!([
+                "ERR_SESSIONS_TIMEOUT",
+                "redis at localhost:6379 did not answer within 1500 ms: \
+                the call may or may not have taken effect"
+            ]),
+        ),
+        (
+            Error::Connection {
+                server: server(),
+                reason: "say \"why\"\n".into(),
+            },
+            json!([
+                "ERR_SESSIONS_CONNECTION",
+                "cannot reach redis at localhost:6379: say \"why\"\n"
+            ]),
+        ),
+        (
+            Error::Redis {
+                code: "OOM".into(),
+                detail: "no".into(),
+            },
+            json!(["ERR_SESSIONS_REDIS", "redis refused: OOM no", "OOM"]),
+        ),
+        (
+            Error::Corrupt,
+            json!([
+                "ERR_SESSIONS_CORRUPT",
+                "cannot read the session: what redis holds under its \
+                key was not written by this package (kill or killAll removes it)"
+            ]),
+        ),
+        (Error::Internal, internal(0).1),
+    ];
+    for slot in [0, 5, u32::MAX] {
+        for (error, expected) in &rows {
+            let (outbox, _) = outbox();
+            Answers::new(Arc::clone(&outbox), [slot].into_iter()).reject(0, error);
+            let slot = -i64::from(slot) - 1;
+            assert_eq!(
+                pairs(&outbox),
+                [(json!(slot), expected.clone())],
+                "{error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_left_unanswered_is_rejected() {
+    let (outbox, wakes) = outbox();
+    let mut answers = Answers::new(Arc::clone(&outbox), [3, 4, 5].into_iter());
+    answers.flag(1, true);
+    assert_eq!(wakes.load(Ordering::SeqCst), 0);
+    drop(answers);
+    assert_eq!(
+        pairs(&outbox),
+        [(json!(4), json!(true)), internal(3), internal(5)]
+    );
+    assert_eq!(wakes.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn an_answer_given_twice_or_to_nobody_is_ignored() {
+    let (outbox, _) = outbox();
+    let mut answers = Answers::new(Arc::clone(&outbox), [3].into_iter());
+    answers.flag(0, true);
+    answers.flag(0, false);
+    answers.reject(0, &Error::Corrupt);
+    answers.absent(0);
+    answers.token(1, "nobody's");
+    answers.reject(2, &Error::Corrupt);
+    drop(answers);
+    assert_eq!(pairs(&outbox), [(json!(3), json!(true))]);
+}
+
+#[test]
+fn a_panic_between_answers_rejects_the_rest() {
+    let (outbox, wakes) = outbox();
+    let batch = Arc::clone(&outbox);
+    let panicked = catch_unwind(AssertUnwindSafe(move || {
+        let mut answers = Answers::new(batch, 0..3);
+        answers.flag(0, true);
+        panic!("on purpose");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(
+        pairs(&outbox),
+        [(json!(0), json!(true)), internal(1), internal(2)]
+    );
+    assert_eq!(wakes.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_panic_in_the_middle_of_an_answer_spoils_no_other() {
+    let (outbox, _) = outbox();
+    let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
+    answers.flag(0, true);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        answers.answer(1, |text| {
+            text.push_str("{\"ownerId\":");
+            panic!("on purpose");
+        });
+    }));
+    assert!(panicked.is_err());
+    drop(answers);
+    assert_eq!(
+        pairs(&outbox),
+        [(json!(0), json!(true)), internal(1), internal(2)]
+    );
+}
+
+proptest! {
+    #[test]
+    fn every_call_gets_exactly_one_answer(
+        acts in prop::collection::vec((0..12_usize, 0..5_u8, 0..40_000_usize), 0..20)
+    ) {
+        let (outbox, wakes) = outbox();
+        let mut answers = Answers::new(Arc::clone(&outbox), 100..110);
+        let mut expected: Vec<Option<u8>> = vec![None; 10];
+        for (place, act, length) in acts {
+            match act {
+                0 => answers.absent(place),
+                1 => answers.flag(place, true),
+                2 => answers.token(place, &"t".repeat(length)),
+                3 => answers.reject(place, &Error::Corrupt),
+                _ => answers.flag(place, false),
+            }
+            if let Some(expected) = expected.get_mut(place) {
+                expected.get_or_insert(act);
+            }
+        }
+        drop(answers);
+        let mut pairs = pairs(&outbox);
+        prop_assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        let slot = |pair: &(Value, Value)| {
+            let slot = pair.0.as_i64().unwrap();
+            if slot < 0 { !slot } else { slot }
+        };
+        pairs.sort_by_key(slot);
+        prop_assert_eq!(pairs.iter().map(slot).collect::<Vec<_>>(), (100..110).collect::<Vec<_>>());
+        for ((slot, value), act) in pairs.iter().zip(expected) {
+            let rejected = slot.as_i64().unwrap() < 0;
+            match act {
+                Some(0) => prop_assert!(!rejected && value.is_null()),
+                Some(1) => prop_assert!(!rejected && value == true),
+                Some(2) => prop_assert!(!rejected && value.is_string()),
+                Some(3) => prop_assert!(rejected && value[0] == "ERR_SESSIONS_CORRUPT"),
+                Some(_) => prop_assert!(!rejected && value == false),
+                None => prop_assert!(rejected && value[0] == "ERR_SESSIONS_INTERNAL"),
+            }
+        }
+    }
+}

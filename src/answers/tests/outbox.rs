@@ -1,0 +1,111 @@
+//! How texts gather, close and wake.
+
+use super::*;
+
+#[test]
+fn answers_to_no_calls_wake_nobody() {
+    let (outbox, wakes) = outbox();
+    drop(Answers::new(Arc::clone(&outbox), std::iter::empty()));
+    assert_eq!(outbox.take(), None);
+    assert_eq!(wakes.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn the_outbox_wakes_whenever_it_ceases_to_be_empty() {
+    let (outbox, wakes) = outbox();
+    let answer = |slot| Answers::new(Arc::clone(&outbox), [slot].into_iter()).flag(0, true);
+    let woken = || wakes.load(Ordering::SeqCst);
+    answer(1);
+    assert_eq!(woken(), 1, "the first");
+    answer(2);
+    assert_eq!(woken(), 1, "another, while one waits");
+    assert_eq!(outbox.take(), Some(("[1,true,2,true]".into(), false)));
+    assert_eq!(outbox.take(), None);
+    assert_eq!(woken(), 1, "nothing new");
+    answer(3);
+    assert_eq!(woken(), 2, "after it was emptied");
+    assert_eq!(outbox.take(), Some(("[3,true]".into(), false)));
+}
+
+#[test]
+fn a_batch_that_cannot_be_read_rejects_every_call() {
+    let (outbox, wakes) = outbox();
+    outbox.give_up();
+    assert_eq!(wakes.load(Ordering::SeqCst), 1);
+    Answers::new(Arc::clone(&outbox), [3].into_iter()).flag(0, true);
+    assert_eq!(
+        pairs(&outbox),
+        [(json!(null), json!(null)), (json!(3), json!(true))]
+    );
+}
+
+#[test]
+fn a_text_is_closed_at_64_kib_and_none_is_lost() {
+    let (outbox, wakes) = outbox();
+    let token = "t".repeat(1000);
+    let mut answers = Answers::new(Arc::clone(&outbox), 0..1000);
+    for place in 0..1000 {
+        answers.token(place, &token);
+    }
+    drop(answers);
+    assert_eq!(wakes.load(Ordering::SeqCst), 1);
+    let mut lengths = Vec::new();
+    let mut slots = Vec::new();
+    while let Some((text, more)) = outbox.take() {
+        lengths.push(text.len());
+        assert_eq!(
+            more,
+            slots.len() + text.matches('t').count() / 1000 < 1000,
+            "more to come"
+        );
+        let array: Vec<Value> = serde_json::from_str(&text).unwrap();
+        slots.extend(array.iter().step_by(2).map(|slot| slot.as_u64().unwrap()));
+    }
+    assert_eq!(slots, (0..1000).collect::<Vec<_>>());
+    let (last, full) = lengths.split_last().unwrap();
+    assert!(
+        full.iter()
+            .all(|length| (ENOUGH..ENOUGH + 1100).contains(length)),
+        "{lengths:?}"
+    );
+    assert!(*last < ENOUGH + 1100, "{lengths:?}");
+}
+
+#[test]
+fn one_answer_is_never_split() {
+    let (outbox, _) = outbox();
+    let token = "t".repeat(3 * ENOUGH);
+    let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
+    answers.flag(0, true);
+    answers.token(1, &token);
+    answers.flag(2, false);
+    drop(answers);
+    assert_eq!(
+        texts(&outbox),
+        [format!("[0,true,1,\"{token}\"]"), "[2,false]".into()]
+    );
+}
+
+#[test]
+fn batches_share_a_text_while_it_is_short() {
+    let (outbox, _) = outbox();
+    let answer = |slot: u32, token: &str| {
+        Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, token);
+    };
+    answer(0, "a");
+    answer(1, &"b".repeat(ENOUGH));
+    answer(2, "c");
+    let slots: Vec<_> = texts(&outbox)
+        .iter()
+        .map(|text| text.matches(",\"").count())
+        .collect();
+    assert_eq!(slots, [2, 1]);
+}
+
+#[test]
+fn a_wake_that_panics_leaves_the_outbox_whole() {
+    let outbox = Arc::new(Outbox::new(|| panic!("on purpose")));
+    assert!(catch_unwind(AssertUnwindSafe(|| outbox.give_up())).is_err());
+    outbox.give_up();
+    assert_eq!(outbox.take(), Some(("[null,null,null,null]".into(), false)));
+}

@@ -1,0 +1,153 @@
+//! A batch on its way: one pipeline, and what of it must be sent again.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::command::{Outcome, Task};
+use super::fold::fold;
+use super::link::{Link, Live};
+use super::queue::{Queue, Turn};
+use super::reply::{Verdict, judge, refusal};
+use crate::answers::Answers;
+use crate::error::Error;
+
+/// How soon a call is sent again that the server could not take yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The calls of a batch that are not answered yet, until its deadline.
+pub(super) struct Batch<'s, 'c> {
+    link: &'s Link,
+    queue: &'s Queue,
+    open: Vec<Task<'c>>,
+    number: u64,
+    /// Attempts to connect that were made before it came.
+    attempts: u64,
+    deadline: Instant,
+    /// The server has asked for patience until then.
+    not_before: Option<Instant>,
+}
+
+impl<'s, 'c> Batch<'s, 'c> {
+    pub fn new(link: &'s Link, queue: &'s Queue, open: Vec<Task<'c>>) -> Self {
+        let number = queue.number();
+        let deadline = Instant::now() + link.settings().command_timeout;
+        Self {
+            link,
+            queue,
+            open,
+            number,
+            attempts: link.attempts(),
+            deadline,
+            not_before: None,
+        }
+    }
+
+    /// Sends until every call is answered or the deadline has come.
+    pub async fn run(mut self, answers: &mut Answers) {
+        while !self.open.is_empty() {
+            match self.admit().await {
+                Ok((live, turn)) => self.round(live, turn, answers).await,
+                Err(outage) => self.give_up(&outage, answers),
+            }
+            // What is answered does not wait for what must be sent again.
+            answers.send();
+        }
+    }
+
+    /// The connection, when it is this batch's turn to send.
+    async fn admit(&self) -> Result<(Live, Option<Turn<'s>>), Error> {
+        if self.not_before.is_none()
+            && self.queue.is_empty()
+            && let Some(live) = self.link.now()
+        {
+            return Ok((live, None));
+        }
+        let turn = timeout_at(self.deadline, self.queue.turn(self.number)).await;
+        let turn = turn.map_err(|_| self.link.outage())?;
+        if let Some(time) = self.not_before {
+            sleep_until(time.min(self.deadline)).await;
+        }
+        let live = self.link.live(self.attempts, self.deadline).await?;
+        Ok((live, Some(turn)))
+    }
+
+    /// Sends what is open as one pipeline, and keeps open what must be sent again.
+    async fn round(&mut self, mut live: Live, turn: Option<Turn<'s>>, answers: &mut Answers) {
+        let mut pipeline = Pipeline::with_capacity(self.open.len());
+        for task in &self.open {
+            pipeline.add_command(task.command());
+        }
+        let replies = {
+            let sent = live
+                .connection
+                .send_packed_commands(&pipeline, 0, self.open.len());
+            let mut sent = pin!(sent);
+            // The first poll hands the commands to the connection; then the next batch may follow.
+            let first = poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx))).await;
+            drop(turn);
+            match first {
+                Poll::Ready(replies) => Ok(replies),
+                Poll::Pending => timeout_at(self.deadline, sent).await,
+            }
+        };
+        match replies {
+            Ok(Ok(replies)) => self.settle(&live, replies, answers),
+            Ok(Err(_broken)) => {
+                self.link.replace(&live);
+                for task in &mut self.open {
+                    task.in_doubt = true;
+                }
+            }
+            Err(_elapsed) => {
+                for task in self.open.drain(..) {
+                    answers.reject(task.place, &self.link.unanswered());
+                }
+                self.link.suspect(live);
+            }
+        }
+    }
+
+    fn settle(&mut self, live: &Live, replies: Vec<Value>, answers: &mut Answers) {
+        let open = std::mem::take(&mut self.open);
+        for (mut task, reply) in open.into_iter().zip(replies) {
+            let Value::ServerError(error) = reply else {
+                match task.answer(&reply, answers) {
+                    Outcome::Done => {}
+                    Outcome::Long(key) => fold(live, key, self.link.settings().command_timeout),
+                    Outcome::More => self.open.push(task),
+                }
+                continue;
+            };
+            match judge(&error) {
+                Verdict::SendText => task.by_text = true,
+                Verdict::Later => self.not_before = Some(Instant::now() + PAUSE),
+                Verdict::Elsewhere => {
+                    self.not_before = Some(Instant::now() + PAUSE);
+                    self.link.replace(live);
+                }
+                Verdict::Reject(error) => {
+                    answers.reject(task.place, &error);
+                    continue;
+                }
+            }
+            task.refused = Some(refusal(&error));
+            self.open.push(task);
+        }
+        if self.not_before.is_some_and(|time| time > self.deadline) {
+            for task in self.open.drain(..) {
+                answers.reject(task.place, &task.last_refusal());
+            }
+        }
+    }
+
+    fn give_up(&mut self, outage: &Error, answers: &mut Answers) {
+        for task in self.open.drain(..) {
+            answers.reject(task.place, &task.outage(outage, &self.link.unanswered()));
+        }
+    }
+}

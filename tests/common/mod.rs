@@ -1,0 +1,221 @@
+//! What the tests of the core share: a user of the engine, as JavaScript is one, through its public
+//! interface alone.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod conformance;
+pub mod proxy;
+pub mod server;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use spots_sessions::answers::Outbox;
+use spots_sessions::engine::{Engine, Target};
+use spots_sessions::store::Minting;
+use spots_sessions::token::Encoding;
+
+/// How long anything may take before a test gives up. No test waits so long if all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A day, in milliseconds.
+pub const DAY: u64 = 86_400_000;
+
+/// One call: its letter and its fields.
+pub type Call = (char, Vec<String>);
+
+/// What a call came to.
+pub type Answer = Result<Value, Rejection>;
+
+/// What an error in JavaScript is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub code: String,
+    pub message: String,
+    pub redis_code: Option<String>,
+}
+
+/// An instance of the engine and the answers that it gives.
+pub struct Sessions {
+    engine: Option<Engine>,
+    outbox: Arc<Outbox>,
+    bell: Receiver<()>,
+    next_slot: u32,
+    answers: HashMap<u32, Answer>,
+}
+
+impl Sessions {
+    pub fn open(target: Target) -> Self {
+        let (ring, bell) = channel();
+        let outbox = Arc::new(Outbox::new(move || {
+            // The last answers may come when nobody listens any more.
+            let _unheard = ring.send(());
+        }));
+        let minting = Minting {
+            size: 128,
+            encoding: Encoding::Base64,
+        };
+        let engine = Engine::start(target, minting, Arc::clone(&outbox)).expect("a thread");
+        Self {
+            engine: Some(engine),
+            outbox,
+            bell,
+            next_slot: 0,
+            answers: HashMap::new(),
+        }
+    }
+
+    pub fn memory() -> Self {
+        Self::open(Target::Memory)
+    }
+
+    /// Submits calls as one batch and returns their slots, in order.
+    pub fn submit(&mut self, calls: &[Call]) -> Vec<u32> {
+        let mut batch = String::new();
+        let mut slots = Vec::new();
+        for (letter, fields) in calls {
+            let slot = self.next_slot.to_string();
+            batch.push(*letter);
+            for line in [&slot].into_iter().chain(fields) {
+                batch.push_str(line);
+                batch.push('\n');
+            }
+            slots.push(self.next_slot);
+            self.next_slot += 1;
+        }
+        let engine = self.engine.as_ref().expect("an engine that is open");
+        assert!(engine.submit(batch), "the I/O thread has ended");
+        slots
+    }
+
+    /// Submits a text that is no batch of ours.
+    pub fn submit_raw(&mut self, batch: &str) {
+        let engine = self.engine.as_ref().expect("an engine that is open");
+        assert!(engine.submit(batch.into()), "the I/O thread has ended");
+    }
+
+    /// Takes no more calls.
+    pub fn close(&mut self) {
+        self.engine = None;
+    }
+
+    /// Waits for the answers of these slots.
+    pub fn answers(&mut self, slots: &[u32]) -> Vec<Answer> {
+        let until = Instant::now() + PATIENCE;
+        while !slots.iter().all(|slot| self.answers.contains_key(slot)) {
+            self.await_bell(until);
+        }
+        let answers = slots.iter().map(|slot| self.answers.remove(slot));
+        answers
+            .map(|answer| answer.expect("it was there"))
+            .collect()
+    }
+
+    /// Waits until the engine gives up on all calls.
+    pub fn await_giving_up(&mut self) {
+        self.bell.recv_timeout(PATIENCE).expect("an answer");
+        assert_eq!(self.outbox.take(), Some(("[null,null]".into(), false)));
+    }
+
+    /// Carries out one batch.
+    pub fn run(&mut self, calls: &[Call]) -> Vec<Answer> {
+        let slots = self.submit(calls);
+        self.answers(&slots)
+    }
+
+    /// Carries out one call.
+    pub fn call(&mut self, call: Call) -> Answer {
+        self.run(&[call]).remove(0)
+    }
+
+    /// Carries out one call that must not be rejected.
+    pub fn ok(&mut self, call: Call) -> Value {
+        self.call(call).expect("no rejection")
+    }
+
+    /// Carries out one call that must be rejected.
+    pub fn rejection(&mut self, call: Call) -> Rejection {
+        self.call(call).expect_err("a rejection")
+    }
+
+    /// Creates a session for a day and returns its token.
+    pub fn token(&mut self, app: &str, owner: &str, data: &str) -> String {
+        let token = self.ok(create(app, owner, data, DAY));
+        token.as_str().expect("a token").to_owned()
+    }
+
+    fn await_bell(&mut self, until: Instant) {
+        let left = until.saturating_duration_since(Instant::now());
+        self.bell.recv_timeout(left).expect("an answer in time");
+        while let Some((text, _)) = self.outbox.take() {
+            let pairs: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+            for pair in pairs.chunks(2) {
+                let slot = pair[0].as_i64().expect("a slot");
+                let (slot, answer) = if slot < 0 {
+                    (!slot, Err(rejection(&pair[1])))
+                } else {
+                    (slot, Ok(pair[1].clone()))
+                };
+                let slot = u32::try_from(slot).expect("a slot");
+                assert!(slot < self.next_slot, "an answer to no call: {text}");
+                let twice = self.answers.insert(slot, answer);
+                assert_eq!(twice, None, "slot {slot} was answered twice");
+            }
+        }
+    }
+}
+
+fn rejection(value: &Value) -> Rejection {
+    let text = |i: usize| value.get(i).and_then(Value::as_str).map(str::to_owned);
+    Rejection {
+        code: text(0).expect("a code"),
+        message: text(1).expect("a message"),
+        redis_code: text(2),
+    }
+}
+
+/// Waits until something is so, as it will be soon.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn create(app: &str, owner: &str, data: &str, ttl_ms: u64) -> Call {
+    let owner = Value::from(owner).to_string();
+    ('c', vec![name(app), owner, data.into(), ttl_ms.to_string()])
+}
+
+pub fn get(app: &str, token: &str) -> Call {
+    ('g', vec![name(app), name(token)])
+}
+
+pub fn refresh(app: &str, token: &str, ttl_ms: u64) -> Call {
+    ('r', vec![name(app), name(token), ttl_ms.to_string()])
+}
+
+pub fn update(app: &str, token: &str, patch: &str) -> Call {
+    ('u', vec![name(app), name(token), patch.into()])
+}
+
+pub fn kill(app: &str, token: &str) -> Call {
+    ('k', vec![name(app), name(token)])
+}
+
+pub fn kill_all(app: &str, owner: &str) -> Call {
+    ('a', vec![name(app), Value::from(owner).to_string()])
+}
+
+/// As `lib/boundary.js` spells it.
+fn name(text: &str) -> String {
+    if text.starts_with('"') || text.contains('\n') {
+        Value::from(text).to_string()
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,15 @@
+//! Sessions on a Redis server: real ones, which the tests start. See `common/server.rs`.
+
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connecting;
+mod faults;
+mod storage;
+
+conformance_suite!({
+    let server = common::server::Server::start();
+    (server.sessions(), server)
+});
