@@ -92,9 +92,7 @@ class Boundary {
    */
   receive(text, more) {
     if (more) setImmediate(() => this.#receiveMore());
-    const answers = JSON.parse(text);
-    for (let i = 0; i < answers.length; i += 2) this.#settle(answers[i], answers[i + 1]);
-    if (this.#pending === 0) this.#release();
+    if (text !== '') this.#settle(JSON.parse(text));
   }
 
   /** A turn of the event loop later, so that other work is not held up by many answers. */
@@ -126,22 +124,30 @@ class Boundary {
     if (!this.#engine.submit(batch)) this.#rejectAll();
   }
 
-  /**
-   * @param {number | null} slot complemented for a rejection; null if the engine has failed
-   * @param {any} value
-   */
-  #settle(slot, value) {
-    if (slot === null) {
-      this.#rejectAll();
-    } else if (slot >= 0) {
-      const resolve = this.#resolvers[slot];
-      this.#free(slot);
-      resolve(value === null ? undefined : value);
-    } else {
-      const reject = this.#rejecters[~slot];
-      this.#free(~slot);
-      reject(new SpotsSessionsError(value[0], value[1], value[2]));
+  /** @param {any[][]} columns as src/answers.rs describes them */
+  #settle([slots, owners, data, others]) {
+    for (let i = 0; i < slots.length; i++) {
+      this.#resolve(slots[i], { ownerId: owners[i], data: data[i] });
     }
+    for (let i = 0; i < others.length; i += 2) {
+      const slot = others[i];
+      const value = others[i + 1];
+      if (slot === null) this.#rejectAll();
+      else if (slot < 0) this.#reject(~slot, new SpotsSessionsError(...value));
+      else this.#resolve(slot, value === null ? undefined : value);
+    }
+  }
+
+  #resolve(slot, value) {
+    const resolve = this.#resolvers[slot];
+    this.#free(slot);
+    resolve(value);
+  }
+
+  #reject(slot, error) {
+    const reject = this.#rejecters[slot];
+    this.#free(slot);
+    reject(error);
   }
 
   #free(slot) {
@@ -153,11 +159,8 @@ class Boundary {
 
   #rejectAll() {
     for (const [slot, reject] of this.#rejecters.entries()) {
-      if (reject === undefined) continue;
-      this.#free(slot);
-      reject(internalError());
+      if (reject !== undefined) this.#reject(slot, internalError());
     }
-    this.#release();
   }
 
   #hold() {

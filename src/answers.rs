@@ -1,7 +1,11 @@
-//! Answers as they cross to JavaScript: one text for many, that is one JSON array.
+//! Answers as they cross to JavaScript: one JSON text for many.
 //!
-//! It alternates slots and values: `[3,true,~4,["ERR_…","message"],…]`. The slot of a rejection is
-//! complemented (`-slot - 1`), and its value is what the error is made of.
+//! It has four columns, `[[slot,…],[owner,…],[data,…],[slot,value,…]]`: three of equal length for
+//! the sessions that were found, and all other answers in the last, slots and values in turn. The
+//! slot of a rejection is complemented (`-slot - 1`), and its value is what the error is made of.
+//!
+//! Data that stands beside data of the same shape is what V8's `JSON.parse` reads fastest: columns
+//! cost it a third less than one list of slots and sessions.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -14,9 +18,48 @@ use crate::record::Record;
 /// One answer is never split.
 const ENOUGH: usize = 64 * 1024;
 
+/// Answers, each column without its brackets.
+#[derive(Default)]
+struct Columns {
+    slots: String,
+    owners: String,
+    data: String,
+    others: String,
+}
+
+impl Columns {
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.others.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.slots.len() + self.owners.len() + self.data.len() + self.others.len()
+    }
+
+    fn append(&mut self, more: &Self) {
+        let columns = [
+            (&mut self.slots, &more.slots),
+            (&mut self.owners, &more.owners),
+            (&mut self.data, &more.data),
+            (&mut self.others, &more.others),
+        ];
+        for (column, more) in columns {
+            if !more.is_empty() {
+                separate(column);
+                column.push_str(more);
+            }
+        }
+    }
+
+    fn into_text(self) -> String {
+        let Self { slots, owners, data, others } = self;
+        ["[[", &slots, "],[", &owners, "],[", &data, "],[", &others, "]]"].concat()
+    }
+}
+
 /// Where the I/O thread leaves answers, and the event loop takes them.
 pub struct Outbox {
-    texts: Mutex<VecDeque<String>>,
+    texts: Mutex<VecDeque<Columns>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -24,35 +67,32 @@ impl Outbox {
     /// Makes an empty one. `wake` is called, from the I/O thread, when it ceases to be empty.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self {
-            texts: Mutex::default(),
-            wake: Box::new(wake),
-        }
+        Self { texts: Mutex::default(), wake: Box::new(wake) }
     }
 
     /// Takes the oldest text, and tells whether there are more.
     #[must_use]
     pub fn take(&self) -> Option<(String, bool)> {
         let mut texts = self.lock();
-        let mut text = texts.pop_front()?;
-        text.push(']');
-        Some((text, !texts.is_empty()))
+        let columns = texts.pop_front()?;
+        let more = !texts.is_empty();
+        drop(texts);
+        Some((columns.into_text(), more))
     }
 
     /// Has JavaScript reject every call that waits: a batch could not be read.
     pub fn give_up(&self) {
-        self.put("null,null");
+        self.put(&mut Columns { others: "null,null".into(), ..Columns::default() });
     }
 
-    fn put(&self, answers: &str) {
+    /// Takes the answers out of `columns`.
+    fn put(&self, columns: &mut Columns) {
+        let columns = std::mem::take(columns);
         let mut texts = self.lock();
         let was_empty = texts.is_empty();
         match texts.back_mut() {
-            Some(text) if text.len() < ENOUGH => {
-                text.push(',');
-                text.push_str(answers);
-            }
-            _ => texts.push_back(format!("[{answers}")),
+            Some(text) if text.len() < ENOUGH => text.append(&columns),
+            _ => texts.push_back(columns),
         }
         drop(texts);
         if was_empty {
@@ -61,7 +101,7 @@ impl Outbox {
     }
 
     /// A panic elsewhere leaves whole texts behind, so poison means nothing here.
-    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Columns>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,39 +112,50 @@ pub struct Answers {
     outbox: Arc<Outbox>,
     /// By the place of the call in its batch; `None` once it is answered.
     slots: Vec<Option<u32>>,
-    text: String,
+    columns: Columns,
+    /// How much of the data is whole: a panic may leave more.
+    whole: usize,
 }
 
 impl Answers {
     /// Expects an answer for each slot, in the order of the calls.
     pub fn new(outbox: Arc<Outbox>, slots: impl Iterator<Item = u32>) -> Self {
-        Self {
-            outbox,
-            slots: slots.map(Some).collect(),
-            text: String::new(),
-        }
+        let slots = slots.map(Some).collect();
+        Self { outbox, slots, columns: Columns::default(), whole: 0 }
     }
 
     /// The call at `place` found a session.
     pub fn session(&mut self, place: usize, record: &Record<'_>) {
-        self.answer(place, |text| record.write_answer(text));
+        let Some(Some(slot)) = self.slots.get(place).copied() else {
+            return;
+        };
+        let Columns { slots, owners, data, .. } = &mut self.columns;
+        // The data first: it is what may panic, and then this call is not answered yet.
+        data.truncate(self.whole);
+        separate(data);
+        record.write_data(data);
+        self.whole = data.len();
+        separate(owners);
+        owners.push_str(record.owner());
+        separate(slots);
+        push_number(slots, i64::from(slot));
+        self.slots[place] = None;
+        self.end();
     }
 
     /// The call at `place` found none.
     pub fn absent(&mut self, place: usize) {
-        self.answer(place, |text| text.push_str("null"));
+        self.answer(place, |others| others.push_str("null"));
     }
 
     /// The call at `place` did (or did not) find something to act on.
     pub fn flag(&mut self, place: usize, flag: bool) {
-        self.answer(place, |text| {
-            text.push_str(if flag { "true" } else { "false" });
-        });
+        self.answer(place, |others| others.push_str(if flag { "true" } else { "false" }));
     }
 
     /// The call at `place` minted a token.
     pub fn token(&mut self, place: usize, token: &str) {
-        self.answer(place, |text| push_json(text, token));
+        self.answer(place, |others| push_json(others, token));
     }
 
     /// The call at `place` is rejected.
@@ -112,7 +163,7 @@ impl Answers {
         let Some(slot) = self.begin(place) else {
             return;
         };
-        write_rejection(&mut self.text, slot, error);
+        write_rejection(&mut self.columns.others, slot, error);
         self.end();
     }
 
@@ -120,32 +171,31 @@ impl Answers {
         let Some(slot) = self.begin(place) else {
             return;
         };
-        push_number(&mut self.text, i64::from(slot));
-        self.text.push(',');
-        write(&mut self.text);
+        push_number(&mut self.columns.others, i64::from(slot));
+        self.columns.others.push(',');
+        write(&mut self.columns.others);
         self.end();
     }
 
     /// `None` if the call has its answer: no promise may settle with another's, or twice.
     fn begin(&mut self, place: usize) -> Option<u32> {
         let slot = self.slots.get_mut(place)?.take()?;
-        if !self.text.is_empty() {
-            self.text.push(',');
-        }
+        separate(&mut self.columns.others);
         Some(slot)
     }
 
     fn end(&mut self) {
-        if self.text.len() >= ENOUGH {
+        if self.columns.len() >= ENOUGH {
             self.send();
         }
     }
 
     /// Hands over what is answered so far.
     pub fn send(&mut self) {
-        if !self.text.is_empty() {
-            self.outbox.put(&self.text);
-            self.text.clear();
+        self.columns.data.truncate(self.whole);
+        self.whole = 0;
+        if !self.columns.is_empty() {
+            self.outbox.put(&mut self.columns);
         }
     }
 }
@@ -156,6 +206,13 @@ impl Drop for Answers {
             self.reject(place, &Error::Internal);
         }
         self.send();
+    }
+}
+
+/// Begins an element of a JSON array whose brackets are not there yet.
+fn separate(column: &mut String) {
+    if !column.is_empty() {
+        column.push(',');
     }
 }
 

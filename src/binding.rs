@@ -2,10 +2,7 @@
 //!
 //! `lib/boundary.js` is its only user.
 
-#![expect(
-    unsafe_code,
-    reason = "napi-rs has no safe way to ref and unref a threadsafe function"
-)]
+#![expect(unsafe_code, reason = "napi-rs has no safe way to ref and unref a threadsafe function")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,19 +98,13 @@ impl NodeEngine {
         let (outbox, bell) = connect_outbox(on_answers)?;
         let engine = Engine::start(target, minting, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
-        Ok(Self {
-            engine: Some(engine),
-            outbox,
-            bell,
-        })
+        Ok(Self { engine: Some(engine), outbox, bell })
     }
 
     /// Hands a batch of calls to the engine. `false` if it is closed.
     #[napi]
     pub fn submit(&self, batch: String) -> bool {
-        self.engine
-            .as_ref()
-            .is_some_and(|engine| engine.submit(batch))
+        self.engine.as_ref().is_some_and(|engine| engine.submit(batch))
     }
 
     /// Takes the next batch of answers, after `onAnswers` was told that there are more.
@@ -144,10 +135,7 @@ impl NodeEngine {
 }
 
 /// Makes the outbox, and the bell that it rings when there are answers.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "napi-rs hands arguments over by value"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over by value")]
 fn connect_outbox(
     on_answers: Function<'_, FnArgs<(String, bool)>, ()>,
 ) -> Result<(Arc<Outbox>, Arc<Bell>)> {
@@ -162,13 +150,10 @@ fn connect_outbox(
     // Weak, or the bell and the outbox would keep each other for ever.
     let source = Arc::downgrade(&outbox);
     let bell: Arc<Bell> = Arc::new(
-        on_answers
-            .build_threadsafe_function::<()>()
-            .weak::<true>()
-            .build_callback(move |_| {
-                let batch = source.upgrade().and_then(|outbox| outbox.take());
-                Ok(FnArgs::from(batch.unwrap_or_else(|| ("[]".into(), false))))
-            })?,
+        on_answers.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
+            let batch = source.upgrade().and_then(|outbox| outbox.take());
+            Ok(FnArgs::from(batch.unwrap_or_default()))
+        })?,
     );
     // A fresh cell, so it takes the bell.
     let _filled = slot.set(Arc::clone(&bell));
@@ -182,11 +167,7 @@ fn target(settings: EngineSettings) -> Result<Target> {
     let host = server.host.clone();
     let address = match server.path {
         Some(path) => Address::Unix(path),
-        None => Address::Tcp {
-            host: server.host,
-            port: server.port,
-            family: server.family,
-        },
+        None => Address::Tcp { host: server.host, port: server.port, family: server.family },
     };
     Ok(Target::Redis(Box::new(Settings {
         address,
@@ -203,10 +184,7 @@ fn read_tls(settings: TlsSettings, host: String) -> Result<Tls> {
     let identity = settings.cert.as_deref().zip(settings.key.as_deref());
     let config = tls::configure(&settings.ca, identity, settings.reject_unauthorized)
         .map_err(|e| Error::new(Status::InvalidArg, e.to_string()))?;
-    Ok(Tls {
-        config,
-        server_name: settings.servername.unwrap_or(host),
-    })
+    Ok(Tls { config, server_name: settings.servername.unwrap_or(host) })
 }
 
 fn bad(option: &str) -> Error {

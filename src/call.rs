@@ -29,39 +29,14 @@ pub type Ttl = Option<NonZeroU64>;
 
 /// The six methods, with their arguments.
 #[derive(Debug)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the arguments of the public methods"
-)]
+#[expect(missing_docs, reason = "the fields are the arguments of the public methods")]
 pub enum Operation<'a> {
-    Create {
-        app: App<'a>,
-        owner: Owner<'a>,
-        data: Json<'a>,
-        ttl: Ttl,
-    },
-    Get {
-        app: App<'a>,
-        token: Token<'a>,
-    },
-    Refresh {
-        app: App<'a>,
-        token: Token<'a>,
-        ttl: Ttl,
-    },
-    Update {
-        app: App<'a>,
-        token: Token<'a>,
-        data: Json<'a>,
-    },
-    Kill {
-        app: App<'a>,
-        token: Token<'a>,
-    },
-    KillAll {
-        app: App<'a>,
-        owner: Owner<'a>,
-    },
+    Create { app: App<'a>, owner: Owner<'a>, data: Json<'a>, ttl: Ttl },
+    Get { app: App<'a>, token: Token<'a> },
+    Refresh { app: App<'a>, token: Token<'a>, ttl: Ttl },
+    Update { app: App<'a>, token: Token<'a>, data: Json<'a> },
+    Kill { app: App<'a>, token: Token<'a> },
+    KillAll { app: App<'a>, owner: Owner<'a> },
 }
 
 /// JSON text on one line, as `JSON.stringify` writes it. It is users' data, so it is not printed.
@@ -130,34 +105,14 @@ fn decode_call<'a>(head: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> 
     let slot = slot.parse().ok()?;
     let app = field(lines)?;
     let operation = match letter {
-        "c" => Operation::Create {
-            app,
-            owner: owner(lines)?,
-            data: json(lines)?,
-            ttl: ttl(lines)?,
-        },
-        "g" => Operation::Get {
-            app,
-            token: token(lines)?,
-        },
-        "r" => Operation::Refresh {
-            app,
-            token: token(lines)?,
-            ttl: ttl(lines)?,
-        },
-        "u" => Operation::Update {
-            app,
-            token: token(lines)?,
-            data: json(lines)?,
-        },
-        "k" => Operation::Kill {
-            app,
-            token: token(lines)?,
-        },
-        "a" => Operation::KillAll {
-            app,
-            owner: owner(lines)?,
-        },
+        "c" => {
+            Operation::Create { app, owner: owner(lines)?, data: json(lines)?, ttl: ttl(lines)? }
+        }
+        "g" => Operation::Get { app, token: token(lines)? },
+        "r" => Operation::Refresh { app, token: token(lines)?, ttl: ttl(lines)? },
+        "u" => Operation::Update { app, token: token(lines)?, data: json(lines)? },
+        "k" => Operation::Kill { app, token: token(lines)? },
+        "a" => Operation::KillAll { app, owner: owner(lines)? },
         _ => return None,
     };
     Some(Call { slot, operation })

@@ -42,15 +42,8 @@ impl Engine {
     /// Where the system gives no thread.
     pub fn start(target: Target, minting: Minting, outbox: Arc<Outbox>) -> io::Result<Self> {
         let (batches, inbox) = mpsc::unbounded_channel();
-        let start = Start {
-            target,
-            minting,
-            outbox,
-            inbox,
-        };
-        io_thread()?
-            .send(start)
-            .map_err(|_| io::Error::other("the I/O thread has ended"))?;
+        let start = Start { target, minting, outbox, inbox };
+        io_thread()?.send(start).map_err(|_| io::Error::other("the I/O thread has ended"))?;
         Ok(Self { batches })
     }
 
@@ -74,31 +67,22 @@ fn io_thread() -> io::Result<&'static UnboundedSender<Start>> {
     if let Some(thread) = THREAD.get() {
         return Ok(thread);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (starts, mut inbox) = mpsc::unbounded_channel();
-    thread::Builder::new()
-        .name("spots-sessions".into())
-        .spawn(move || {
-            let local = LocalSet::new();
-            local.block_on(&runtime, async {
-                while let Some(start) = inbox.recv().await {
-                    tokio::task::spawn_local(serve(start));
-                }
-            });
-        })?;
+    thread::Builder::new().name("spots-sessions".into()).spawn(move || {
+        let local = LocalSet::new();
+        local.block_on(&runtime, async {
+            while let Some(start) = inbox.recv().await {
+                tokio::task::spawn_local(serve(start));
+            }
+        });
+    })?;
     // Two workers may both come here first; the thread of the one that loses ends at once.
     Ok(THREAD.get_or_init(|| starts))
 }
 
 async fn serve(start: Start) {
-    let Start {
-        target,
-        minting,
-        outbox,
-        mut inbox,
-    } = start;
+    let Start { target, minting, outbox, mut inbox } = start;
     let store = Rc::new(match target {
         Target::Memory => Store::Memory(MemoryStore::new(minting)),
         Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting)),

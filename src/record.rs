@@ -48,12 +48,7 @@ impl<'a> Record<'a> {
         let (owner, rest) = text.split_once('\n').ok_or(Corrupt)?;
         let (about, rest) = rest.split_once('\n').ok_or(Corrupt)?;
         let (data, patches) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
-        let record = Self {
-            owner,
-            about,
-            data,
-            patches,
-        };
+        let record = Self { owner, about, data, patches };
         let objects = [about, data].into_iter().chain(record.patches());
         let valid = is_json(owner, '"') && objects.into_iter().all(|line| is_json(line, '{'));
         valid.then_some(record).ok_or(Corrupt)
@@ -65,13 +60,18 @@ impl<'a> Record<'a> {
         self.owner
     }
 
-    /// Appends what `get` answers, as JSON: `{"ownerId":…,"data":…}`.
-    pub fn write_answer(&self, out: &mut String) {
-        out.push_str("{\"ownerId\":");
-        out.push_str(self.owner);
-        out.push_str(",\"data\":");
-        self.write_data(out);
-        out.push('}');
+    /// Appends the data with its patches folded in, as JSON.
+    pub fn write_data(&self, out: &mut String) {
+        if self.patches.is_empty() {
+            out.push_str(self.data);
+            return;
+        }
+        let mut object = Object::default();
+        object.take(self.data, Object::set);
+        for patch in self.patches() {
+            object.take(patch, Object::merge);
+        }
+        object.write(out);
     }
 
     /// The record with its patches folded into the data, once they have outgrown it.
@@ -87,19 +87,6 @@ impl<'a> Record<'a> {
 
     fn patches(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.patches.split('\n').skip(1)
-    }
-
-    fn write_data(&self, out: &mut String) {
-        if self.patches.is_empty() {
-            out.push_str(self.data);
-            return;
-        }
-        let mut object = Object::default();
-        object.take(self.data, Object::set);
-        for patch in self.patches() {
-            object.take(patch, Object::merge);
-        }
-        object.write(out);
     }
 }
 
@@ -130,10 +117,7 @@ impl<'a> Object<'a> {
 
     /// Sets a member: a known key keeps its place, a new one goes last.
     fn set(&mut self, key: &'a str, value: &'a str) {
-        let place = *self
-            .places
-            .entry(identity(key))
-            .or_insert(self.members.len());
+        let place = *self.places.entry(identity(key)).or_insert(self.members.len());
         if place == self.members.len() {
             self.members.push(None);
         }
@@ -168,8 +152,7 @@ fn identity(key: &str) -> Cow<'_, [u8]> {
     if key.contains('\\') {
         // Bytes, as a key may hold a lone surrogate, which no `str` can.
         let mut json = serde_json::Deserializer::from_str(key);
-        json.deserialize_bytes(Bytes)
-            .map_or(Cow::Borrowed(key.as_bytes()), Cow::Owned)
+        json.deserialize_bytes(Bytes).map_or(Cow::Borrowed(key.as_bytes()), Cow::Owned)
     } else {
         Cow::Borrowed(&key.as_bytes()[1..key.len() - 1])
     }

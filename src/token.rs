@@ -54,10 +54,7 @@ impl Encoding {
 
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Where an owner's sessions lie: every key of an owner in an app shares one route, so one slot.
@@ -134,9 +131,7 @@ impl<'a> Token<'a> {
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         let text = &*self.0;
-        from_hex(text)
-            .or_else(|| from_base64(text))
-            .or_else(|| from_latin1(text))
+        from_hex(text).or_else(|| from_base64(text)).or_else(|| from_latin1(text))
     }
 }
 
@@ -199,9 +194,7 @@ fn from_latin1(text: &[u8]) -> Option<Route> {
     for byte in &mut route {
         *byte = u8::try_from(chars.next()?).ok()?;
     }
-    chars
-        .all(|c| u8::try_from(c).is_ok())
-        .then_some(Route(route))
+    chars.all(|c| u8::try_from(c).is_ok()).then_some(Route(route))
 }
 
 #[cfg(test)]
@@ -209,12 +202,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ENCODINGS: [Encoding; 4] = [
-        Encoding::Base64,
-        Encoding::Base64Url,
-        Encoding::Hex,
-        Encoding::Latin1,
-    ];
+    const ENCODINGS: [Encoding; 4] =
+        [Encoding::Base64, Encoding::Base64Url, Encoding::Hex, Encoding::Latin1];
 
     fn route_of(text: &str) -> Option<Route> {
         Token::new(Cow::Borrowed(text.as_bytes())).route()
@@ -256,17 +245,9 @@ mod tests {
         let rows = [
             ("too short", "abc", None),
             ("latin1", "a*c?", Some([0x61, 0x2a, 0x63, 0x3f])),
-            (
-                "latin1 above ASCII",
-                "\u{e9}\u{ff}\u{0}!",
-                Some([0xe9, 0xff, 0, 0x21]),
-            ),
+            ("latin1 above ASCII", "\u{e9}\u{ff}\u{0}!", Some([0xe9, 0xff, 0, 0x21])),
             ("beyond latin1", "a*c?\u{20ac}", None),
-            (
-                "upper-case hex is base64",
-                "ABCDEF01",
-                Some([0x00, 0x10, 0x83, 0x10]),
-            ),
+            ("upper-case hex is base64", "ABCDEF01", Some([0x00, 0x10, 0x83, 0x10])),
             ("hex", "00ff10a0", Some([0, 0xff, 0x10, 0xa0])),
         ];
         for (label, text, route) in rows {

@@ -9,6 +9,7 @@ const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Redis } = require('ioredis');
+const { waitUntil } = require('./wait-until.js');
 
 const START_ATTEMPTS = 10;
 /** How long a server may take until it answers PONG, in milliseconds: patience, not a measurement. */
@@ -287,24 +288,6 @@ function answers(address) {
     socket.once('data', (chunk) => settle(/^(\+PONG|-NOAUTH|-NOPERM)/.test(chunk.toString())));
     socket.once('connect', () => socket.write('PING\r\n'));
   });
-}
-
-/**
- * Resolves with the first truthy answer of `condition`, asked again and again.
- *
- * @template T
- * @param {() => T | Promise<T>} condition
- * @param {string} what what is waited for, for the error
- * @param {number} [patience] in milliseconds
- * @returns {Promise<T>}
- */
-async function waitUntil(condition, what, patience = 30_000) {
-  for (const deadline = Date.now() + patience; ; ) {
-    const answer = await condition();
-    if (answer) return answer;
-    if (Date.now() > deadline) throw new Error(`waited ${patience} ms for ${what}, in vain`);
-    await sleep(2);
-  }
 }
 
 module.exports = { startRedis, waitUntil };

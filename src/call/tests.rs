@@ -18,12 +18,9 @@ fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
     let ms = |ttl: Ttl| ttl.map_or(0, NonZeroU64::get);
     let calls = decode(batch)?.into_iter().map(|call| {
         let operation = match call.operation {
-            Operation::Create {
-                app,
-                owner,
-                data,
-                ttl,
-            } => Decoded::Create(app, owner.bytes().into(), owner.json(), data.0, ms(ttl)),
+            Operation::Create { app, owner, data, ttl } => {
+                Decoded::Create(app, owner.bytes().into(), owner.json(), data.0, ms(ttl))
+            }
             Operation::Get { app, token } => Decoded::Get(app, token),
             Operation::Refresh { app, token, ttl } => Decoded::Refresh(app, token, ms(ttl)),
             Operation::Update { app, token, data } => Decoded::Update(app, token, data.0),
@@ -42,11 +39,7 @@ const FIELDS: [(&str, &str, &[u8]); 13] = [
     ("plain", "shop", b"shop"),
     ("empty", "", b""),
     ("with spaces", " a b ", b" a b "),
-    (
-        "beyond ASCII",
-        "\u{e9}\u{1f600}",
-        b"\xc3\xa9\xf0\x9f\x98\x80",
-    ),
+    ("beyond ASCII", "\u{e9}\u{1f600}", b"\xc3\xa9\xf0\x9f\x98\x80"),
     ("CR at its end", "a\r", b"a\r"),
     ("CR inside", "a\rb", b"a\rb"),
     ("a raw NUL", "a\0b", b"a\0b"),
@@ -54,11 +47,7 @@ const FIELDS: [(&str, &str, &[u8]); 13] = [
     ("a backslash, raw", "\\n", b"\\n"),
     ("a newline, in JSON", r#""a\nb\n""#, b"a\nb\n"),
     ("a quote that begins it, in JSON", r#""\"a""#, b"\"a"),
-    (
-        "lone surrogates, in JSON",
-        r#""\ud800\n\udfff""#,
-        b"\xed\xa0\x80\n\xed\xbf\xbf",
-    ),
+    ("lone surrogates, in JSON", r#""\ud800\n\udfff""#, b"\xed\xa0\x80\n\xed\xbf\xbf"),
     ("a letter and a number", "g1", b"g1"),
 ];
 
@@ -74,10 +63,7 @@ fn every_operation_takes_every_name() {
              u3\n{line}\n{line}\n{{\"a\":1}}\nk4\n{line}\n{line}\na5\n{line}\n{json}\n"
         );
         let expected = vec![
-            (
-                0,
-                Decoded::Create(app(), owner.clone(), json, "{}", 86_400_000),
-            ),
+            (0, Decoded::Create(app(), owner.clone(), json, "{}", 86_400_000)),
             (1, Decoded::Get(app(), token())),
             (2, Decoded::Refresh(app(), token(), 0)),
             (3, Decoded::Update(app(), token(), "{\"a\":1}")),
@@ -127,10 +113,7 @@ fn what_our_javascript_does_not_write_is_malformed() {
         ("a duration that is no number", "r1\na\nt\nx\n"),
         ("a duration with a fraction", "r1\na\nt\n1.5\n"),
         ("a duration below 0", "r1\na\nt\n-1\n"),
-        (
-            "a duration that overflows",
-            "r1\na\nt\n18446744073709551616\n",
-        ),
+        ("a duration that overflows", "r1\na\nt\n18446744073709551616\n"),
         ("an empty duration", "r1\na\nt\n\n"),
         ("an owner that is not JSON", "a1\na\no\n"),
         ("an owner that is a number", "a1\na\n1\n"),
@@ -156,9 +139,7 @@ fn a_batch_is_printed_without_what_is_secret() {
     for secret in ["hunter2", "104, 117, 110"] {
         assert!(!printed.contains(secret), "{printed}");
     }
-    for name in [
-        "Create", "Get", "Refresh", "Update", "Kill", "KillAll", "slot: 5",
-    ] {
+    for name in ["Create", "Get", "Refresh", "Update", "Kill", "KillAll", "slot: 5"] {
         assert!(printed.contains(name), "{name} is missing from {printed}");
     }
 }

@@ -3,12 +3,15 @@ mod properties;
 
 use super::*;
 
+/// What `get` answers, as one object.
+fn answer(record: &Record<'_>) -> String {
+    let mut data = String::new();
+    record.write_data(&mut data);
+    format!("{{\"ownerId\":{},\"data\":{data}}}", record.owner())
+}
+
 fn answer_of(record: &str) -> String {
-    let mut answer = String::new();
-    Record::parse(record.as_bytes())
-        .expect("a record")
-        .write_answer(&mut answer);
-    answer
+    answer(&Record::parse(record.as_bytes()).expect("a record"))
 }
 
 /// The data that `get` answers for a session created with `data` and then patched.
@@ -28,18 +31,9 @@ fn data_of(data: &str, patches: &[&str]) -> String {
 #[test]
 fn the_answer_is_pieced_together_from_the_lines() {
     let record = spell("\"123qwe\"", 1_698_765_432_123, "{\"firstName\":\"John\"}");
-    assert_eq!(
-        record,
-        "\"123qwe\"\n{\"createdAt\":1698765432123}\n{\"firstName\":\"John\"}"
-    );
-    assert_eq!(
-        answer_of(&record),
-        r#"{"ownerId":"123qwe","data":{"firstName":"John"}}"#
-    );
-    assert_eq!(
-        Record::parse(record.as_bytes()).unwrap().owner(),
-        "\"123qwe\""
-    );
+    assert_eq!(record, "\"123qwe\"\n{\"createdAt\":1698765432123}\n{\"firstName\":\"John\"}");
+    assert_eq!(answer_of(&record), r#"{"ownerId":"123qwe","data":{"firstName":"John"}}"#);
+    assert_eq!(Record::parse(record.as_bytes()).unwrap().owner(), "\"123qwe\"");
 }
 
 #[test]
@@ -81,10 +75,7 @@ fn what_is_not_a_record_is_refused() {
         ("a patch with junk", b"\"o\"\n{}\n{}\n{}x"),
         ("invalid UTF-8 in the data", b"\"o\"\n{}\n{\"a\":\"\xff\"}"),
         ("invalid UTF-8 in the owner", b"\"\xc3\"\n{}\n{}"),
-        (
-            "a surrogate in UTF-8",
-            b"\"o\"\n{}\n{\"a\":\"\xed\xa0\x80\"}",
-        ),
+        ("a surrogate in UTF-8", b"\"o\"\n{}\n{\"a\":\"\xed\xa0\x80\"}"),
         ("a NUL after the data", b"\"o\"\n{}\n{}\0"),
     ];
     for (label, bytes) in rows {
@@ -101,31 +92,19 @@ fn values_are_kept_as_text() {
         ("an integer over 2^53", r#"{"a":9007199254740993}"#),
         ("numbers beyond a double", r#"{"a":1e400,"b":-1E-400}"#),
         ("minus zero", r#"{"a":-0,"b":-0.0}"#),
-        (
-            "lone surrogates",
-            r#"{"\ud800":"\udfff","a":"\ud800x\ud83d"}"#,
-        ),
-        (
-            "__proto__",
-            r#"{"__proto__":{"admin":true},"constructor":null}"#,
-        ),
+        ("lone surrogates", r#"{"\ud800":"\udfff","a":"\ud800x\ud83d"}"#),
+        ("__proto__", r#"{"__proto__":{"admin":true},"constructor":null}"#),
         ("integer-like keys", r#"{"2":0,"1":1,"-1":2,"01":3}"#),
         ("an empty key", r#"{"":1}"#),
         ("null in the base", r#"{"a":null,"b":null}"#),
-        (
-            "U+2028 and friends",
-            "{\"a\":\"\u{2028}\u{2029}\u{7f}\u{feff}\"}",
-        ),
+        ("U+2028 and friends", "{\"a\":\"\u{2028}\u{2029}\u{7f}\u{feff}\"}"),
     ];
     for (label, data) in rows {
         assert_eq!(data_of(data, &[]), data, "{label}, as created");
         let touched = data_of(data, &[r#"{"new\u0020key":1e0}"#, r#"{"new key":null}"#]);
         let compact: String = data.split([' ', '\t']).collect();
         let touched_compact: String = touched.split([' ', '\t']).collect();
-        assert_eq!(
-            touched_compact, compact,
-            "{label}, after a patch that comes to nothing"
-        );
+        assert_eq!(touched_compact, compact, "{label}, after a patch that comes to nothing");
     }
 }
 
@@ -149,33 +128,13 @@ fn strings_are_decoded_to_the_bytes_they_stand_for() {
     let rows: [(&str, &str, Option<&[u8]>); 14] = [
         ("plain", r#""a""#, Some(b"a")),
         ("empty", r#""""#, Some(b"")),
-        (
-            "escapes",
-            r#""\"\\\/\b\f\n\r\t""#,
-            Some(b"\"\\/\x08\x0c\n\r\t"),
-        ),
+        ("escapes", r#""\"\\\/\b\f\n\r\t""#, Some(b"\"\\/\x08\x0c\n\r\t")),
         ("NUL", r#""\u0000""#, Some(b"\0")),
         ("beyond ASCII", "\"\u{e9}\"", Some(b"\xc3\xa9")),
-        (
-            "a pair of surrogates",
-            r#""\ud83d\ude00""#,
-            Some(b"\xf0\x9f\x98\x80"),
-        ),
-        (
-            "a lone high surrogate",
-            r#""\ud83d""#,
-            Some(b"\xed\xa0\xbd"),
-        ),
-        (
-            "a lone low surrogate",
-            r#""\ude00x""#,
-            Some(b"\xed\xb8\x80x"),
-        ),
-        (
-            "a high surrogate, then a letter",
-            r#""\ud83d\u0041""#,
-            Some(b"\xed\xa0\xbdA"),
-        ),
+        ("a pair of surrogates", r#""\ud83d\ude00""#, Some(b"\xf0\x9f\x98\x80")),
+        ("a lone high surrogate", r#""\ud83d""#, Some(b"\xed\xa0\xbd")),
+        ("a lone low surrogate", r#""\ude00x""#, Some(b"\xed\xb8\x80x")),
+        ("a high surrogate, then a letter", r#""\ud83d\u0041""#, Some(b"\xed\xa0\xbdA")),
         ("a number", "1", None),
         ("an array of bytes", "[97]", None),
         ("not closed", r#""a"#, None),

@@ -36,10 +36,7 @@ impl MemoryStore {
     /// Makes an empty store.
     #[must_use]
     pub fn new(minting: Minting) -> Self {
-        Self {
-            minting,
-            sessions: RefCell::default(),
-        }
+        Self { minting, sessions: RefCell::default() }
     }
 
     /// Carries out calls in their order and answers each.
@@ -48,15 +45,12 @@ impl MemoryStore {
         for (place, call) in calls.iter().enumerate() {
             sessions.drop_expired(Instant::now());
             match &call.operation {
-                Operation::Create {
-                    app,
-                    owner,
-                    data,
-                    ttl,
-                } => match sessions.create(self.minting, app, owner, *data, *ttl) {
-                    Ok(token) => answers.token(place, &token),
-                    Err(error) => answers.reject(place, &error),
-                },
+                Operation::Create { app, owner, data, ttl } => {
+                    match sessions.create(self.minting, app, owner, *data, *ttl) {
+                        Ok(token) => answers.token(place, &token),
+                        Err(error) => answers.reject(place, &error),
+                    }
+                }
                 Operation::Get { app, token } => match sessions.find(app, token) {
                     None => answers.absent(place),
                     Some(session) => match Record::parse(session.record.as_bytes()) {
@@ -91,18 +85,12 @@ impl Sessions {
         let route = Route::of_owner(app, owner.bytes());
         let (text, token) =
             token::mint(route, minting.size, minting.encoding).map_err(|_| Error::Internal)?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let record = record::spell(owner.json(), now.as_millis(), data.0);
         let (place, id) = ((route, app.to_vec()), token.id());
         let expiry = expiry(ttl);
-        self.expiries
-            .extend(expiry.map(|at| (at, place.clone(), id)));
-        self.places
-            .entry(place)
-            .or_default()
-            .insert(id, Session { record, expiry });
+        self.expiries.extend(expiry.map(|at| (at, place.clone(), id)));
+        self.places.entry(place).or_default().insert(id, Session { record, expiry });
         Ok(text)
     }
 
@@ -128,9 +116,7 @@ impl Sessions {
         };
         session.record.push('\n');
         session.record.push_str(patch.0);
-        let folded = Record::parse(session.record.as_bytes())
-            .ok()
-            .and_then(|r| r.folded());
+        let folded = Record::parse(session.record.as_bytes()).ok().and_then(|r| r.folded());
         if let Some(folded) = folded {
             session.record = folded;
         }
@@ -148,11 +134,7 @@ impl Sessions {
         };
         // Two owners may share a route, so a session goes only if its record names this one.
         let named = |s: &Session| s.record.split('\n').next() == Some(owner.json());
-        let ids: Vec<_> = ids
-            .iter()
-            .filter(|(_, s)| named(s))
-            .map(|(id, _)| *id)
-            .collect();
+        let ids: Vec<_> = ids.iter().filter(|(_, s)| named(s)).map(|(id, _)| *id).collect();
         for id in &ids {
             self.remove(&place, *id);
         }
@@ -160,9 +142,7 @@ impl Sessions {
     }
 
     fn find(&mut self, app: &[u8], token: &Token<'_>) -> Option<&mut Session> {
-        self.places
-            .get_mut(&place(app, token)?)?
-            .get_mut(&token.id())
+        self.places.get_mut(&place(app, token)?)?.get_mut(&token.id())
     }
 
     fn remove(&mut self, place: &Place, id: SessionId) -> bool {

@@ -43,11 +43,7 @@ pub fn a_session_is_found_by_its_app_and_token_alone(sessions: &mut Sessions) {
     assert_eq!(sessions.ok(get("app", &token)), session);
     assert_eq!(sessions.ok(get("app2", &token)), json!(null));
     assert_eq!(sessions.ok(get("app", &token[1..])), json!(null));
-    for call in [
-        update("app2", &token, "{}"),
-        refresh("app2", &token, DAY),
-        kill("app2", &token),
-    ] {
+    for call in [update("app2", &token, "{}"), refresh("app2", &token, DAY), kill("app2", &token)] {
         assert_eq!(sessions.ok(call.clone()), json!(false), "{call:?}");
     }
     assert_eq!(sessions.ok(get("app", &token)), session);
@@ -81,9 +77,7 @@ pub fn a_session_ends_when_its_time_is_up(sessions: &mut Sessions) {
     let brief = brief.as_str().unwrap();
     let lasting = sessions.ok(create("app", "ann", "{}", 0));
     let lasting = lasting.as_str().unwrap();
-    wait_until("the session ends", || {
-        sessions.ok(get("app", brief)).is_null()
-    });
+    wait_until("the session ends", || sessions.ok(get("app", brief)).is_null());
     assert_eq!(sessions.ok(update("app", brief, "{}")), json!(false));
     assert_eq!(sessions.ok(refresh("app", brief, DAY)), json!(false));
     assert_eq!(sessions.ok(kill("app", brief)), json!(false));
@@ -93,9 +87,7 @@ pub fn a_session_ends_when_its_time_is_up(sessions: &mut Sessions) {
 pub fn refresh_gives_a_session_new_time(sessions: &mut Sessions) {
     let token = sessions.token("app", "ann", "{}");
     assert_eq!(sessions.ok(refresh("app", &token, 1)), json!(true));
-    wait_until("the session ends", || {
-        sessions.ok(get("app", &token)).is_null()
-    });
+    wait_until("the session ends", || sessions.ok(get("app", &token)).is_null());
     assert_eq!(sessions.ok(refresh("app", &token, DAY)), json!(false));
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(false));
 
@@ -105,9 +97,7 @@ pub fn refresh_gives_a_session_new_time(sessions: &mut Sessions) {
     let witness = witness.as_str().unwrap();
     // On a machine so slow that it ended before this, there is nothing to see.
     if sessions.ok(refresh("app", brief, 0)) == json!(true) {
-        wait_until("the witness ends", || {
-            sessions.ok(get("app", witness)).is_null()
-        });
+        wait_until("the witness ends", || sessions.ok(get("app", witness)).is_null());
         assert_eq!(sessions.ok(get("app", brief))["ownerId"], json!("ann"));
         assert_eq!(sessions.ok(kill_all("app", "ann")), json!(true));
     }
@@ -131,10 +121,7 @@ pub fn kill_all_removes_the_sessions_of_one_owner_in_one_app(sessions: &mut Sess
     for token in &anns {
         assert_eq!(sessions.ok(get("app", token)), json!(null));
     }
-    assert_eq!(
-        sessions.ok(get("app2", &elsewhere))["ownerId"],
-        json!("ann")
-    );
+    assert_eq!(sessions.ok(get("app2", &elsewhere))["ownerId"], json!("ann"));
     assert_eq!(sessions.ok(get("app", &bobs))["ownerId"], json!("bob"));
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(false));
 }
@@ -154,10 +141,7 @@ pub fn calls_of_a_batch_are_carried_out_in_order(sessions: &mut Sessions) {
         kill_all("app", "ann"),
         kill_all("app", "ann"),
     ]);
-    let mut answers: Vec<_> = answers
-        .into_iter()
-        .map(|a| a.expect("no rejection"))
-        .collect();
+    let mut answers: Vec<_> = answers.into_iter().map(|a| a.expect("no rejection")).collect();
     assert!(answers.remove(8).is_string(), "a token");
     let session = |data| json!({"ownerId": "ann", "data": data});
     assert_eq!(
@@ -219,16 +203,8 @@ pub fn names_of_every_kind_work(sessions: &mut Sessions) {
         assert_eq!(sessions.ok(get(app, token)), session, "{app:?} {owner:?}");
     }
     for (app, owner, token) in &made {
-        assert_eq!(
-            sessions.ok(kill_all(app, owner)),
-            json!(true),
-            "{app:?} {owner:?}"
-        );
-        assert_eq!(
-            sessions.ok(get(app, token)),
-            json!(null),
-            "{app:?} {owner:?}"
-        );
+        assert_eq!(sessions.ok(kill_all(app, owner)), json!(true), "{app:?} {owner:?}");
+        assert_eq!(sessions.ok(get(app, token)), json!(null), "{app:?} {owner:?}");
     }
 }
 
@@ -252,12 +228,7 @@ pub fn tokens_of_foreign_shape_open_nothing(sessions: &mut Sessions) {
             refresh("app", shape, DAY),
             kill("app", shape),
         ];
-        let no = [
-            Ok(json!(null)),
-            Ok(json!(false)),
-            Ok(json!(false)),
-            Ok(json!(false)),
-        ];
+        let no = [Ok(json!(null)), Ok(json!(false)), Ok(json!(false)), Ok(json!(false))];
         assert_eq!(sessions.run(&calls), no, "{shape:?}");
     }
     assert_eq!(sessions.ok(get("app", &token))["ownerId"], json!("ann"));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use spots_sessions::answers::Outbox;
 use spots_sessions::engine::{Engine, Target};
 use spots_sessions::store::Minting;
@@ -54,18 +54,9 @@ impl Sessions {
             // The last answers may come when nobody listens any more.
             let _unheard = ring.send(());
         }));
-        let minting = Minting {
-            size: 128,
-            encoding: Encoding::Base64,
-        };
+        let minting = Minting { size: 128, encoding: Encoding::Base64 };
         let engine = Engine::start(target, minting, Arc::clone(&outbox)).expect("a thread");
-        Self {
-            engine: Some(engine),
-            outbox,
-            bell,
-            next_slot: 0,
-            answers: HashMap::new(),
-        }
+        Self { engine: Some(engine), outbox, bell, next_slot: 0, answers: HashMap::new() }
     }
 
     pub fn memory() -> Self {
@@ -109,15 +100,13 @@ impl Sessions {
             self.await_bell(until);
         }
         let answers = slots.iter().map(|slot| self.answers.remove(slot));
-        answers
-            .map(|answer| answer.expect("it was there"))
-            .collect()
+        answers.map(|answer| answer.expect("it was there")).collect()
     }
 
     /// Waits until the engine gives up on all calls.
     pub fn await_giving_up(&mut self) {
         self.bell.recv_timeout(PATIENCE).expect("an answer");
-        assert_eq!(self.outbox.take(), Some(("[null,null]".into(), false)));
+        assert_eq!(self.outbox.take(), Some(("[[],[],[],[null,null]]".into(), false)));
     }
 
     /// Carries out one batch.
@@ -151,8 +140,7 @@ impl Sessions {
         let left = until.saturating_duration_since(Instant::now());
         self.bell.recv_timeout(left).expect("an answer in time");
         while let Some((text, _)) = self.outbox.take() {
-            let pairs: Vec<Value> = serde_json::from_str(&text).expect("JSON");
-            for pair in pairs.chunks(2) {
+            for pair in pairs(&text) {
                 let slot = pair[0].as_i64().expect("a slot");
                 let (slot, answer) = if slot < 0 {
                     (!slot, Err(rejection(&pair[1])))
@@ -166,6 +154,16 @@ impl Sessions {
             }
         }
     }
+}
+
+/// The slots and values of a text of answers.
+fn pairs(text: &str) -> Vec<[Value; 2]> {
+    let [slots, owners, data, others]: [Vec<Value>; 4] =
+        serde_json::from_str(text).expect("four columns");
+    let sessions = owners.into_iter().zip(data);
+    let sessions = sessions.map(|(owner, data)| json!({"ownerId": owner, "data": data}));
+    let others = others.chunks(2).map(|pair| [pair[0].clone(), pair[1].clone()]);
+    slots.into_iter().zip(sessions).map(<[Value; 2]>::from).chain(others).collect()
 }
 
 fn rejection(value: &Value) -> Rejection {

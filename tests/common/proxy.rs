@@ -38,10 +38,8 @@ impl Proxy {
             connections: Arc::default(),
             refuses: Arc::default(),
         };
-        let (next_fault, connections) = (
-            Arc::clone(&proxy.next_fault),
-            Arc::clone(&proxy.connections),
-        );
+        let (next_fault, connections) =
+            (Arc::clone(&proxy.next_fault), Arc::clone(&proxy.connections));
         let refuses = Arc::clone(&proxy.refuses);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -92,17 +90,19 @@ fn pass_on(client: TcpStream, server: TcpStream, next_fault: Arc<Mutex<Option<Fa
         close([&from_client, &to_server]);
     });
     thread::spawn(move || {
-        copy(&from_server, &to_client, |bytes| {
-            match &mut *fault.lock().unwrap() {
-                None => (bytes, Then::GoOn),
-                Some(Fault::Silence) => (0, Then::GoOn),
-                Some(Fault::CloseAfterReply) => (bytes, Then::Close),
-                Some(Fault::LoseRequest) => (0, Then::Close),
-                Some(Fault::CutReplyAfter(left)) => {
-                    let passed = bytes.min(*left);
-                    *left -= passed;
-                    (passed, if *left == 0 { Then::Close } else { Then::GoOn })
-                }
+        copy(&from_server, &to_client, |bytes| match &mut *fault.lock().unwrap() {
+            None => (bytes, Then::GoOn),
+            Some(Fault::Silence) => (0, Then::GoOn),
+            Some(end @ Fault::CloseAfterReply) => {
+                // What the engine sends upon this reply is too late, however fast it is.
+                *end = Fault::LoseRequest;
+                (bytes, Then::Close)
+            }
+            Some(Fault::LoseRequest) => (0, Then::Close),
+            Some(Fault::CutReplyAfter(left)) => {
+                let passed = bytes.min(*left);
+                *left -= passed;
+                (passed, if *left == 0 { Then::Close } else { Then::GoOn })
             }
         });
         close([&from_server, &to_client]);

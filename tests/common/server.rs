@@ -147,11 +147,7 @@ pub fn redis_at(settings: Settings) -> Target {
 /// A server, or what listens in its place, on a port of the loopback.
 pub fn settings_of(port: u16) -> Settings {
     Settings {
-        address: Address::Tcp {
-            host: "127.0.0.1".into(),
-            port,
-            family: 0,
-        },
+        address: Address::Tcp { host: "127.0.0.1".into(), port, family: 0 },
         username: None,
         password: None,
         database: 0,
@@ -163,10 +159,7 @@ pub fn settings_of(port: u16) -> Settings {
 
 /// With a command timeout that a test waits for.
 pub fn impatient(settings: Settings, command_timeout: Duration) -> Settings {
-    Settings {
-        command_timeout,
-        ..settings
-    }
+    Settings { command_timeout, ..settings }
 }
 
 pub fn free_port() -> u16 {
@@ -179,9 +172,7 @@ fn binary() -> OsString {
     let on_path = || {
         let path = env::var_os("PATH").unwrap_or_default();
         let is_there = |folder: PathBuf| Path::new(&folder).join("redis-server").is_file();
-        env::split_paths(&path)
-            .any(is_there)
-            .then(|| "redis-server".into())
+        env::split_paths(&path).any(is_there).then(|| "redis-server".into())
     };
     given
         .or_else(on_path)

@@ -23,10 +23,7 @@ fn with_password(settings: Settings, username: Option<&str>, password: &str) -> 
 }
 
 fn at_socket(path: &Path) -> Settings {
-    Settings {
-        address: Address::Unix(path.display().to_string()),
-        ..settings_of(0)
-    }
+    Settings { address: Address::Unix(path.display().to_string()), ..settings_of(0) }
 }
 
 fn assert_works(sessions: &mut Sessions) {
@@ -61,16 +58,10 @@ fn a_server_that_is_down_rejects_with_the_reason_and_works_when_it_is_back() {
         "cannot reach redis at 127.0.0.1:{}: connection refused (is it running?)",
         server.port
     );
-    let expected = Rejection {
-        code: "ERR_SESSIONS_CONNECTION".into(),
-        message,
-        redis_code: None,
-    };
+    let expected = Rejection { code: "ERR_SESSIONS_CONNECTION".into(), message, redis_code: None };
     assert_eq!(rejection, expected);
     server.restart();
-    wait_until("it works again", || {
-        sessions.call(create("app", "ann", "{}", DAY)).is_ok()
-    });
+    wait_until("it works again", || sessions.call(create("app", "ann", "{}", DAY)).is_ok());
     assert_works(&mut sessions);
 }
 
@@ -89,12 +80,7 @@ fn a_call_waits_for_a_server_that_comes_in_time() {
 fn a_server_that_never_was_is_told_from_one_that_closes() {
     let refused = outage(settings_of(free_port()));
     assert_eq!(refused.code, "ERR_SESSIONS_CONNECTION");
-    assert!(
-        refused
-            .message
-            .ends_with("connection refused (is it running?)"),
-        "{refused:?}"
-    );
+    assert!(refused.message.ends_with("connection refused (is it running?)"), "{refused:?}");
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -120,26 +106,16 @@ fn a_server_that_never_answers_is_not_said_to_have_closed() {
     assert_eq!(rejection.code, "ERR_SESSIONS_CONNECTION");
     assert!(!rejection.message.contains("closed"), "{rejection:?}");
 
-    let brief = Settings {
-        connect_timeout: Duration::from_millis(20),
-        ..settings_of(port)
-    };
+    let brief = Settings { connect_timeout: Duration::from_millis(20), ..settings_of(port) };
     let rejection = outage(brief);
     assert_eq!(rejection.code, "ERR_SESSIONS_CONNECTION");
-    assert!(
-        rejection.message.ends_with("no answer within 20 ms"),
-        "{rejection:?}"
-    );
+    assert!(rejection.message.ends_with("no answer within 20 ms"), "{rejection:?}");
 }
 
 #[test]
 fn a_password_that_is_not_needed_does_no_harm() {
     let server = Server::start();
-    assert_works(&mut open(with_password(
-        server.settings(),
-        None,
-        "not needed",
-    )));
+    assert_works(&mut open(with_password(server.settings(), None, "not needed")));
 }
 
 #[test]
@@ -151,12 +127,7 @@ fn a_wrong_password_rejects_at_once_until_it_is_right() {
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
     assert_eq!(rejection.code, "ERR_SESSIONS_REDIS");
     assert_eq!(rejection.redis_code.as_deref(), Some("WRONGPASS"));
-    assert!(
-        rejection
-            .message
-            .starts_with("redis refused: WRONGPASS invalid"),
-        "{rejection:?}"
-    );
+    assert!(rejection.message.starts_with("redis refused: WRONGPASS invalid"), "{rejection:?}");
     assert!(!rejection.message.contains("new"), "{rejection:?}");
 
     let mut without = open(server.settings());
@@ -166,18 +137,14 @@ fn a_wrong_password_rejects_at_once_until_it_is_right() {
     let mut admin = server.admin();
     run_on::<()>(&mut admin, &["AUTH", "right"]);
     run_on::<()>(&mut admin, &["CONFIG", "SET", "requirepass", "new"]);
-    wait_until("the password is right", || {
-        sessions.call(create("app", "ann", "{}", DAY)).is_ok()
-    });
+    wait_until("the password is right", || sessions.call(create("app", "ann", "{}", DAY)).is_ok());
     assert_works(&mut sessions);
 }
 
 #[test]
 fn a_user_may_do_what_the_server_lets_it() {
     let server = Server::start();
-    let rule = [
-        "ACL", "SETUSER", "shop", "on", ">secret", "~spots:*", "+@all", "-get",
-    ];
+    let rule = ["ACL", "SETUSER", "shop", "on", ">secret", "~spots:*", "+@all", "-get"];
     server.run::<()>(&rule);
     let mut sessions = open(with_password(server.settings(), Some("shop"), "secret"));
     let token = sessions.token("app", "ann", "{}");
@@ -195,10 +162,7 @@ fn a_user_may_do_what_the_server_lets_it() {
 #[test]
 fn a_database_is_the_one_that_was_asked_for_or_none() {
     let server = Server::start_with(&["--databases", "4"]);
-    let database = |database| Settings {
-        database,
-        ..server.settings()
-    };
+    let database = |database| Settings { database, ..server.settings() };
     let size = |number: &str| {
         let mut admin = server.admin();
         run_on::<()>(&mut admin, &["SELECT", number]);
@@ -212,10 +176,7 @@ fn a_database_is_the_one_that_was_asked_for_or_none() {
     for _ in 0..3 {
         let rejection = fifth.rejection(create("app", "ann", "{}", DAY));
         assert_eq!(rejection.code, "ERR_SESSIONS_REDIS");
-        assert_eq!(
-            rejection.message,
-            "redis refused: ERR DB index is out of range"
-        );
+        assert_eq!(rejection.message, "redis refused: ERR DB index is out of range");
     }
     assert_eq!(size("0"), 0);
 }
@@ -230,11 +191,7 @@ fn a_unix_socket_works() {
 fn a_host_name_is_looked_up_and_its_family_kept_to() {
     let server = Server::start();
     let host = |family| Settings {
-        address: Address::Tcp {
-            host: "localhost".into(),
-            port: server.port,
-            family,
-        },
+        address: Address::Tcp { host: "localhost".into(), port: server.port, family },
         ..server.settings()
     };
     assert_works(&mut open(host(0)));
@@ -255,7 +212,7 @@ fn a_server_with_too_many_clients_is_waited_for() {
     wait_until("the reason is told", || {
         let rejection = outage(server.settings());
         assert_eq!(rejection.code, "ERR_SESSIONS_CONNECTION");
-        rejection.message.ends_with("it has reached its maxclients")
+        rejection.message.contains("max number of clients")
     });
     let mut sessions = server.sessions();
     let slots = sessions.submit(&[create("app", "ann", "{}", DAY)]);
@@ -269,11 +226,7 @@ fn a_closed_instance_leaves_no_connection_behind() {
     let mut sessions = server.sessions();
     assert_works(&mut sessions);
     let mut admin = server.admin();
-    let mut clients = || {
-        run_on::<String>(&mut admin, &["CLIENT", "LIST"])
-            .lines()
-            .count()
-    };
+    let mut clients = || run_on::<String>(&mut admin, &["CLIENT", "LIST"]).lines().count();
     assert_eq!(clients(), 2);
     sessions.close();
     wait_until("the connection is closed", || clients() == 1);

@@ -23,10 +23,7 @@ fn session_key(token: &str) -> String {
 /// The keys of Ann's sessions, but for the id, and of her index in the app "app".
 fn anns_keys() -> (String, String) {
     let route = Route::of_owner(b"app", b"ann");
-    (
-        text(keys::session_prefix(route, b"app")),
-        text(keys::index(route, b"app")),
-    )
+    (text(keys::session_prefix(route, b"app")), text(keys::index(route, b"app")))
 }
 
 #[test]
@@ -34,9 +31,8 @@ fn what_is_not_ours_rejects_its_own_call_alone() {
     let server = Server::start();
     let mut sessions = server.sessions();
     let mut admin = server.admin();
-    let whole: Vec<_> = (0..2)
-        .map(|i| sessions.token("app", "ann", &format!("{{\"i\":{i}}}")))
-        .collect();
+    let whole: Vec<_> =
+        (0..2).map(|i| sessions.token("app", "ann", &format!("{{\"i\":{i}}}"))).collect();
     let record = |data: &str| format!("\"ann\"\n{{}}\n{data}");
     let foreign = [
         ("nothing", String::new()),
@@ -61,11 +57,7 @@ fn what_is_not_ours_rejects_its_own_call_alone() {
     tokens.push(("a list", token));
 
     for (label, token) in &tokens {
-        let batch = [
-            get("app", &whole[0]),
-            get("app", token),
-            get("app", &whole[1]),
-        ];
+        let batch = [get("app", &whole[0]), get("app", token), get("app", &whole[1])];
         let mut answers = sessions.run(&batch);
         let rejection = answers.remove(1).expect_err("a rejection");
         assert_eq!(rejection.code, "ERR_SESSIONS_CORRUPT", "{label}");
@@ -73,17 +65,9 @@ fn what_is_not_ours_rejects_its_own_call_alone() {
         assert_eq!(answers, [session(0), session(1)], "{label}");
     }
     let list = &tokens.last().unwrap().1;
-    assert_eq!(
-        sessions.rejection(update("app", list, "{}")).code,
-        "ERR_SESSIONS_CORRUPT"
-    );
+    assert_eq!(sessions.rejection(update("app", list, "{}")).code, "ERR_SESSIONS_CORRUPT");
     assert_eq!(sessions.ok(kill("app", list)), json!(true));
-    assert_eq!(
-        sessions.ok(kill("app", &tokens[0].1)),
-        json!(true),
-        "{}",
-        tokens[0].0
-    );
+    assert_eq!(sessions.ok(kill("app", &tokens[0].1)), json!(true), "{}", tokens[0].0);
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(true));
     assert_eq!(server.run::<u32>(&["DBSIZE"]), 0);
 }
@@ -96,11 +80,7 @@ fn an_index_that_is_none_is_reported_and_then_removed() {
     server.run::<()>(&["SET", &index, "junk"]);
     let created = sessions.rejection(create("app", "ann", "{}", DAY));
     assert_eq!(created.code, "ERR_SESSIONS_CORRUPT");
-    assert_eq!(
-        server.run::<u32>(&["DBSIZE"]),
-        1,
-        "no session without its index"
-    );
+    assert_eq!(server.run::<u32>(&["DBSIZE"]), 1, "no session without its index");
     let killed = sessions.rejection(kill_all("app", "ann"));
     assert_eq!(killed.code, "ERR_SESSIONS_CORRUPT");
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(false));
@@ -159,11 +139,7 @@ fn an_owner_whose_name_begins_like_anothers_is_another() {
     let names = [r#""anna""#, r#""an""#, r#""""#, r#""ann\n""#, r#""\"ann""#];
     for (i, owner) in names.iter().enumerate() {
         let id = format!("{i:022}");
-        server.run::<()>(&[
-            "SET",
-            &format!("{prefix}{id}"),
-            &format!("{owner}\n{{}}\n{{}}"),
-        ]);
+        server.run::<()>(&["SET", &format!("{prefix}{id}"), &format!("{owner}\n{{}}\n{{}}")]);
         server.run::<()>(&["ZADD", &index, "9000000000000", &id]);
     }
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(false));
@@ -185,19 +161,8 @@ fn scripts_that_the_server_forgets_are_sent_again() {
         update("app", &token, r#"{"a":2}"#),
         kill_all("app", "bob"),
     ]);
-    assert!(
-        answers[0].as_ref().is_ok_and(serde_json::Value::is_string),
-        "{answers:?}"
-    );
-    assert_eq!(
-        answers[1..],
-        [
-            Ok(json!(true)),
-            Ok(json!(true)),
-            Ok(json!(true)),
-            Ok(json!(true))
-        ]
-    );
+    assert!(answers[0].as_ref().is_ok_and(serde_json::Value::is_string), "{answers:?}");
+    assert_eq!(answers[1..], [Ok(json!(true)), Ok(json!(true)), Ok(json!(true)), Ok(json!(true))]);
     assert_eq!(sessions.ok(get("app", &token))["data"], json!({"a": 2}));
     run_on::<()>(&mut admin, &forget);
     assert_eq!(sessions.ok(kill("app", &token)), json!(true));
@@ -210,26 +175,15 @@ fn a_record_stays_bounded_however_often_it_is_updated() {
     let mut sessions = server.sessions();
     let token = sessions.token("app", "ann", "{}");
     let key = session_key(&token);
-    let patches: Vec<_> = (0..2000)
-        .map(|i| update("app", &token, &format!(r#"{{"k{}":{i}}}"#, i % 3)))
-        .collect();
+    let patches: Vec<_> =
+        (0..2000).map(|i| update("app", &token, &format!(r#"{{"k{}":{i}}}"#, i % 3))).collect();
     for batch in patches.chunks(32) {
-        assert!(
-            sessions
-                .run(batch)
-                .iter()
-                .all(|answer| *answer == Ok(json!(true)))
-        );
+        assert!(sessions.run(batch).iter().all(|answer| *answer == Ok(json!(true))));
     }
     // 2,000 patches are more than 20,000 bytes. The last folding is under way still.
     let mut admin = server.admin();
-    wait_until("the record is folded", || {
-        run_on::<u32>(&mut admin, &["STRLEN", &key]) < 3 * 4096
-    });
+    wait_until("the record is folded", || run_on::<u32>(&mut admin, &["STRLEN", &key]) < 3 * 4096);
     let data = json!({"k0": 1998, "k1": 1999, "k2": 1997});
     assert_eq!(sessions.ok(get("app", &token))["data"], data);
-    assert!(
-        run_on::<i64>(&mut admin, &["PTTL", &key]) > 0,
-        "folding keeps the expiry"
-    );
+    assert!(run_on::<i64>(&mut admin, &["PTTL", &key]) > 0, "folding keeps the expiry");
 }

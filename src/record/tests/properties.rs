@@ -24,10 +24,7 @@ fn text() -> impl Strategy<Value = Text> {
             rest = tail;
             let alone = char::from_u32(u32::from(*unit));
             let pair = tail.first().and_then(|(low, _)| {
-                char::decode_utf16([*unit, *low])
-                    .next()?
-                    .ok()
-                    .filter(|_| alone.is_none())
+                char::decode_utf16([*unit, *low]).next()?.ok().filter(|_| alone.is_none())
             });
             let (lower, upper) = (format!("\\u{unit:04x}"), format!("\\u{unit:04X}"));
             match (alone.or(pair), style) {
@@ -61,10 +58,8 @@ fn value() -> impl Strategy<Value = String> {
             prop::collection::vec(inner.clone(), 0..4)
                 .prop_map(|items| format!("[{}]", items.join(" ,"))),
             prop::collection::vec((text(), inner), 0..4).prop_map(|members| {
-                let members: Vec<_> = members
-                    .iter()
-                    .map(|(key, value)| format!("{} : {value}", key.json))
-                    .collect();
+                let members: Vec<_> =
+                    members.iter().map(|(key, value)| format!("{} : {value}", key.json)).collect();
                 format!("{{\t{}\r}}", members.join(","))
             }),
         ]
@@ -82,27 +77,17 @@ fn members() -> impl Strategy<Value = Members> {
 }
 
 fn spell_object(members: &Members, space: &str) -> String {
-    let members: Vec<_> = members
-        .iter()
-        .map(|(key, value)| format!("{}{space}:{space}{value}", key.json))
-        .collect();
-    format!(
-        "{{{space}{}{space}}}",
-        members.join(&format!("{space},{space}"))
-    )
+    let members: Vec<_> =
+        members.iter().map(|(key, value)| format!("{}{space}:{space}{value}", key.json)).collect();
+    format!("{{{space}{}{space}}}", members.join(&format!("{space},{space}")))
 }
 
 /// What folding is: assignments and deletions, as on an object of JavaScript.
 fn model(base: &Members, patches: &[Members]) -> Members {
     let mut object = Members::new();
-    for (patch, deletes) in [(base, false)]
-        .into_iter()
-        .chain(patches.iter().map(|p| (p, true)))
-    {
+    for (patch, deletes) in [(base, false)].into_iter().chain(patches.iter().map(|p| (p, true))) {
         for (key, value) in patch {
-            let place = object
-                .iter()
-                .position(|(known, _)| known.units == key.units);
+            let place = object.iter().position(|(known, _)| known.units == key.units);
             match place {
                 Some(place) if deletes && value == "null" => drop(object.remove(place)),
                 None if deletes && value == "null" => {}
@@ -192,8 +177,7 @@ proptest! {
         record in "\"[a\\\\\"u0]{0,3}\"\n\\{\\}(\n\\{[\"a1\\\\:,{}\\[\\]u0 \t\r\n]{0,8}\\}){1,3}"
     ) {
         if let Ok(record) = Record::parse(record.as_bytes()) {
-            let mut answer = String::new();
-            record.write_answer(&mut answer);
+            let answer = answer(&record);
             prop_assert!(is_one_json_value(&answer), "{answer}");
         }
     }
@@ -211,8 +195,7 @@ proptest! {
         let place = place.index(record.len());
         record[place] = byte;
         if let Ok(record) = Record::parse(&record) {
-            let mut answer = String::new();
-            record.write_answer(&mut answer);
+            let answer = answer(&record);
             prop_assert!(is_one_json_value(&answer), "{answer}");
         }
     }

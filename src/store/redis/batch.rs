@@ -1,18 +1,16 @@
 //! A batch on its way: one pipeline, and what of it must be sent again.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::command::{Outcome, Task};
 use super::fold::fold;
 use super::link::{Link, Live};
+use super::pipe::{Broken, Replies};
 use super::queue::{Queue, Turn};
 use super::reply::{Verdict, judge, refusal};
+use super::wire::Reply;
 use crate::answers::Answers;
 use crate::error::Error;
 
@@ -36,15 +34,7 @@ impl<'s, 'c> Batch<'s, 'c> {
     pub fn new(link: &'s Link, queue: &'s Queue, open: Vec<Task<'c>>) -> Self {
         let number = queue.number();
         let deadline = Instant::now() + link.settings().command_timeout;
-        Self {
-            link,
-            queue,
-            open,
-            number,
-            attempts: link.attempts(),
-            deadline,
-            not_before: None,
-        }
+        Self { link, queue, open, number, attempts: link.attempts(), deadline, not_before: None }
     }
 
     /// Sends until every call is answered or the deadline has come.
@@ -77,27 +67,16 @@ impl<'s, 'c> Batch<'s, 'c> {
     }
 
     /// Sends what is open as one pipeline, and keeps open what must be sent again.
-    async fn round(&mut self, mut live: Live, turn: Option<Turn<'s>>, answers: &mut Answers) {
-        let mut pipeline = Pipeline::with_capacity(self.open.len());
+    async fn round(&mut self, live: Live, turn: Option<Turn<'s>>, answers: &mut Answers) {
+        let mut commands = Vec::with_capacity(256 * self.open.len());
         for task in &self.open {
-            pipeline.add_command(task.command());
+            task.command().write_packed_command(&mut commands);
         }
-        let replies = {
-            let sent = live
-                .connection
-                .send_packed_commands(&pipeline, 0, self.open.len());
-            let mut sent = pin!(sent);
-            // The first poll hands the commands to the connection; then the next batch may follow.
-            let first = poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx))).await;
-            drop(turn);
-            match first {
-                Poll::Ready(replies) => Ok(replies),
-                Poll::Pending => timeout_at(self.deadline, sent).await,
-            }
-        };
-        match replies {
-            Ok(Ok(replies)) => self.settle(&live, replies, answers),
-            Ok(Err(_broken)) => {
+        let replies = live.pipe.send(commands, self.open.len());
+        drop(turn);
+        match timeout_at(self.deadline, replies).await {
+            Ok(Ok(replies)) => self.settle(&live, &replies, answers),
+            Ok(Err(Broken)) => {
                 self.link.replace(&live);
                 for task in &mut self.open {
                     task.in_doubt = true;
@@ -112,22 +91,32 @@ impl<'s, 'c> Batch<'s, 'c> {
         }
     }
 
-    fn settle(&mut self, live: &Live, replies: Vec<Value>, answers: &mut Answers) {
-        let open = std::mem::take(&mut self.open);
-        for (mut task, reply) in open.into_iter().zip(replies) {
-            let Value::ServerError(error) = reply else {
-                match task.answer(&reply, answers) {
-                    Outcome::Done => {}
-                    Outcome::Long(key) => fold(live, key, self.link.settings().command_timeout),
-                    Outcome::More => self.open.push(task),
+    fn settle(&mut self, live: &Live, replies: &Replies, answers: &mut Answers) {
+        let mut replies = replies.iter();
+        for mut task in std::mem::take(&mut self.open) {
+            let error = match replies.next() {
+                Some(Reply::Error(error)) => error,
+                Some(reply) => {
+                    match task.answer(&reply, answers) {
+                        Outcome::Done => {}
+                        Outcome::Long(key) => fold(live, key, self.link.settings().command_timeout),
+                        Outcome::More => self.open.push(task),
+                    }
+                    continue;
                 }
-                continue;
+                // It ended in garbage: whatever comes next cannot be trusted either.
+                None => {
+                    self.link.replace(live);
+                    task.in_doubt = true;
+                    self.open.push(task);
+                    continue;
+                }
             };
-            match judge(&error) {
+            match judge(error) {
                 Verdict::SendText => task.by_text = true,
-                Verdict::Later => self.not_before = Some(Instant::now() + PAUSE),
+                Verdict::Later => self.postpone(&mut task, error),
                 Verdict::Elsewhere => {
-                    self.not_before = Some(Instant::now() + PAUSE);
+                    self.postpone(&mut task, error);
                     self.link.replace(live);
                 }
                 Verdict::Reject(error) => {
@@ -135,14 +124,16 @@ impl<'s, 'c> Batch<'s, 'c> {
                     continue;
                 }
             }
-            task.refused = Some(refusal(&error));
             self.open.push(task);
         }
         if self.not_before.is_some_and(|time| time > self.deadline) {
-            for task in self.open.drain(..) {
-                answers.reject(task.place, &task.last_refusal());
-            }
+            self.give_up(&self.link.unanswered(), answers);
         }
+    }
+
+    fn postpone(&mut self, task: &mut Task<'c>, error: &str) {
+        task.refused = Some(refusal(error));
+        self.not_before = Some(Instant::now() + PAUSE);
     }
 
     fn give_up(&mut self, outage: &Error, answers: &mut Answers) {

@@ -1,9 +1,10 @@
 //! One call: its keys, its command, and what a reply to it means.
 
-use redis::{Cmd, Value};
+use redis::Cmd;
 
 use super::super::Minting;
 use super::script::{self, Name};
+use super::wire::Reply;
 use crate::answers::Answers;
 use crate::call::{Operation, Ttl};
 use crate::error::Error;
@@ -95,26 +96,16 @@ impl<'c> Task<'c> {
     pub fn command(&self) -> Cmd {
         let session = self.session_key();
         let index = || keys::index(self.route, self.app);
-        let id = self
-            .id
-            .as_ref()
-            .map(SessionId::as_bytes)
-            .map_or(&[][..], |id| &id[..]);
+        let id = self.id.as_ref().map(SessionId::as_bytes).map_or(&[][..], |id| &id[..]);
         match self.operation {
             Operation::Get { .. } => {
                 let mut get = Cmd::with_capacity(2, session.len() + 3);
                 get.arg("GET").arg(session);
                 get
             }
-            Operation::Create {
-                owner, data, ttl, ..
-            } => {
+            Operation::Create { owner, data, ttl, .. } => {
                 let mut create = self.script(Name::Create, &[&session, &index()]);
-                create
-                    .arg(id)
-                    .arg(ttl_ms(*ttl))
-                    .arg(owner.json())
-                    .arg(data.0);
+                create.arg(id).arg(ttl_ms(*ttl)).arg(owner.json()).arg(data.0);
                 create
             }
             Operation::Refresh { ttl, .. } => {
@@ -134,9 +125,7 @@ impl<'c> Task<'c> {
             }
             Operation::KillAll { owner, .. } => {
                 let mut kill_all = self.script(Name::KillAll, &[&index()]);
-                kill_all
-                    .arg(keys::session_prefix(self.route, self.app))
-                    .arg(owner.json());
+                kill_all.arg(keys::session_prefix(self.route, self.app)).arg(owner.json());
                 for id in self.rest.iter().take(KILLED_AT_ONCE) {
                     kill_all.arg(id);
                 }
@@ -146,18 +135,18 @@ impl<'c> Task<'c> {
     }
 
     /// Answers the call with a reply that is no error.
-    pub fn answer(&mut self, reply: &Value, answers: &mut Answers) -> Outcome {
+    pub fn answer(&mut self, reply: &Reply<'_>, answers: &mut Answers) -> Outcome {
         match (self.operation, reply) {
-            (Operation::Get { .. }, Value::Nil) => answers.absent(self.place),
-            (Operation::Get { .. }, Value::BulkString(bytes)) => match Record::parse(bytes) {
+            (Operation::Get { .. }, Reply::Nil) => answers.absent(self.place),
+            (Operation::Get { .. }, Reply::Bytes(bytes)) => match Record::parse(bytes) {
                 Ok(record) => answers.session(self.place, &record),
                 Err(_) => answers.reject(self.place, &Error::Corrupt),
             },
-            (Operation::Create { .. }, Value::Int(_)) => answers.token(self.place, &self.minted),
-            (Operation::Refresh { .. }, Value::Int(found)) => {
+            (Operation::Create { .. }, Reply::Int(_)) => answers.token(self.place, &self.minted),
+            (Operation::Refresh { .. }, Reply::Int(found)) => {
                 answers.flag(self.place, *found != 0);
             }
-            (Operation::Update { data, .. }, Value::Int(length)) => {
+            (Operation::Update { data, .. }, Reply::Int(length)) => {
                 answers.flag(self.place, *length != 0);
                 let added = 1 + data.0.len() as u64;
                 if passes_power_of_two(length.unsigned_abs(), added) {
@@ -165,10 +154,10 @@ impl<'c> Task<'c> {
                 }
             }
             // After a lost reply the session may be gone because this call removed it.
-            (Operation::Kill { .. }, Value::Int(killed)) => {
+            (Operation::Kill { .. }, Reply::Int(killed)) => {
                 answers.flag(self.place, *killed != 0 || self.in_doubt);
             }
-            (Operation::KillAll { .. }, Value::Array(reply)) => {
+            (Operation::KillAll { .. }, Reply::Array(reply)) => {
                 return self.answer_kill_all(reply, answers);
             }
             _ => answers.reject(self.place, &unexpected()),
@@ -176,8 +165,8 @@ impl<'c> Task<'c> {
         Outcome::Done
     }
 
-    fn answer_kill_all(&mut self, reply: &[Value], answers: &mut Answers) -> Outcome {
-        let Some((Value::Int(killed), left)) = reply.split_first() else {
+    fn answer_kill_all(&mut self, reply: &[Reply<'_>], answers: &mut Answers) -> Outcome {
+        let Some((Reply::Int(killed), left)) = reply.split_first() else {
             answers.reject(self.place, &unexpected());
             return Outcome::Done;
         };
@@ -197,21 +186,14 @@ impl<'c> Task<'c> {
 
     /// The error of a call that found no server before its deadline.
     pub fn outage(&self, unreachable: &Error, unanswered: &Error) -> Error {
-        if self.in_doubt {
+        if self.in_doubt || self.killed {
             return unanswered.clone();
         }
         self.refused.as_ref().unwrap_or(unreachable).clone()
     }
 
-    /// Why the server could not take it the last time.
-    pub fn last_refusal(&self) -> Error {
-        self.refused.clone().unwrap_or(Error::Internal)
-    }
-
     fn session_key(&self) -> Vec<u8> {
-        self.id
-            .map(|id| keys::session(self.route, self.app, &id))
-            .unwrap_or_default()
+        self.id.map(|id| keys::session(self.route, self.app, &id)).unwrap_or_default()
     }
 
     fn script(&self, name: Name, keys: &[&[u8]]) -> Cmd {
@@ -237,16 +219,13 @@ fn passes_power_of_two(length: u64, added: u64) -> bool {
     length >= LONG && length.leading_zeros() < before.leading_zeros()
 }
 
-fn bytes(value: &Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes.clone()),
+fn bytes(reply: &Reply<'_>) -> Option<Vec<u8>> {
+    match reply {
+        Reply::Bytes(bytes) => Some(bytes.to_vec()),
         _ => None,
     }
 }
 
 fn unexpected() -> Error {
-    Error::Redis {
-        code: "ERR".into(),
-        detail: "its reply was not one of this command's".into(),
-    }
+    Error::Redis { code: "ERR".into(), detail: "its reply was not one of this command's".into() }
 }

@@ -6,33 +6,27 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value};
+use redis::Cmd;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
+use super::pipe::{Pipe, pipe};
 use super::reply::refusal;
 use super::script;
 use super::settings::{Address, Settings, Tls};
+use super::wire::Reply;
 use crate::error::Error;
 
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
 /// the connection does.
-pub(super) type Opened = (MultiplexedConnection, Pin<Box<dyn Future<Output = ()>>>);
+pub(super) type Opened = (Pipe, Pin<Box<dyn Future<Output = Option<String>>>>);
 
 /// How long a peer may be silent, or leave what was sent unacknowledged, before the kernel drops
 /// the connection.
 const SILENCE: Duration = Duration::from_secs(15);
-
-/// Bytes of commands that are gathered before they are written.
-const WRITE_BUFFER: usize = 128 * 1024;
-
-/// Batches that may wait to be written: so many that none waits to be queued, which would cost it
-/// its turn.
-const QUEUE: usize = 1 << 20;
 
 /// Opens a connection.
 ///
@@ -45,20 +39,14 @@ pub(super) async fn open(settings: &Settings) -> Result<Opened, Error> {
         Ok(opened) => opened,
         Err(_) => Err(unreachable(
             settings,
-            &format!(
-                "no answer within {} ms",
-                settings.connect_timeout.as_millis()
-            ),
+            &format!("no answer within {} ms", settings.connect_timeout.as_millis()),
         )),
     }
 }
 
 /// The error of a server that cannot be reached.
 pub(super) fn unreachable(settings: &Settings, reason: &str) -> Error {
-    Error::Connection {
-        server: settings.address.to_string(),
-        reason: reason.to_owned(),
-    }
+    Error::Connection { server: settings.address.to_string(), reason: reason.to_owned() }
 }
 
 async fn connect(settings: &Settings) -> Result<Opened, Error> {
@@ -87,10 +75,7 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
 /// Tries each address that the name stands for, in the resolver's order.
 async fn connect_tcp(host: &str, port: u16, family: u8) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for address in lookup_host((host, port))
-        .await?
-        .filter(|a| is_of_family(*a, family))
-    {
+    for address in lookup_host((host, port)).await?.filter(|a| is_of_family(*a, family)) {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 configure(&stream)?;
@@ -127,39 +112,39 @@ async fn encrypt(
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let name = ServerName::try_from(tls.server_name.clone())
         .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-    TlsConnector::from(tls.config.clone())
-        .connect(name, stream)
-        .await
+    TlsConnector::from(tls.config.clone()).connect(name, stream).await
 }
 
+/// Logs in and makes ready. Not by the crate's own way, which takes a password that is not needed
+/// for a failure.
 async fn log_in<S>(stream: S, settings: &Settings) -> Result<Opened, Error>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    // Logging in is ours: the crate's own takes a password that is not needed for a failure.
-    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(QUEUE)
-        .set_write_backpressure_boundary(WRITE_BUFFER);
-    let opened = MultiplexedConnection::new_with_config(&info, stream, config).await;
-    let (mut connection, driver) = opened.map_err(|e| unreachable(settings, &e.to_string()))?;
-    let mut driver: Pin<Box<dyn Future<Output = ()>>> = Box::pin(driver);
+    let (pipe, driver) = pipe(stream);
+    let mut opened: Opened = (pipe, Box::pin(driver));
     let greetings = greetings(settings);
-    let mut pipeline = Pipeline::with_capacity(greetings.len());
+    let mut commands = Vec::new();
     for (_, command) in &greetings {
-        pipeline.add_command(command.clone());
+        command.write_packed_command(&mut commands);
     }
+    let (pipe, driver) = &mut opened;
     let replies = tokio::select! {
-        replies = connection.send_packed_commands(&pipeline, 0, greetings.len()) => {
-            replies.map_err(|e| unreachable(settings, &e.to_string()))?
-        }
-        () = &mut driver => return Err(unreachable(settings, "it closed the connection")),
+        replies = pipe.send(commands, greetings.len()) => replies.ok(),
+        words = driver => return Err(hung_up(settings, words.as_deref())),
     };
-    for ((must, _), reply) in greetings.iter().zip(&replies) {
-        check_greeting(*must, reply, settings)?;
+    let replies = replies.ok_or_else(|| hung_up(settings, None))?;
+    for ((must, _), reply) in greetings.iter().zip(replies.iter()) {
+        check_greeting(*must, &reply)?;
     }
-    Ok((connection, driver))
+    Ok(opened)
+}
+
+fn hung_up(settings: &Settings, words: Option<&str>) -> Error {
+    match words {
+        Some(words) => unreachable(settings, &format!("it closed the connection: {words}")),
+        None => unreachable(settings, "it closed the connection"),
+    }
 }
 
 /// Which refusals of a greeting matter.
@@ -183,10 +168,7 @@ fn greetings(settings: &Settings) -> Vec<(Must, Cmd)> {
         commands.push((Must::LogIn, auth.arg(password.expose()).take()));
     }
     if settings.database != 0 {
-        commands.push((
-            Must::Select,
-            redis::cmd("SELECT").arg(settings.database).take(),
-        ));
+        commands.push((Must::Select, redis::cmd("SELECT").arg(settings.database).take()));
     }
     let name = ["SETINFO", "LIB-NAME", "spots-sessions"];
     commands.push((Must::Try, redis::cmd("CLIENT").arg(&name).take()));
@@ -194,19 +176,13 @@ fn greetings(settings: &Settings) -> Vec<(Must, Cmd)> {
     commands
 }
 
-fn check_greeting(must: Must, reply: &Value, settings: &Settings) -> Result<(), Error> {
-    let Value::ServerError(error) = reply else {
-        return Ok(());
-    };
-    let detail = error.details().unwrap_or_default();
-    if detail.contains("max number of clients") {
-        return Err(unreachable(settings, "it has reached its maxclients"));
-    }
+fn check_greeting(must: Must, reply: &Reply<'_>) -> Result<(), Error> {
+    let Reply::Error(error) = reply else { return Ok(()) };
     let matters = match must {
         // Redis 6 and later, and Redis before; both without a code of their own.
-        Must::LogIn => !detail.contains("without any password") && !detail.contains("no password"),
+        Must::LogIn => !error.contains("without any password") && !error.contains("no password"),
         Must::Select => true,
-        Must::Try => error.code() == "NOAUTH",
+        Must::Try => error.starts_with("NOAUTH "),
     };
     if matters { Err(refusal(error)) } else { Ok(()) }
 }

@@ -7,12 +7,12 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use rand::TryRng as _;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, unreachable};
+use super::pipe::Pipe;
 use super::settings::Settings;
 use crate::error::Error;
 
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A live connection, and its number among those of this link.
 #[derive(Clone)]
 pub(super) struct Live {
-    pub connection: MultiplexedConnection,
+    pub pipe: Pipe,
     number: u64,
 }
 
@@ -67,10 +67,7 @@ impl Link {
             replace: Notify::new(),
         });
         let supervisor = tokio::task::spawn_local(supervise(Rc::clone(&shared))).abort_handle();
-        Self {
-            shared,
-            supervisor: RefCell::new(Some(supervisor)),
-        }
+        Self { shared, supervisor: RefCell::new(Some(supervisor)) }
     }
 
     pub fn settings(&self) -> &Settings {
@@ -131,10 +128,7 @@ impl Link {
     pub fn unanswered(&self) -> Error {
         let settings = &self.shared.settings;
         let server = settings.address.to_string();
-        Error::Timeout {
-            server,
-            waited: settings.command_timeout,
-        }
+        Error::Timeout { server, waited: settings.command_timeout }
     }
 
     /// Replaces a connection that broke, or whose server does not take writes.
@@ -146,7 +140,7 @@ impl Link {
     pub fn suspect(&self, live: Live) {
         let shared = Rc::downgrade(&self.shared);
         tokio::task::spawn_local(async move {
-            if !answers_ping(live.connection).await
+            if !answers_ping(&live.pipe).await
                 && let Some(shared) = Weak::upgrade(&shared)
             {
                 shared.replace(live.number);
@@ -202,12 +196,12 @@ async fn supervise(shared: Rc<Shared>) {
     let mut pause = FIRST_PAUSE;
     for number in 1.. {
         match connection::open(&shared.settings).await {
-            Ok((connection, mut driver)) => {
+            Ok((pipe, mut driver)) => {
                 let since = Instant::now();
-                shared.set(State::Up(Live { connection, number }));
+                shared.set(State::Up(Live { pipe, number }));
                 loop {
                     tokio::select! {
-                        () = &mut driver => break,
+                        _words = &mut driver => break,
                         () = shared.replace.notified() => {
                             if shared.unfit.get() >= number {
                                 break;
@@ -238,8 +232,7 @@ fn with_jitter(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0)
 }
 
-async fn answers_ping(mut connection: MultiplexedConnection) -> bool {
-    let ping = redis::cmd("PING");
-    let reply = tokio::time::timeout(PATIENCE, connection.send_packed_command(&ping)).await;
+async fn answers_ping(pipe: &Pipe) -> bool {
+    let reply = tokio::time::timeout(PATIENCE, pipe.send_one(&redis::cmd("PING"))).await;
     matches!(reply, Ok(Ok(_)))
 }

@@ -5,11 +5,13 @@ mod command;
 mod connection;
 mod fold;
 mod link;
+mod pipe;
 mod queue;
 mod reply;
 mod script;
 pub mod settings;
 pub mod tls;
+mod wire;
 
 use self::batch::Batch;
 use self::command::Task;
@@ -31,11 +33,7 @@ impl RedisStore {
     /// Begins to connect to the server.
     #[must_use]
     pub fn new(settings: Settings, minting: Minting) -> Self {
-        Self {
-            minting,
-            link: Link::new(settings),
-            queue: Queue::default(),
-        }
+        Self { minting, link: Link::new(settings), queue: Queue::default() }
     }
 
     /// Carries out calls in their order and answers each, within the command timeout.

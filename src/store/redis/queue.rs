@@ -25,10 +25,7 @@ impl Queue {
     pub async fn turn(&self, number: u64) -> Turn<'_> {
         let called = Rc::new(Notify::new());
         self.waiting.borrow_mut().insert(number, Rc::clone(&called));
-        let turn = Turn {
-            queue: self,
-            number,
-        };
+        let turn = Turn { queue: self, number };
         while self.first() != Some(number) {
             called.notified().await;
         }
@@ -41,10 +38,7 @@ impl Queue {
     }
 
     fn first(&self) -> Option<u64> {
-        self.waiting
-            .borrow()
-            .first_key_value()
-            .map(|(number, _)| *number)
+        self.waiting.borrow().first_key_value().map(|(number, _)| *number)
     }
 }
 

@@ -50,7 +50,5 @@ pub fn command(name: Name, by_text: bool, keys: &[&[u8]]) -> Cmd {
 
 /// The commands that make a server know every script.
 pub fn loads() -> impl Iterator<Item = Cmd> {
-    SCRIPTS
-        .iter()
-        .map(|(code, _)| redis::cmd("SCRIPT").arg("LOAD").arg(code).take())
+    SCRIPTS.iter().map(|(code, _)| redis::cmd("SCRIPT").arg("LOAD").arg(code).take())
 }
