@@ -30,7 +30,8 @@ class Boundary {
 
   #batch = '';
   #batched = 0;
-  #flushScheduled = false;
+  #turnEnds = false;
+  #held = false;
 
   // By slot. Arrays, as a Map costs a third of the speed.
   #resolvers = [];
@@ -66,10 +67,7 @@ class Boundary {
     this.#batch += `${operation}${slot}\n${fields}\n`;
     this.#batched++;
     if (this.#batched >= CALLS_AT_ONCE || this.#batch.length >= LENGTH_AT_ONCE) this.#flush();
-    else if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
-      setImmediate(flushScheduled, this);
-    }
+    else this.#endTurnLater();
     return promise;
   }
 
@@ -111,9 +109,17 @@ class Boundary {
     this.#engine.close();
   }
 
-  flushScheduled() {
-    this.#flushScheduled = false;
+  /** At the end of a turn of the event loop. */
+  endTurn() {
+    this.#turnEnds = false;
     this.#flush();
+    if (this.#pending === 0) this.#release();
+  }
+
+  #endTurnLater() {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(endTurn, this);
   }
 
   #flush() {
@@ -136,6 +142,8 @@ class Boundary {
       else if (slot < 0) this.#reject(~slot, new SpotsSessionsError(...value));
       else this.#resolve(slot, value === null ? undefined : value);
     }
+    // Not at once: most often the answers bring new calls.
+    if (this.#pending === 0) this.#endTurnLater();
   }
 
   #resolve(slot, value) {
@@ -161,23 +169,27 @@ class Boundary {
     for (const [slot, reject] of this.#rejecters.entries()) {
       if (reject !== undefined) this.#reject(slot, internalError());
     }
+    this.#endTurnLater();
   }
 
   #hold() {
+    if (this.#held) return;
+    this.#held = true;
     busy.add(this);
     this.#engine.ref();
   }
 
   #release() {
+    if (this.#held) this.#engine.unref();
+    this.#held = false;
     busy.delete(this);
-    this.#engine.unref();
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 }
 
 /** @param {Boundary} boundary */
-function flushScheduled(boundary) {
-  boundary.flushScheduled();
+function endTurn(boundary) {
+  boundary.endTurn();
 }
 
 // One function for every promise is cheaper than a closure for each.

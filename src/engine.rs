@@ -4,12 +4,10 @@
 //! is nothing to do, and lives as long as the process.
 
 use std::io;
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::LocalSet;
 
 use crate::answers::{Answers, Outbox};
 use crate::call::decode;
@@ -70,12 +68,14 @@ fn io_thread() -> io::Result<&'static UnboundedSender<Start>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (starts, mut inbox) = mpsc::unbounded_channel();
     thread::Builder::new().name("spots-sessions".into()).spawn(move || {
-        let local = LocalSet::new();
-        local.block_on(&runtime, async {
+        // Everything is a task of the runtime: what `block_on` itself polls costs a system call to
+        // wake, even from its own thread.
+        let starting = runtime.spawn(async move {
             while let Some(start) = inbox.recv().await {
-                tokio::task::spawn_local(serve(start));
+                tokio::spawn(serve(start));
             }
         });
+        runtime.block_on(starting)
     })?;
     // Two workers may both come here first; the thread of the one that loses ends at once.
     Ok(THREAD.get_or_init(|| starts))
@@ -83,17 +83,17 @@ fn io_thread() -> io::Result<&'static UnboundedSender<Start>> {
 
 async fn serve(start: Start) {
     let Start { target, minting, outbox, mut inbox } = start;
-    let store = Rc::new(match target {
+    let store = Arc::new(match target {
         Target::Memory => Store::Memory(MemoryStore::new(minting)),
         Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting)),
     });
     while let Some(batch) = inbox.recv().await {
         // A task of its own: batches overlap, and a panic ends no other.
-        tokio::task::spawn_local(run(batch, Rc::clone(&store), Arc::clone(&outbox)));
+        tokio::spawn(run(batch, Arc::clone(&store), Arc::clone(&outbox)));
     }
 }
 
-async fn run(batch: String, store: Rc<Store>, outbox: Arc<Outbox>) {
+async fn run(batch: String, store: Arc<Store>, outbox: Arc<Outbox>) {
     match decode(&batch) {
         Ok(calls) => {
             let mut answers = Answers::new(outbox, calls.iter().map(|call| call.slot));

@@ -1,7 +1,7 @@
 //! The embedded store: the same contract inside the process, for demos, tests and development.
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Minting;
@@ -14,7 +14,7 @@ use crate::token::{self, Route, SessionId, Token};
 /// Sessions in memory. They end with the instance.
 pub struct MemoryStore {
     minting: Minting,
-    sessions: RefCell<Sessions>,
+    sessions: Mutex<Sessions>,
 }
 
 /// An owner's route in an app, and the app: what Redis keys spell in their hash tag.
@@ -36,12 +36,12 @@ impl MemoryStore {
     /// Makes an empty store.
     #[must_use]
     pub fn new(minting: Minting) -> Self {
-        Self { minting, sessions: RefCell::default() }
+        Self { minting, sessions: Mutex::default() }
     }
 
     /// Carries out calls in their order and answers each.
     pub fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
-        let mut sessions = self.sessions.borrow_mut();
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, call) in calls.iter().enumerate() {
             sessions.drop_expired(Instant::now());
             match &call.operation {

@@ -22,7 +22,7 @@ use crate::error::Error;
 
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
 /// the connection does.
-pub(super) type Opened = (Pipe, Pin<Box<dyn Future<Output = Option<String>>>>);
+pub(super) type Opened = (Pipe, Pin<Box<dyn Future<Output = Option<String>> + Send>>);
 
 /// How long a peer may be silent, or leave what was sent unacknowledged, before the kernel drops
 /// the connection.
@@ -119,7 +119,7 @@ async fn encrypt(
 /// for a failure.
 async fn log_in<S>(stream: S, settings: &Settings) -> Result<Opened, Error>
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (pipe, driver) = pipe(stream);
     let mut opened: Opened = (pipe, Box::pin(driver));

@@ -13,7 +13,7 @@ use crate::record::Record;
 /// than it need be.
 pub(super) fn fold(live: &Live, key: Vec<u8>, timeout: Duration) {
     let pipe = live.pipe.clone();
-    tokio::task::spawn_local(tokio::time::timeout(timeout, async move {
+    tokio::spawn(tokio::time::timeout(timeout, async move {
         // While it is folded, updates append more.
         while let Ok(Some(length)) = fold_once(&pipe, &key).await
             && length >= LONG

@@ -2,8 +2,8 @@
 //!
 //! It connects at once, then only while calls wait: an idle instance has no timer.
 
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rand::TryRng as _;
@@ -41,33 +41,33 @@ struct Shared {
     settings: Settings,
     /// The state, and how many attempts were made.
     state: watch::Sender<(State, u64)>,
-    waiting: Cell<usize>,
+    waiting: AtomicUsize,
     /// Told when a call begins to wait.
     wanted: Notify,
     /// The connection that must go.
-    unfit: Cell<u64>,
+    unfit: AtomicU64,
     replace: Notify,
 }
 
 /// One connection to one server, for as long as this lives.
 pub(super) struct Link {
-    shared: Rc<Shared>,
-    supervisor: RefCell<Option<AbortHandle>>,
+    shared: Arc<Shared>,
+    supervisor: AbortHandle,
 }
 
 impl Link {
     /// Begins to connect.
     pub fn new(settings: Settings) -> Self {
-        let shared = Rc::new(Shared {
+        let shared = Arc::new(Shared {
             settings,
             state: watch::Sender::new((State::Down(None), 0)),
-            waiting: Cell::new(0),
+            waiting: AtomicUsize::new(0),
             wanted: Notify::new(),
-            unfit: Cell::new(0),
+            unfit: AtomicU64::new(0),
             replace: Notify::new(),
         });
-        let supervisor = tokio::task::spawn_local(supervise(Rc::clone(&shared))).abort_handle();
-        Self { shared, supervisor: RefCell::new(Some(supervisor)) }
+        let supervisor = tokio::spawn(supervise(Arc::clone(&shared))).abort_handle();
+        Self { shared, supervisor }
     }
 
     pub fn settings(&self) -> &Settings {
@@ -138,8 +138,8 @@ impl Link {
 
     /// Replaces a connection that left a call unanswered, unless it answers a PING.
     pub fn suspect(&self, live: Live) {
-        let shared = Rc::downgrade(&self.shared);
-        tokio::task::spawn_local(async move {
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
             if !answers_ping(&live.pipe).await
                 && let Some(shared) = Weak::upgrade(&shared)
             {
@@ -151,19 +151,17 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some(supervisor) = self.supervisor.take() {
-            supervisor.abort();
-        }
+        self.supervisor.abort();
     }
 }
 
 impl Shared {
     fn is_fit(&self, live: &Live) -> bool {
-        live.number > self.unfit.get()
+        live.number > self.unfit.load(Ordering::Relaxed)
     }
 
     fn replace(&self, number: u64) {
-        self.unfit.set(self.unfit.get().max(number));
+        self.unfit.fetch_max(number, Ordering::Relaxed);
         self.replace.notify_one();
     }
 
@@ -180,7 +178,7 @@ struct Waiting<'a>(&'a Shared);
 
 impl<'a> Waiting<'a> {
     fn new(shared: &'a Shared) -> Self {
-        shared.waiting.set(shared.waiting.get() + 1);
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
         shared.wanted.notify_one();
         Self(shared)
     }
@@ -188,11 +186,11 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.set(self.0.waiting.get() - 1);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn supervise(shared: Rc<Shared>) {
+async fn supervise(shared: Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
     for number in 1.. {
         match connection::open(&shared.settings).await {
@@ -203,7 +201,7 @@ async fn supervise(shared: Rc<Shared>) {
                     tokio::select! {
                         _words = &mut driver => break,
                         () = shared.replace.notified() => {
-                            if shared.unfit.get() >= number {
+                            if shared.unfit.load(Ordering::Relaxed) >= number {
                                 break;
                             }
                         }
@@ -218,7 +216,7 @@ async fn supervise(shared: Rc<Shared>) {
             }
             Err(error) => shared.set(State::Down(Some(error))),
         }
-        while shared.waiting.get() == 0 {
+        while shared.waiting.load(Ordering::Relaxed) == 0 {
             shared.wanted.notified().await;
         }
         tokio::time::sleep(with_jitter(pause)).await;
