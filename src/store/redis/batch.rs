@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::command::{Outcome, Task};
 use super::fold::fold;
@@ -57,8 +57,8 @@ impl<'s, 'c> Batch<'s, 'c> {
         {
             return Ok((live, None));
         }
-        let turn = timeout_at(self.deadline, self.queue.turn(self.number)).await;
-        let turn = turn.map_err(|_| self.link.outage())?;
+        let turn = self.link.limit(self.deadline, self.queue.turn(self.number)).await;
+        let turn = turn.ok_or_else(|| self.link.outage())?;
         if let Some(time) = self.not_before {
             sleep_until(time.min(self.deadline)).await;
         }
@@ -74,15 +74,15 @@ impl<'s, 'c> Batch<'s, 'c> {
         }
         let replies = live.pipe.send(commands, self.open.len());
         drop(turn);
-        match timeout_at(self.deadline, replies).await {
-            Ok(Ok(replies)) => self.settle(&live, &replies, answers),
-            Ok(Err(Broken)) => {
+        match self.link.limit(self.deadline, replies).await {
+            Some(Ok(replies)) => self.settle(&live, &replies, answers),
+            Some(Err(Broken)) => {
                 self.link.replace(&live);
                 for task in &mut self.open {
                     task.in_doubt = true;
                 }
             }
-            Err(_elapsed) => {
+            None => {
                 for task in self.open.drain(..) {
                     answers.reject(task.place, &self.link.unanswered());
                 }

@@ -2,6 +2,7 @@
 //!
 //! It connects at once, then only while calls wait: an idle instance has no timer.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,9 +10,10 @@ use std::time::Duration;
 use rand::TryRng as _;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::connection::{self, unreachable};
+use super::deadline::Deadlines;
 use super::pipe::Pipe;
 use super::settings::Settings;
 use crate::error::Error;
@@ -47,12 +49,13 @@ struct Shared {
     /// The connection that must go.
     unfit: AtomicU64,
     replace: Notify,
+    deadlines: Deadlines,
 }
 
 /// One connection to one server, for as long as this lives.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    supervisor: AbortHandle,
+    tasks: [AbortHandle; 2],
 }
 
 impl Link {
@@ -65,13 +68,21 @@ impl Link {
             wanted: Notify::new(),
             unfit: AtomicU64::new(0),
             replace: Notify::new(),
+            deadlines: Deadlines::default(),
         });
-        let supervisor = tokio::spawn(supervise(Arc::clone(&shared))).abort_handle();
-        Self { shared, supervisor }
+        let supervisor = tokio::spawn(supervise(Arc::clone(&shared)));
+        let deadlines = Arc::clone(&shared);
+        let deadlines = tokio::spawn(async move { deadlines.deadlines.keep().await });
+        Self { shared, tasks: [supervisor.abort_handle(), deadlines.abort_handle()] }
     }
 
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// Awaits a future until a call's deadline. Nothing if that came first.
+    pub async fn limit<F: Future>(&self, deadline: Instant, future: F) -> Option<F::Output> {
+        self.shared.deadlines.limit(deadline, future).await
     }
 
     /// How many attempts to connect have ended.
@@ -106,7 +117,7 @@ impl Link {
             {
                 return Err(refused.clone());
             }
-            if timeout_at(deadline, state.changed()).await.is_err() {
+            if self.limit(deadline, state.changed()).await.is_none() {
                 return Err(self.outage());
             }
         }
@@ -151,7 +162,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.supervisor.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -3,6 +3,7 @@
 mod batch;
 mod command;
 mod connection;
+mod deadline;
 mod fold;
 mod link;
 mod pipe;
