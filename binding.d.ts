@@ -13,8 +13,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class Engine {
   /** Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers. */
   constructor(settings: EngineSettings, onAnswers: (arg0: string, arg1: boolean) => void)
-  /** Hands a batch of calls to the engine. `false` if it is closed. */
-  submit(batch: string): boolean
+  /**
+   * Hands a batch of calls to the engine. `here`: this thread turns it into commands and writes
+   * them, so that the answer comes sooner; else the I/O thread does. `false` if it is closed.
+   */
+  submit(batch: string, here: boolean): boolean
   /** Takes the next batch of answers, after `onAnswers` was told that there are more. */
   take(): string | null
   /** Keeps the process alive: calls are pending. */

@@ -19,6 +19,10 @@ const CALLS_AT_ONCE = 32;
 /** … or this many characters, so that no text grows too long for a string. */
 const LENGTH_AT_ONCE = 64 * 1024;
 
+/** With so few calls pending the thread of the event loop writes them itself, as waking another
+ * thread would take longer; with more it is too busy for that. */
+const FEW = 128;
+
 /** Boundaries with pending calls; the engine itself holds a boundary only weakly. */
 const busy = new Set();
 
@@ -116,7 +120,8 @@ class Boundary {
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
-    if (!this.#engine.submit(batch)) this.#rejectAll();
+    const here = this.#pending <= FEW && batch.length < LENGTH_AT_ONCE;
+    if (!this.#engine.submit(batch, here)) this.#rejectAll();
   }
 
   /** @param {any[][]} columns as src/answers.rs describes them */

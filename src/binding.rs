@@ -13,7 +13,7 @@ use napi::{Env, Error, Result, Status, sys};
 use napi_derive::napi;
 
 use crate::answers::Outbox;
-use crate::engine::{Engine, Target};
+use crate::engine::{Engine, Target, Writer};
 use crate::store::Minting;
 use crate::store::redis::settings::{Address, Secret, Settings, Tls};
 use crate::store::redis::tls;
@@ -101,10 +101,13 @@ impl NodeEngine {
         Ok(Self { engine: Some(engine), outbox, bell })
     }
 
-    /// Hands a batch of calls to the engine. `false` if it is closed.
+    /// Hands a batch of calls to the engine. `here`: this thread turns it into commands and writes
+    /// them, so that the answer comes sooner; else the I/O thread does. `false` if it is closed.
     #[napi]
-    pub fn submit(&self, batch: String) -> bool {
-        self.engine.as_ref().is_some_and(|engine| engine.submit(batch))
+    pub fn submit(&self, batch: String, here: bool) -> bool {
+        let Some(engine) = &self.engine else { return false };
+        engine.submit(batch, if here { Writer::Here } else { Writer::IoThread });
+        true
     }
 
     /// Takes the next batch of answers, after `onAnswers` was told that there are more.

@@ -1,16 +1,22 @@
-//! The I/O thread: batches of calls in, answers out.
+//! Batches of calls in, answers out; and the I/O thread.
 //!
 //! One thread serves all instances of the process. It is started by the first, sleeps while there
 //! is nothing to do, and lives as long as the process.
 
+use std::future::{pending, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::thread;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::answers::{Answers, Outbox};
 use crate::call::decode;
+use crate::first_poll;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::RedisStore;
 use crate::store::redis::settings::Settings;
@@ -25,11 +31,22 @@ pub enum Target {
     Redis(Box<Settings>),
 }
 
-/// An instance's end of the I/O thread. When it is dropped, calls under way still settle; then the
-/// connection closes.
-#[derive(Debug)]
+/// Which thread turns a batch into commands and writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// The one that submits it: the answer comes sooner.
+    Here,
+    /// The I/O thread: the one that submits it is free sooner.
+    IoThread,
+}
+
+/// An instance. When it is dropped, calls under way still settle; then the connection closes.
 pub struct Engine {
-    batches: UnboundedSender<String>,
+    runtime: &'static Handle,
+    server: Server,
+    /// To the I/O thread. A channel wakes it only if it sleeps, a new task always.
+    batches: UnboundedSender<(String, Unbegun)>,
+    unbegun: Arc<AtomicUsize>,
 }
 
 impl Engine {
@@ -39,67 +56,94 @@ impl Engine {
     ///
     /// Where the system gives no thread.
     pub fn start(target: Target, minting: Minting, outbox: Arc<Outbox>) -> io::Result<Self> {
+        let runtime = io_thread()?;
+        let _tasks = runtime.enter();
+        let store = Arc::new(match target {
+            Target::Memory => Store::Memory(MemoryStore::new(minting)),
+            Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting)),
+        });
+        let server = Server { store, outbox };
         let (batches, inbox) = mpsc::unbounded_channel();
-        let start = Start { target, minting, outbox, inbox };
-        io_thread()?.send(start).map_err(|_| io::Error::other("the I/O thread has ended"))?;
-        Ok(Self { batches })
+        tokio::spawn(server.clone().serve(inbox));
+        Ok(Self { runtime, server, batches, unbegun: Arc::default() })
     }
 
-    /// Takes a batch of calls, as [`crate::call`] describes it. `false` if the thread has ended.
-    #[must_use]
-    pub fn submit(&self, batch: String) -> bool {
-        self.batches.send(batch).is_ok()
+    /// Takes a batch of calls, as [`crate::call`] describes it. Batches are carried out in the order
+    /// in which they come, whoever writes them.
+    pub fn submit(&self, batch: String, writer: Writer) {
+        // The I/O thread must not be overtaken.
+        if writer == Writer::Here && self.unbegun.load(Ordering::Acquire) == 0 {
+            first_poll::run(self.runtime, self.server.clone().run(batch));
+        } else {
+            let sent = self.batches.send((batch, Unbegun::new(&self.unbegun)));
+            debug_assert!(sent.is_ok(), "it is received as long as this lives");
+        }
     }
 }
 
-/// A new instance, on its way to the I/O thread.
-struct Start {
-    target: Target,
-    minting: Minting,
+/// Carries out the batches of an instance.
+#[derive(Clone)]
+struct Server {
+    store: Arc<Store>,
     outbox: Arc<Outbox>,
-    inbox: UnboundedReceiver<String>,
 }
 
-fn io_thread() -> io::Result<&'static UnboundedSender<Start>> {
-    static THREAD: OnceLock<UnboundedSender<Start>> = OnceLock::new();
-    if let Some(thread) = THREAD.get() {
-        return Ok(thread);
+impl Server {
+    async fn serve(self, mut inbox: UnboundedReceiver<(String, Unbegun)>) {
+        while let Some((batch, unbegun)) = inbox.recv().await {
+            let run = self.clone().run(batch);
+            // A task of its own: batches overlap, and a panic ends no other.
+            tokio::spawn(async move {
+                let mut run = pin!(run);
+                let first = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await;
+                drop(unbegun);
+                if first.is_pending() {
+                    run.await;
+                }
+            });
+        }
+    }
+
+    async fn run(self, batch: String) {
+        match decode(&batch) {
+            Ok(calls) => {
+                let mut answers = Answers::new(self.outbox, calls.iter().map(|call| call.slot));
+                self.store.run(&calls, &mut answers).await;
+            }
+            // Which slots wait cannot be known, so JavaScript is told to reject them all.
+            Err(_) => self.outbox.give_up(),
+        }
+    }
+}
+
+/// Counts a batch that the I/O thread has not begun, for as long as that is so.
+struct Unbegun(Arc<AtomicUsize>);
+
+impl Unbegun {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Unbegun {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+fn io_thread() -> io::Result<&'static Handle> {
+    static THREAD: OnceLock<Handle> = OnceLock::new();
+    if let Some(runtime) = THREAD.get() {
+        return Ok(runtime);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (starts, mut inbox) = mpsc::unbounded_channel();
-    thread::Builder::new().name("spots-sessions".into()).spawn(move || {
-        // Everything is a task of the runtime: what `block_on` itself polls costs a system call to
-        // wake, even from its own thread.
-        let starting = runtime.spawn(async move {
-            while let Some(start) = inbox.recv().await {
-                tokio::spawn(serve(start));
-            }
-        });
-        runtime.block_on(starting)
-    })?;
-    // Two workers may both come here first; the thread of the one that loses ends at once.
-    Ok(THREAD.get_or_init(|| starts))
-}
-
-async fn serve(start: Start) {
-    let Start { target, minting, outbox, mut inbox } = start;
-    let store = Arc::new(match target {
-        Target::Memory => Store::Memory(MemoryStore::new(minting)),
-        Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting)),
-    });
-    while let Some(batch) = inbox.recv().await {
-        // A task of its own: batches overlap, and a panic ends no other.
-        tokio::spawn(run(batch, Arc::clone(&store), Arc::clone(&outbox)));
-    }
-}
-
-async fn run(batch: String, store: Arc<Store>, outbox: Arc<Outbox>) {
-    match decode(&batch) {
-        Ok(calls) => {
-            let mut answers = Answers::new(outbox, calls.iter().map(|call| call.slot));
-            store.run(&calls, &mut answers).await;
-        }
-        // Which slots wait cannot be known, so JavaScript is told to reject them all.
-        Err(_) => outbox.give_up(),
-    }
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name("spots-sessions".into())
+        // What `block_on` itself polls costs a system call to wake, even from its own thread: it
+        // polls nothing, and everything else is a task.
+        .spawn(move || runtime.block_on(pending::<()>()))?;
+    // Two workers may both come here first; the thread of the one that loses sleeps on.
+    Ok(THREAD.get_or_init(|| handle))
 }

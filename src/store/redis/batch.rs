@@ -72,7 +72,7 @@ impl<'s, 'c> Batch<'s, 'c> {
         for task in &self.open {
             task.command().write_packed_command(&mut commands);
         }
-        let replies = live.pipe.send(commands, self.open.len());
+        let replies = live.pipe.send(&commands, self.open.len());
         drop(turn);
         match self.link.limit(self.deadline, replies).await {
             Some(Ok(replies)) => self.settle(&live, &replies, answers),

@@ -1,28 +1,27 @@
 //! Opens one connection: resolves, connects, encrypts, logs in, selects, loads the scripts.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use redis::Cmd;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use super::pipe::{Pipe, pipe};
+use super::pipe::{Driver, Pipe, pipe};
 use super::reply::refusal;
 use super::script;
 use super::settings::{Address, Settings, Tls};
+use super::stream::Stream;
 use super::wire::Reply;
 use crate::error::Error;
 
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
 /// the connection does.
-pub(super) type Opened = (Pipe, Pin<Box<dyn Future<Output = Option<String>> + Send>>);
+pub(super) type Opened = (Pipe, Driver);
 
 /// How long a peer may be silent, or leave what was sent unacknowledged, before the kernel drops
 /// the connection.
@@ -54,7 +53,7 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
         #[cfg(unix)]
         Address::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await;
-            log_in(stream.map_err(|e| because(settings, &e))?, settings).await
+            log_in(Stream::Unix(stream.map_err(|e| because(settings, &e))?), settings).await
         }
         #[cfg(not(unix))]
         Address::Unix(_) => Err(unreachable(settings, "this system has no unix sockets")),
@@ -62,10 +61,10 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
             let stream = connect_tcp(host, *port, *family).await;
             let stream = stream.map_err(|e| because(settings, &e))?;
             match &settings.tls {
-                None => log_in(stream, settings).await,
+                None => log_in(Stream::Tcp(stream), settings).await,
                 Some(tls) => {
-                    let stream = encrypt(stream, tls).await;
-                    log_in(stream.map_err(|e| because(settings, &e))?, settings).await
+                    let stream = encrypt(stream, tls).await.map_err(|e| because(settings, &e))?;
+                    log_in(Stream::Tls(Box::new(Mutex::new(stream))), settings).await
                 }
             }
         }
@@ -117,12 +116,8 @@ async fn encrypt(
 
 /// Logs in and makes ready. Not by the crate's own way, which takes a password that is not needed
 /// for a failure.
-async fn log_in<S>(stream: S, settings: &Settings) -> Result<Opened, Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (pipe, driver) = pipe(stream);
-    let mut opened: Opened = (pipe, Box::pin(driver));
+async fn log_in(stream: Stream, settings: &Settings) -> Result<Opened, Error> {
+    let mut opened = pipe(stream);
     let greetings = greetings(settings);
     let mut commands = Vec::new();
     for (_, command) in &greetings {
@@ -130,7 +125,7 @@ where
     }
     let (pipe, driver) = &mut opened;
     let replies = tokio::select! {
-        replies = pipe.send(commands, greetings.len()) => replies.ok(),
+        replies = pipe.send(&commands, greetings.len()) => replies.ok(),
         words = driver => return Err(hung_up(settings, words.as_deref())),
     };
     let replies = replies.ok_or_else(|| hung_up(settings, None))?;

@@ -11,6 +11,7 @@ mod queue;
 mod reply;
 mod script;
 pub mod settings;
+mod stream;
 pub mod tls;
 mod wire;
 

@@ -2,32 +2,43 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use redis::Cmd;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::stream::Stream;
 use super::wire::{Garbage, Reply, Scanner, parse};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
 
-/// Where commands go in. Clones share the connection, which closes when the last is dropped.
+/// Where commands go in, from any thread. Clones share the connection.
 #[derive(Clone)]
-pub(super) struct Pipe(mpsc::UnboundedSender<Sent>);
+pub(super) struct Pipe(Arc<Shared>);
 
 /// The connection ended before all replies came: the commands may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
-/// Commands on their way.
-struct Sent {
-    commands: Vec<u8>,
-    waiting: Waiting,
+/// What the pipe and its driver share. Where both locks are taken, `outgoing` is the first.
+struct Shared {
+    stream: Stream,
+    outgoing: Mutex<Outgoing>,
+    waiting: Mutex<VecDeque<Waiting>>,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    /// What the system did not take at once.
+    unsent: BytesMut,
+    /// Wakes the driver, to write the rest.
+    driver: Option<Waker>,
+    ended: bool,
 }
 
 /// Who waits for the next so many replies.
@@ -51,30 +62,57 @@ impl Pipe {
     /// Sends commands. They are on their way, in the order of these calls, when this returns.
     pub fn send(
         &self,
-        commands: Vec<u8>,
+        commands: &[u8],
         replies: usize,
     ) -> impl Future<Output = Result<Replies, Broken>> + use<> {
         let (whom, answer) = oneshot::channel();
-        let sent = self.0.send(Sent { commands, waiting: Waiting { replies, whom } });
-        async move {
-            sent.map_err(|_| Broken)?;
-            answer.await.map(Replies).map_err(|_| Broken)
-        }
+        self.0.send(commands, Waiting { replies, whom });
+        async move { answer.await.map(Replies).map_err(|_| Broken) }
     }
 
     /// Sends one command.
     pub fn send_one(&self, command: &Cmd) -> impl Future<Output = Result<Replies, Broken>> + use<> {
-        self.send(command.get_packed_command(), 1)
+        self.send(&command.get_packed_command(), 1)
     }
 }
 
-/// Moves bytes between a stream and the pipe's users. It must be polled for anything to happen, and
-/// ends when the connection does, with the server's last words if there were any.
-pub(super) struct Driver<S> {
-    stream: S,
-    inbox: mpsc::UnboundedReceiver<Sent>,
-    unsent: BytesMut,
-    waiting: VecDeque<Waiting>,
+impl Shared {
+    /// Where the connection has ended, `waiting` is dropped, and so told.
+    fn send(&self, commands: &[u8], waiting: Waiting) {
+        let mut outgoing = self.outgoing();
+        if outgoing.ended {
+            return;
+        }
+        // First, or the replies might come before anybody waits for them.
+        self.waiting().push_back(waiting);
+        // A task of the I/O thread leaves it to the driver, which writes the batches of several at
+        // once: 5.2 × ioredis at 1000 in flight, against 4.2 ×. An error, too, is the driver's.
+        let written = if outgoing.unsent.is_empty() && tokio::task::try_id().is_none() {
+            self.stream.try_write(commands).unwrap_or(0)
+        } else {
+            0
+        };
+        if written < commands.len() {
+            outgoing.unsent.extend_from_slice(&commands[written..]);
+            let driver = outgoing.driver.take();
+            drop(outgoing);
+            driver.inspect(Waker::wake_by_ref);
+        }
+    }
+
+    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads replies, and writes what could not be written at once. It must be polled for anything to
+/// happen, and ends when the connection does, with the server's last words if there were any.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
     /// Begins with the first reply that nobody was given.
     read: BytesMut,
     scanner: Scanner,
@@ -83,21 +121,14 @@ pub(super) struct Driver<S> {
 }
 
 /// Makes a pipe of a stream.
-pub(super) fn pipe<S>(stream: S) -> (Pipe, Driver<S>) {
-    let (sender, inbox) = mpsc::unbounded_channel();
-    let driver = Driver {
-        stream,
-        inbox,
-        unsent: BytesMut::new(),
-        waiting: VecDeque::new(),
-        read: BytesMut::new(),
-        scanner: Scanner::default(),
-        found: 0,
-    };
-    (Pipe(sender), driver)
+pub(super) fn pipe(stream: Stream) -> (Pipe, Driver) {
+    let (outgoing, waiting) = (Mutex::default(), Mutex::default());
+    let shared = Arc::new(Shared { stream, outgoing, waiting });
+    let (read, scanner) = (BytesMut::new(), Scanner::default());
+    (Pipe(Arc::clone(&shared)), Driver { shared, read, scanner, found: 0 })
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+impl Future for Driver {
     type Output = Option<String>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<String>> {
@@ -108,25 +139,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl Drop for Driver {
+    /// Tells those who wait that nothing comes any more.
+    fn drop(&mut self) {
+        self.shared.outgoing().ended = true;
+        self.shared.waiting().clear();
+    }
+}
+
+impl Driver {
     /// Ready when nothing can be written any more.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Poll::Ready(sent) = self.inbox.poll_recv(cx) {
-            let Some(Sent { commands, waiting }) = sent else { return Poll::Ready(()) };
-            // Nobody waits any more, and not a byte has left: it need not be carried out.
-            if waiting.whom.is_closed() {
-                continue;
-            }
-            self.unsent.extend_from_slice(&commands);
-            self.waiting.push_back(waiting);
+    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut outgoing = self.shared.outgoing();
+        if outgoing.driver.as_ref().is_none_or(|driver| !driver.will_wake(cx.waker())) {
+            outgoing.driver = Some(cx.waker().clone());
         }
-        while !self.unsent.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent)) {
-                Ok(written @ 1..) => self.unsent.advance(written),
+        let stream = &self.shared.stream;
+        while !outgoing.unsent.is_empty() {
+            match ready!(stream.poll_write(cx, &outgoing.unsent)) {
+                Ok(written @ 1..) => outgoing.unsent.advance(written),
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }
         }
-        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+        match ready!(stream.poll_flush(cx)) {
             Ok(()) => Poll::Pending,
             Err(_) => Poll::Ready(()),
         }
@@ -138,8 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.read.capacity() - self.read.len() < READ / 8 {
                 self.read.reserve(READ);
             }
-            let read = pin!(self.stream.read_buf(&mut self.read)).poll(cx);
-            match ready!(read) {
+            let read: io::Result<usize> = ready!(self.shared.stream.poll_read(cx, &mut self.read));
+            match read {
                 Ok(1..) if self.deliver().is_ok() => {}
                 Ok(_) | Err(_) => return Poll::Ready(()),
             }
@@ -148,21 +183,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Gives whole replies to those who wait for them.
     fn deliver(&mut self) -> Result<(), Garbage> {
-        while !self.read.is_empty() && self.scanner.place() < self.read.len() {
-            if !self.scanner.next(&self.read)? {
-                return Ok(());
-            }
+        while self.scanner.place() < self.read.len() && self.scanner.next(&self.read)? {
             self.found += 1;
+            let mut waiting = self.shared.waiting();
             // A reply that nobody asked for would be taken for the next one's.
-            let next = self.waiting.front().ok_or(Garbage)?;
-            if self.found == next.replies {
+            let next = waiting.front().ok_or(Garbage)?;
+            if self.found == next.replies
+                && let Some(done) = waiting.pop_front()
+            {
+                drop(waiting);
                 let replies = self.read.split_to(self.scanner.place()).freeze();
                 self.scanner.restart();
                 self.found = 0;
-                if let Some(waiting) = self.waiting.pop_front() {
-                    // Who gave up waiting does not mind.
-                    let _unheard = waiting.whom.send(replies);
-                }
+                // Who gave up waiting does not mind.
+                let _unheard = done.whom.send(replies);
             }
         }
         Ok(())

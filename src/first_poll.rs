@@ -1,0 +1,107 @@
+//! Polls a future first on the thread that makes it; the runtime takes over when it has to wait.
+//!
+//! A batch that can be written to its connection at once is written by the thread that submits it:
+//! the I/O thread wakes only for the replies. Handing it over costs a system call and a wake-up.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::runtime::Handle;
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs a future: here, as far as it goes without waiting, then on the runtime.
+pub fn run(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+    let parked = Arc::new(Parked { runtime: runtime.clone(), state: Mutex::default() });
+    let waker = Waker::from(Arc::clone(&parked));
+    let mut task: Task = Box::pin(future);
+    let _timers = runtime.enter();
+    // A panic ends this future alone, as it would on the runtime.
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
+    if let Ok(Poll::Pending) = polled {
+        parked.park(task);
+    }
+}
+
+/// A future between its first poll and its first wake.
+struct Parked {
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Polling,
+    Waiting(Task),
+    Woken,
+}
+
+impl Parked {
+    fn park(&self, task: Task) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Polling => *state = State::Waiting(task),
+            State::Waiting(_) | State::Woken => drop(self.runtime.spawn(task)),
+        }
+    }
+}
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = std::mem::replace(&mut *state, State::Woken);
+        if let State::Waiting(task) = state {
+            drop(self.runtime.spawn(task));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn what_need_not_wait_is_done_here() {
+        let runtime = runtime();
+        let (done, mut here) = oneshot::channel();
+        run(runtime.handle(), async move { done.send(thread::current().id()).unwrap() });
+        assert_eq!(here.try_recv(), Ok(thread::current().id()));
+    }
+
+    #[test]
+    fn what_waits_goes_on_on_the_runtime_whenever_it_is_woken() {
+        let runtime = runtime();
+        for round in 0..2000_u32 {
+            let (begin, signal) = oneshot::channel();
+            let (done, ended) = oneshot::channel();
+            let waker = thread::spawn(move || begin.send(round));
+            run(runtime.handle(), async move { done.send(signal.await.unwrap()).unwrap() });
+            assert_eq!(runtime.block_on(ended), Ok(round));
+            waker.join().unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_panic_is_not_passed_on() {
+        let runtime = runtime();
+        let (guard, dropped) = oneshot::channel::<()>();
+        run(runtime.handle(), async move {
+            let _guard = guard;
+            panic!("on purpose");
+        });
+        assert!(runtime.block_on(dropped).is_err(), "the future is dropped");
+    }
+}
