@@ -272,6 +272,7 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
    * as tests do; the six methods never use it.
    *
    * @throws {TypeError} on `memory:`, where there is no server
+   * @throws {SpotsSessionsError} `ERR_SESSIONS_CLOSED` when it is first asked for after `close`
    *
    * @example
    * await sessions.client.set('my-app:motd', 'hello');

@@ -1,6 +1,6 @@
 'use strict';
 
-const { Boundary } = require('./lib/boundary.js');
+const { Boundary, closedError } = require('./lib/boundary.js');
 const { createClient } = require('./lib/client.js');
 const { SpotsSessionsError } = require('./lib/errors.js');
 const methods = require('./lib/methods.js');
@@ -67,6 +67,7 @@ class SpotsSessions {
   get client() {
     if (this.#client === undefined) {
       if (this.#settings.server === null) throw noClient();
+      if (this.#boundary.closed) throw closedError();
       this.#client = this.#ownClient = createClient(this.#settings);
     }
     return this.#client;

@@ -71,9 +71,9 @@ forEachTarget((_target, open) => {
           assert.equal(error.code, 'ERR_SESSIONS_CORRUPT');
         }),
       invalid: (n) =>
-        sessions.get({ app, token: n }).then(assert.fail, (error) => {
-          assert.equal(error.code, 'ERR_INVALID_ARG_TYPE');
-          assert.ok(error.message.endsWith(`got ${n}`), error.message);
+        sessions.refresh({ app, token: good[0], duration: -n }).then(assert.fail, (error) => {
+          assert.equal(error.code, 'ERR_OUT_OF_RANGE');
+          assert.ok(error.message.endsWith(`got ${-n}`), error.message);
         }),
     };
     const calls = times(100_000, (n) => {

@@ -126,5 +126,11 @@ onRedis((open, server) => {
       await sessions.close();
       await waitUntil(() => client.status === 'end', 'the client to end');
     });
+
+    test('is not made for the first time after close, as nothing would end it', async () => {
+      const { sessions } = open();
+      await sessions.close();
+      assert.throws(() => sessions.client, { code: 'ERR_SESSIONS_CLOSED' });
+    });
   });
 });

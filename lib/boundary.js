@@ -20,8 +20,8 @@ const CALLS_AT_ONCE = 32;
 const LENGTH_AT_ONCE = 64 * 1024;
 
 /** With so few calls pending the thread of the event loop writes them itself, as waking another
- * thread would take longer; with more it is too busy for that. */
-const FEW = 128;
+ * thread takes longer. With more it gains nothing, and its time is dear. */
+const FEW = 32;
 
 /** Boundaries with pending calls; the engine itself holds a boundary only weakly. */
 const busy = new Set();
@@ -74,6 +74,10 @@ class Boundary {
     if (this.#batched >= CALLS_AT_ONCE || this.#batch.length >= LENGTH_AT_ONCE) this.flush();
     else if (this.#batched === 1) (alone ? nextTick : setImmediate)(flush, this);
     return promise;
+  }
+
+  get closed() {
+    return this.#closed;
   }
 
   /**
@@ -221,4 +225,4 @@ function internalError() {
   );
 }
 
-module.exports = { Boundary, spell };
+module.exports = { Boundary, closedError, spell };

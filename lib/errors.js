@@ -23,14 +23,13 @@ Object.defineProperty(SpotsSessionsError.prototype, 'name', {
 });
 
 /**
- * Names the kind of a value without showing it; numbers are shown, as they hold no secret here.
+ * Names the kind of a value without showing it.
  *
  * @param {unknown} value
  */
 function describe(value) {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
-  if (typeof value === 'number') return String(value);
   if (typeof value === 'string') {
     return value === '' ? 'an empty string' : `a string of ${value.length} characters`;
   }
@@ -53,11 +52,21 @@ function nameOfObject(value) {
 }
 
 /**
+ * Shows a number that is wrong for what it is, and so no secret in the wrong place.
+ *
+ * @param {unknown} value
+ */
+function describeNumber(value) {
+  return typeof value === 'number' ? String(value) : describe(value);
+}
+
+/**
  * @template {Error} E
  * @param {new (message: string, options?: ErrorOptions) => E} Kind
  * @param {string} code
+ * @param {(value: unknown) => string} [show]
  */
-function argumentError(Kind, code) {
+function argumentError(Kind, code, show = describe) {
   /**
    * @param {string} name the argument, as the caller spells it
    * @param {string} expected what it should be: "a non-empty string"
@@ -65,7 +74,7 @@ function argumentError(Kind, code) {
    * @param {ErrorOptions} [options]
    */
   return (name, expected, got, options) => {
-    const error = new Kind(`expected \`${name}\` to be ${expected}, got ${describe(got)}`, options);
+    const error = new Kind(`expected \`${name}\` to be ${expected}, got ${show(got)}`, options);
     return Object.assign(error, { code });
   };
 }
@@ -75,7 +84,7 @@ module.exports = {
   /** The wrong type: `ERR_INVALID_ARG_TYPE`. */
   typeError: argumentError(TypeError, 'ERR_INVALID_ARG_TYPE'),
   /** The right type, but not a value that can be used: `ERR_INVALID_ARG_VALUE`. */
-  valueError: argumentError(TypeError, 'ERR_INVALID_ARG_VALUE'),
+  valueError: argumentError(TypeError, 'ERR_INVALID_ARG_VALUE', describeNumber),
   /** A number or a length outside its range: `ERR_OUT_OF_RANGE`. */
-  rangeError: argumentError(RangeError, 'ERR_OUT_OF_RANGE'),
+  rangeError: argumentError(RangeError, 'ERR_OUT_OF_RANGE', describeNumber),
 };

@@ -67,6 +67,6 @@ async function testPackage(files, env) {
   const options = ['--test', '--test-reporter=spec'];
   const [major, minor] = process.versions.node.split('.').map(Number);
   // Node 20 got both in its 11th minor. Two files at once: more would only wait for two cores.
-  if (major > 20 || minor >= 11) options.push('--test-concurrency=2', '--test-timeout=600000');
+  if (major > 20 || minor >= 11) options.push('--test-concurrency=2', '--test-timeout=180000');
   run(process.execPath, [...options, ...files], { env });
 }

@@ -18,6 +18,9 @@ use crate::record::Record;
 /// One answer is never split.
 const ENOUGH: usize = 64 * 1024;
 
+/// … and so is one that has this many answers, so that none waits for many that came after it.
+const MANY: usize = 256;
+
 /// Answers, each column without its brackets.
 #[derive(Default)]
 struct Columns {
@@ -25,6 +28,7 @@ struct Columns {
     owners: String,
     data: String,
     others: String,
+    answers: usize,
 }
 
 impl Columns {
@@ -32,11 +36,13 @@ impl Columns {
         self.slots.is_empty() && self.others.is_empty()
     }
 
-    fn len(&self) -> usize {
-        self.slots.len() + self.owners.len() + self.data.len() + self.others.len()
+    fn is_full(&self) -> bool {
+        let columns = [&self.slots, &self.owners, &self.data, &self.others];
+        self.answers >= MANY || columns.map(String::len).iter().sum::<usize>() >= ENOUGH
     }
 
     fn append(&mut self, more: &Self) {
+        self.answers += more.answers;
         let columns = [
             (&mut self.slots, &more.slots),
             (&mut self.owners, &more.owners),
@@ -52,7 +58,7 @@ impl Columns {
     }
 
     fn into_text(self) -> String {
-        let Self { slots, owners, data, others } = self;
+        let Self { slots, owners, data, others, .. } = self;
         ["[[", &slots, "],[", &owners, "],[", &data, "],[", &others, "]]"].concat()
     }
 }
@@ -91,7 +97,7 @@ impl Outbox {
         let mut texts = self.lock();
         let was_empty = texts.is_empty();
         match texts.back_mut() {
-            Some(text) if text.len() < ENOUGH => text.append(&columns),
+            Some(text) if !text.is_full() => text.append(&columns),
             _ => texts.push_back(columns),
         }
         drop(texts);
@@ -185,7 +191,8 @@ impl Answers {
     }
 
     fn end(&mut self) {
-        if self.columns.len() >= ENOUGH {
+        self.columns.answers += 1;
+        if self.columns.is_full() {
             self.send();
         }
     }

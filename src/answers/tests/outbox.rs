@@ -94,3 +94,16 @@ fn a_wake_that_panics_leaves_the_outbox_whole() {
     outbox.give_up();
     assert_eq!(outbox.take(), Some(("[[],[],[],[null,null,null,null]]".into(), false)));
 }
+
+#[test]
+fn a_text_is_closed_when_it_has_many_answers() {
+    let (outbox, _) = outbox();
+    for batch in 0..20 {
+        let mut answers = Answers::new(Arc::clone(&outbox), 0..32);
+        for place in 0..32 {
+            answers.flag(place, batch % 2 == 0);
+        }
+    }
+    let answers: Vec<_> = texts(&outbox).iter().map(|text| text.matches("e").count()).collect();
+    assert_eq!(answers, [MANY, MANY, 640 - 2 * MANY]);
+}
