@@ -88,20 +88,20 @@ export interface SpotsSessionsOptions extends ServerAddress {
    */
   defaultDuration?: number;
   /**
-   * Milliseconds within which every call settles, connecting and repeating included.
+   * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
    *
    * @default 5000
    */
   commandTimeout?: number;
   /**
-   * Milliseconds that an attempt to connect may take.
+   * Milliseconds that an attempt to connect may take: 1 to 2³¹ − 1.
    *
    * @default 10000
    */
   connectTimeout?: number;
   /**
-   * Calls that may be pending at once. One more is rejected with `ERR_SESSIONS_OVERLOADED`, so that
-   * an outage cannot fill the memory.
+   * Calls that may be pending at once, 1 or more. One more is rejected with
+   * `ERR_SESSIONS_OVERLOADED`, so that an outage cannot fill the memory.
    *
    * @default 100000
    */
@@ -110,7 +110,10 @@ export interface SpotsSessionsOptions extends ServerAddress {
   tls?: boolean | TlsOptions;
 }
 
-/** The name of an app or an owner: 1 to 4096 characters, any of them. A number stands for its digits. */
+/**
+ * The name of an app or an owner: 1 to 4096 characters, any of them. A finite number stands for its
+ * digits.
+ */
 export type Name = string | number | bigint;
 
 export type CreateRequest<Data extends object = Record<string, any>> = {
@@ -209,6 +212,7 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
    * Resolves to the session that a token opens, or to `undefined` if there is none.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
    * @throws {SpotsSessionsError} as said there; an outage is never `undefined`
    *
    * @example
@@ -221,7 +225,7 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
    * Gives a session a new time to live, from now. Resolves to whether there was one.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
-   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or `app` is too long
    * @throws {SpotsSessionsError} as said there
    *
    * @example
@@ -234,6 +238,7 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
    * updates all take effect. Resolves to whether there was such a session.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
    * @throws {SpotsSessionsError} as said there
    *
    * @example
@@ -246,6 +251,7 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
    * Ends a session. Resolves to whether there was one.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
    * @throws {SpotsSessionsError} as said there
    *
    * @example
@@ -301,12 +307,14 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
  * Why the server did not carry out a call. No field holds a token, a password or data.
  *
  * - `ERR_SESSIONS_CONNECTION`: no server could be reached in time; nothing was done.
- * - `ERR_SESSIONS_TIMEOUT`: the server did not answer in time; it may or may not have acted.
+ * - `ERR_SESSIONS_TIMEOUT`: the call was sent, and no answer came in time; it may or may not have
+ *   acted.
  * - `ERR_SESSIONS_REDIS`: the server refused; `redisCode` says why.
- * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key was not written by this package.
+ * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key, or its owner's index, was not written
+ *   by this package.
  * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already; nothing was done.
  * - `ERR_SESSIONS_CLOSED`: the instance was closed; nothing was done.
- * - `ERR_SESSIONS_INTERNAL`: a bug of this package.
+ * - `ERR_SESSIONS_INTERNAL`: a bug of this package; the call may or may not have acted.
  *
  * @example
  * try {
