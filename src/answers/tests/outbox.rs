@@ -104,6 +104,6 @@ fn a_text_is_closed_when_it_has_many_answers() {
             answers.flag(place, batch % 2 == 0);
         }
     }
-    let answers: Vec<_> = texts(&outbox).iter().map(|text| text.matches("e").count()).collect();
+    let answers: Vec<_> = texts(&outbox).iter().map(|text| text.matches('e').count()).collect();
     assert_eq!(answers, [MANY, MANY, 640 - 2 * MANY]);
 }

@@ -36,16 +36,20 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub(super) async fn open(settings: &Settings) -> Result<Opened, Error> {
     match tokio::time::timeout(settings.connect_timeout, connect(settings)).await {
         Ok(opened) => opened,
-        Err(_) => Err(unreachable(
-            settings,
-            &format!("no answer within {} ms", settings.connect_timeout.as_millis()),
-        )),
+        Err(_) => Err(silent(settings, settings.connect_timeout)),
     }
 }
 
 /// The error of a server that cannot be reached.
 pub(super) fn unreachable(settings: &Settings, reason: &str) -> Error {
     Error::Connection { server: settings.address.to_string(), reason: reason.to_owned() }
+}
+
+/// The error of a server that does not answer.
+pub(super) fn silent(settings: &Settings, waited: Duration) -> Error {
+    // A server that expects commands in clear waits for the rest of what TLS begins with.
+    let hint = if settings.tls.is_some() { " (does it speak TLS?)" } else { "" };
+    unreachable(settings, &format!("no answer within {} ms{hint}", waited.as_millis()))
 }
 
 async fn connect(settings: &Settings) -> Result<Opened, Error> {
@@ -138,6 +142,9 @@ async fn log_in(stream: Stream, settings: &Settings) -> Result<Opened, Error> {
 fn hung_up(settings: &Settings, words: Option<&str>) -> Error {
     match words {
         Some(words) => unreachable(settings, &format!("it closed the connection: {words}")),
+        None if settings.tls.is_none() => {
+            unreachable(settings, "it closed the connection (does it ask for TLS?)")
+        }
         None => unreachable(settings, "it closed the connection"),
     }
 }

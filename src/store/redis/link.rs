@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::connection::{self, unreachable};
+use super::connection::{self, silent};
 use super::deadline::Deadlines;
 use super::pipe::Pipe;
 use super::settings::Settings;
@@ -128,9 +128,7 @@ impl Link {
         match &self.shared.state.borrow().0 {
             State::Down(Some(error)) => error.clone(),
             State::Down(None) | State::Up(_) => {
-                let settings = &self.shared.settings;
-                let waited = settings.command_timeout.as_millis();
-                unreachable(settings, &format!("no answer within {waited} ms"))
+                silent(&self.shared.settings, self.shared.settings.command_timeout)
             }
         }
     }
