@@ -12,8 +12,8 @@ const { setImmediate } = require('node:timers');
 const { nextTick } = process;
 
 /** A batch crosses when the turn of the event loop ends, or as soon as it holds this many calls:
- * so the engine works on the first while the rest are still being made. When nothing is pending,
- * it crosses as soon as the running code and its promises are done, which saves half a turn. */
+ * so the engine works on the first while the rest are still being made. When nothing else is
+ * pending it crosses by `nextTick`, which saves half a turn. */
 const CALLS_AT_ONCE = 32;
 
 /** … or this many characters, so that no text grows too long for a string. */
@@ -145,12 +145,14 @@ class Boundary {
 
   #resolve(slot, value) {
     const resolve = this.#resolvers[slot];
+    if (resolve === undefined) return; // given up, when a batch could not be read
     this.#free(slot);
     resolve(value);
   }
 
   #reject(slot, error) {
     const reject = this.#rejecters[slot];
+    if (reject === undefined) return;
     this.#free(slot);
     reject(error);
   }

@@ -7,6 +7,7 @@ mod common;
 
 mod connecting;
 mod faults;
+mod order;
 mod storage;
 
 conformance_suite!({

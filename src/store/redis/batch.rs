@@ -62,8 +62,14 @@ impl<'s, 'c> Batch<'s, 'c> {
         if let Some(time) = self.not_before {
             sleep_until(time.min(self.deadline)).await;
         }
-        let live = self.link.live(self.attempts, self.deadline).await?;
-        Ok((live, Some(turn)))
+        loop {
+            let live = self.link.live(self.attempts, self.deadline).await?;
+            if turn.stands() {
+                return Ok((live, Some(turn)));
+            }
+            let again = self.link.limit(self.deadline, turn.come()).await;
+            again.ok_or_else(|| self.link.outage())?;
+        }
     }
 
     /// Sends what is open as one pipeline, and keeps open what must be sent again.

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::pipe::{Driver, Pipe, pipe};
-use super::reply::refusal;
+use super::reply::{Verdict, judge, without_arguments};
 use super::script;
 use super::settings::{Address, Settings, Tls};
 use super::stream::Stream;
@@ -62,7 +62,7 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
         #[cfg(not(unix))]
         Address::Unix(_) => Err(unreachable(settings, "this system has no unix sockets")),
         Address::Tcp { host, port, family } => {
-            let stream = connect_tcp(host, *port, *family).await;
+            let stream = connect_tcp(host, *port, *family, settings.connect_timeout).await;
             let stream = stream.map_err(|e| because(settings, &e))?;
             match &settings.tls {
                 None => log_in(Stream::Tcp(stream), settings).await,
@@ -76,15 +76,25 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
 }
 
 /// Tries each address that the name stands for, in the resolver's order.
-async fn connect_tcp(host: &str, port: u16, family: u8) -> io::Result<TcpStream> {
+async fn connect_tcp(
+    host: &str,
+    port: u16,
+    family: u8,
+    patience: Duration,
+) -> io::Result<TcpStream> {
+    let addresses = lookup_host((host, port)).await?.filter(|a| is_of_family(*a, family));
+    let addresses: Vec<_> = addresses.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for address in lookup_host((host, port)).await?.filter(|a| is_of_family(*a, family)) {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                configure(&stream)?;
+    for address in &addresses {
+        // None may use up the time of the others: the first may be one that swallows everything.
+        let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                configure(&stream);
                 return Ok(stream);
             }
-            Err(error) => last = error,
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
         }
     }
     Err(last)
@@ -99,14 +109,14 @@ fn is_of_family(address: SocketAddr, family: u8) -> bool {
 }
 
 /// Without `TCP_NODELAY` half the throughput is lost on a real network (redis-rs issue 2195).
-fn configure(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+/// Where a sandbox refuses one of these, the connection works without it.
+fn configure(stream: &TcpStream) {
+    stream.set_nodelay(true).ok();
     let socket = SockRef::from(stream);
     let probe = SILENCE / 3;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(probe).with_interval(probe))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(probe).with_interval(probe)).ok();
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(SILENCE))?;
-    Ok(())
+    socket.set_tcp_user_timeout(Some(SILENCE)).ok();
 }
 
 async fn encrypt(
@@ -133,15 +143,23 @@ async fn log_in(stream: Stream, settings: &Settings) -> Result<Opened, Error> {
         words = driver => return Err(hung_up(settings, words.as_deref())),
     };
     let replies = replies.ok_or_else(|| hung_up(settings, None))?;
+    let mut answered = 0;
     for ((must, _), reply) in greetings.iter().zip(replies.iter()) {
-        check_greeting(*must, &reply)?;
+        check_greeting(*must, &reply, settings)?;
+        answered += 1;
+    }
+    if answered < greetings.len() {
+        return Err(unreachable(settings, "its answer is not one of a redis server"));
     }
     Ok(opened)
 }
 
 fn hung_up(settings: &Settings, words: Option<&str>) -> Error {
     match words {
-        Some(words) => unreachable(settings, &format!("it closed the connection: {words}")),
+        Some(words) => {
+            let words = without_arguments(words);
+            unreachable(settings, &format!("it closed the connection: {words}"))
+        }
         None if settings.tls.is_none() => {
             unreachable(settings, "it closed the connection (does it ask for TLS?)")
         }
@@ -178,7 +196,7 @@ fn greetings(settings: &Settings) -> Vec<(Must, Cmd)> {
     commands
 }
 
-fn check_greeting(must: Must, reply: &Reply<'_>) -> Result<(), Error> {
+fn check_greeting(must: Must, reply: &Reply<'_>, settings: &Settings) -> Result<(), Error> {
     let Reply::Error(error) = reply else { return Ok(()) };
     let matters = match must {
         // Redis 6 and later, and Redis before; both without a code of their own.
@@ -186,7 +204,14 @@ fn check_greeting(must: Must, reply: &Reply<'_>) -> Result<(), Error> {
         Must::Select => true,
         Must::Try => error.starts_with("NOAUTH "),
     };
-    if matters { Err(refusal(error)) } else { Ok(()) }
+    if !matters {
+        return Ok(());
+    }
+    match judge(error) {
+        Verdict::Reject(refusal) => Err(refusal),
+        // It will pass: calls wait for the next attempt.
+        _ => Err(unreachable(settings, without_arguments(error))),
+    }
 }
 
 fn because(settings: &Settings, error: &io::Error) -> Error {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// How late a deadline may be noticed, so that many close to each other do not wake all who wait
 /// once for each.
-const LATE: Duration = Duration::from_millis(5);
+const LATE: Duration = Duration::from_millis(25);
 
 /// Tells those who wait that their time is up.
 #[derive(Default)]

@@ -48,6 +48,8 @@ struct Shared {
     wanted: Notify,
     /// The connection that must go.
     unfit: AtomicU64,
+    /// The connection that is being asked whether it still answers.
+    suspected: AtomicU64,
     replace: Notify,
     deadlines: Deadlines,
 }
@@ -67,6 +69,7 @@ impl Link {
             waiting: AtomicUsize::new(0),
             wanted: Notify::new(),
             unfit: AtomicU64::new(0),
+            suspected: AtomicU64::new(0),
             replace: Notify::new(),
             deadlines: Deadlines::default(),
         });
@@ -108,14 +111,18 @@ impl Link {
         let mut state = self.shared.state.subscribe();
         let _waiting = Waiting::new(&self.shared);
         loop {
+            // Marked as seen before `now` looks, or a change in between would wake nobody.
+            let refused = match &*state.borrow_and_update() {
+                (State::Down(Some(refused @ Error::Redis { .. })), ended) if *ended > attempts => {
+                    Some(refused.clone())
+                }
+                _ => None,
+            };
             if let Some(live) = self.now() {
                 return Ok(live);
             }
-            if let (State::Down(Some(refused @ Error::Redis { .. })), ended) =
-                &*state.borrow_and_update()
-                && *ended > attempts
-            {
-                return Err(refused.clone());
+            if let Some(refused) = refused {
+                return Err(refused);
             }
             if self.limit(deadline, state.changed()).await.is_none() {
                 return Err(self.outage());
@@ -147,11 +154,15 @@ impl Link {
 
     /// Replaces a connection that left a call unanswered, unless it answers a PING.
     pub fn suspect(&self, live: Live) {
+        if self.shared.suspected.swap(live.number, Ordering::Relaxed) == live.number {
+            return;
+        }
         let shared = Arc::downgrade(&self.shared);
         tokio::spawn(async move {
-            if !answers_ping(&live.pipe).await
-                && let Some(shared) = Weak::upgrade(&shared)
-            {
+            let answers = answers_ping(&live.pipe).await;
+            let Some(shared) = Weak::upgrade(&shared) else { return };
+            shared.suspected.store(0, Ordering::Relaxed);
+            if !answers {
                 shared.replace(live.number);
             }
         });

@@ -17,6 +17,9 @@ use super::wire::{Garbage, Reply, Scanner, parse};
 /// How much is read at once.
 const READ: usize = 64 * 1024;
 
+/// An empty buffer that has grown beyond this is not kept.
+const LARGE: usize = 1024 * 1024;
+
 /// Where commands go in, from any thread. Clones share the connection.
 #[derive(Clone)]
 pub(super) struct Pipe(Arc<Shared>);
@@ -54,7 +57,8 @@ impl Replies {
     /// The replies in their order. What cannot be read ends them.
     pub fn iter(&self) -> impl Iterator<Item = Reply<'_>> {
         let mut rest = &self.0[..];
-        std::iter::from_fn(move || if rest.is_empty() { None } else { parse(&mut rest).ok() })
+        let next = move || if rest.is_empty() { None } else { parse(&mut rest).ok() };
+        std::iter::from_fn(next).fuse()
     }
 }
 
@@ -147,6 +151,13 @@ impl Drop for Driver {
     }
 }
 
+/// Gives back what one large record has made of a buffer.
+fn let_go(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.capacity() > LARGE {
+        *buffer = BytesMut::new();
+    }
+}
+
 impl Driver {
     /// Ready when nothing can be written any more.
     fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -161,6 +172,7 @@ impl Driver {
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }
         }
+        let_go(&mut outgoing.unsent);
         match ready!(stream.poll_flush(cx)) {
             Ok(()) => Poll::Pending,
             Err(_) => Poll::Ready(()),
@@ -175,7 +187,7 @@ impl Driver {
             }
             let read: io::Result<usize> = ready!(self.shared.stream.poll_read(cx, &mut self.read));
             match read {
-                Ok(1..) if self.deliver().is_ok() => {}
+                Ok(1..) if self.deliver().is_ok() => let_go(&mut self.read),
                 Ok(_) | Err(_) => return Poll::Ready(()),
             }
         }

@@ -33,7 +33,14 @@ pub(super) fn refusal(error: &str) -> Error {
     let (code, detail) = script_error(detail).unwrap_or((code, detail));
     // The rest names the script's hash and line, which help nobody.
     let detail = detail.split(" script: ").next().unwrap_or_default();
+    let detail = without_arguments(detail);
     Error::Redis { code: code.to_owned(), detail: detail.trim_end_matches(',').to_owned() }
+}
+
+/// A server's words without the arguments of a command that it does not know, which it repeats: they
+/// may be a password, or a session's data.
+pub(super) fn without_arguments(words: &str) -> &str {
+    words.split(", with args beginning with").next().unwrap_or_default()
 }
 
 /// Redis 6.2 wraps what fails in a script:
@@ -146,5 +153,11 @@ mod tests {
                 Verdict::Reject(refused("ERR", &format!("{}{bug}", &six[5..]))),
             ),
         ]);
+    }
+
+    #[test]
+    fn what_the_server_repeats_of_a_command_is_left_out() {
+        let words = "ERR unknown command 'AUTH', with args beginning with: 'hunter2secret' ";
+        assert_eq!(refusal(words), refused("ERR", "unknown command 'AUTH'"));
     }
 }

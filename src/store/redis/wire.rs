@@ -29,6 +29,9 @@ pub(super) struct Garbage;
 /// more, but not more than a record of ours could use.
 const LONGEST: usize = 512 * 1024 * 1024 + 2;
 
+/// The longest line, which is looked through anew whenever more of it has come.
+const LONGEST_LINE: usize = 64 * 1024;
+
 /// How deep replies may lie in replies. Ours are flat.
 const DEEPEST: usize = 4;
 
@@ -106,7 +109,10 @@ fn parse_within<'a>(bytes: &mut &'a [u8], depth: usize) -> Result<Reply<'a>, Gar
 
 /// Takes the first line off; nothing if it is not there yet.
 fn line<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Garbage> {
-    let Some(end) = bytes.iter().position(|&byte| byte == b'\r') else { return Ok(None) };
+    let head = &bytes[..bytes.len().min(LONGEST_LINE)];
+    let Some(end) = head.iter().position(|&byte| byte == b'\r') else {
+        return if head.len() < LONGEST_LINE { Ok(None) } else { Err(Garbage) };
+    };
     let (line, rest) = bytes.split_at(end);
     match rest.get(1) {
         None => Ok(None),
@@ -181,7 +187,8 @@ mod tests {
 
     #[test]
     fn garbage_is_refused() {
-        let rows: [&[u8]; 9] = [
+        let endless = vec![b'+'; LONGEST_LINE];
+        let rows: [&[u8]; 10] = [
             b"OK\r\n",
             b"\r\n",
             b":x\r\n",
@@ -191,6 +198,7 @@ mod tests {
             b"$1\r\nab\r\n",
             b"%1\r\n+a\r\n+b\r\n",
             b"+a\rb\r\n",
+            &endless,
         ];
         for mut bytes in rows {
             let label = String::from_utf8_lossy(bytes).into_owned();
