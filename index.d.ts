@@ -131,7 +131,8 @@ export type CreateRequest<Data extends object = Record<string, any>> = {
 
 interface OptionalData<Data extends object> {
   /**
-   * Anything that JSON writes as an object. `get` gives back what JSON makes of it.
+   * Anything that JSON writes as an object, up to 256 MiB of JSON. `get` gives back what JSON makes
+   * of it.
    *
    * @default {}
    */

@@ -56,6 +56,7 @@ describe('a user with the rights that the README names', () => {
     await admin.script('FLUSH');
     assert.equal(await sessions.kill(call), true);
     await sessions.create(owner);
+    await sessions.create(owner);
     assert.equal(await sessions.killAll(owner), true);
     assert.equal(await database.dbsize(), 0);
     await sessions.close();

@@ -247,6 +247,22 @@ forEachTarget((_target, open) => {
       }
     });
 
+    test('data of more JSON than a record may hold is refused, and harms no other call', async () => {
+      const { app, token } = good;
+      const tooMuch = { text: 'x'.repeat(2 ** 28) };
+      const [created, updated, session] = await Promise.allSettled([
+        sessions.create({ app, ownerId: 'alice', data: tooMuch }),
+        sessions.update({ app, token, data: tooMuch }),
+        sessions.get({ app, token }),
+      ]);
+      for (const { reason } of [created, updated]) {
+        assert.ok(reason instanceof RangeError);
+        assert.equal(reason.code, 'ERR_OUT_OF_RANGE');
+        assert.match(reason.message, /`data` to be at most 268435456 bytes of JSON/);
+      }
+      assert.equal(session.status, 'fulfilled');
+    });
+
     test('calls made while the arguments of another are read get their own answers', async () => {
       const { app, token } = good;
       const session = await sessions.get({ app, token });

@@ -21,7 +21,7 @@ const LENGTH_AT_ONCE = 64 * 1024;
 
 /** With so few calls pending the thread of the event loop writes them itself, as waking another
  * thread takes longer. With more it gains nothing, and its time is dear. */
-const FEW = 32;
+const FEW = 64;
 
 /** Boundaries with pending calls; the engine itself holds a boundary only weakly. */
 const busy = new Set();

@@ -12,6 +12,11 @@ if expiry then
 else
   redis.call('SET', KEYS[1], record)
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now))
-keep_index(KEYS[2])
+-- Most owners have one session: nothing to look for beside it.
+if redis.call('ZCARD', KEYS[2]) == 1 then
+  expire_index(KEYS[2], expiry)
+else
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now))
+  keep_index(KEYS[2])
+end
 return 1
