@@ -18,7 +18,7 @@ export declare class Engine {
    * them, so that the answer comes sooner; else the I/O thread does. `false` if it is closed.
    */
   submit(batch: string, here: boolean): boolean
-  /** Takes the next batch of answers, after `onAnswers` was told that there are more. */
+  /** Takes the next batch of answers, a turn after `onAnswers` was told that there are more. */
   take(): string | null
   /** Keeps the process alive: calls are pending. */
   ref(): void

@@ -34,6 +34,7 @@ class Boundary {
   /** @type {(() => void)[]} */
   #drained = [];
 
+  #receivesMore = false;
   #batch = '';
   #batched = 0;
 
@@ -98,13 +99,17 @@ class Boundary {
    * @param {boolean} more whether another batch is ready
    */
   receive(text, more) {
-    if (more) setImmediate(() => this.#receiveMore());
+    if (more && !this.#receivesMore) {
+      this.#receivesMore = true;
+      setImmediate(() => this.#receiveMore());
+    }
     if (text !== '') this.#settle(JSON.parse(text));
   }
 
   /** A turn of the event loop later, so that other work is not held up by many answers. */
   #receiveMore() {
     const text = this.#engine.take();
+    this.#receivesMore = text !== null;
     if (text === null) return;
     setImmediate(() => this.#receiveMore());
     this.receive(text, false);

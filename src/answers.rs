@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
@@ -20,6 +21,10 @@ const ENOUGH: usize = 64 * 1024;
 
 /// … and so is one that has this many answers, so that none waits for many that came after it.
 const MANY: usize = 256;
+
+/// How much may be handed over before the event loop must turn: Node calls back again within the
+/// same turn as long as there is more, and that may be as fast as it is read.
+const A_TURN: usize = 256 * 1024;
 
 /// Answers, each column without its brackets.
 #[derive(Default)]
@@ -66,6 +71,8 @@ impl Columns {
 /// Where the I/O thread leaves answers, and the event loop takes them.
 pub struct Outbox {
     texts: Mutex<VecDeque<Columns>>,
+    /// Bytes handed over by [`Self::take`] since it was last found empty a turn later.
+    handed_over: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -73,17 +80,33 @@ impl Outbox {
     /// Makes an empty one. `wake` is called, from the I/O thread, when it ceases to be empty.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { texts: Mutex::default(), wake: Box::new(wake) }
+        Self { texts: Mutex::default(), handed_over: AtomicUsize::new(0), wake: Box::new(wake) }
     }
 
-    /// Takes the oldest text, and tells whether there are more.
+    /// Takes the oldest text, for who was woken, and tells whether there are more, which must be
+    /// taken by [`Self::take_later`]. Nothing but more, if much was taken already.
     #[must_use]
     pub fn take(&self) -> Option<(String, bool)> {
         let mut texts = self.lock();
+        if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !texts.is_empty() {
+            return Some((String::new(), true));
+        }
         let columns = texts.pop_front()?;
         let more = !texts.is_empty();
         drop(texts);
-        Some((columns.into_text(), more))
+        let text = columns.into_text();
+        self.handed_over.fetch_add(text.len(), Ordering::Relaxed);
+        Some((text, more))
+    }
+
+    /// Takes the oldest text, in a later turn of the event loop.
+    #[must_use]
+    pub fn take_later(&self) -> Option<String> {
+        let columns = self.lock().pop_front();
+        if columns.is_none() {
+            self.handed_over.store(0, Ordering::Relaxed);
+        }
+        columns.map(Columns::into_text)
     }
 
     /// Has JavaScript reject every call that waits: a batch could not be read.

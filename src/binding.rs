@@ -110,10 +110,10 @@ impl NodeEngine {
         true
     }
 
-    /// Takes the next batch of answers, after `onAnswers` was told that there are more.
+    /// Takes the next batch of answers, a turn after `onAnswers` was told that there are more.
     #[napi]
     pub fn take(&self) -> Option<String> {
-        self.outbox.take().map(|(text, _)| text)
+        self.outbox.take_later()
     }
 
     /// Keeps the process alive: calls are pending.

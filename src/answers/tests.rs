@@ -1,7 +1,6 @@
 mod outbox;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -21,7 +20,7 @@ fn outbox() -> (Arc<Outbox>, Arc<AtomicUsize>) {
 }
 
 fn texts(outbox: &Outbox) -> Vec<String> {
-    std::iter::from_fn(|| outbox.take().map(|(text, _)| text)).collect()
+    std::iter::from_fn(|| outbox.take_later()).collect()
 }
 
 /// All answers in the outbox, as JavaScript reads them.

@@ -140,7 +140,7 @@ impl Sessions {
     fn await_bell(&mut self, until: Instant) {
         let left = until.saturating_duration_since(Instant::now());
         self.bell.recv_timeout(left).expect("an answer in time");
-        while let Some((text, _)) = self.outbox.take() {
+        while let Some(text) = self.outbox.take_later() {
             for pair in pairs(&text) {
                 let slot = pair[0].as_i64().expect("a slot");
                 let (slot, answer) = if slot < 0 {
