@@ -54,7 +54,7 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
             assert!(more, "nothing but more");
             outbox.take_later().map(|text| (text, None))
         }
-        taken => taken.map(|(text, more)| (text, Some(more))),
+        answers => answers.map(|(text, more)| (text, Some(more))),
     };
     while let Some((text, more)) = take() {
         lengths.push(text.len());
