@@ -45,7 +45,7 @@ function freePort() {
 
 /** Creates a session and gets it, by the engine and by `client`. */
 async function useSessions(connectionString, options) {
-  const sessions = new SpotsSessions({ connectionString, commandTimeout: 1000, ...options });
+  const sessions = new SpotsSessions({ connectionString, ...options });
   try {
     const data = { text: 'x'.repeat(100_000) };
     const token = await sessions.create({ app: 'tls', ownerId: 'alice', data });
