@@ -4,7 +4,6 @@ const assert = require('node:assert/strict');
 const { execFile, execFileSync, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const { readFileSync, writeFileSync } = require('node:fs');
-const net = require('node:net');
 const { join } = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const nodeTls = require('node:tls');
@@ -12,7 +11,7 @@ const { promisify } = require('node:util');
 const { Redis } = require('ioredis');
 const { createClient } = require('../lib/client.js');
 const { readOptions } = require('../lib/options.js');
-const { startRedis, waitUntil } = require('./support/redis-server.js');
+const { freePort, startRedis, waitUntil } = require('./support/redis-server.js');
 
 const clients = new Set();
 after(() => {
@@ -234,13 +233,4 @@ function makeCertificates(folder) {
 function addressOf(url) {
   const { hostname, port } = new URL(url);
   return { host: hostname, port };
-}
-
-async function freePort() {
-  const listener = net.createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }

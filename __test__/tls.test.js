@@ -5,12 +5,11 @@
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
 const { readFileSync } = require('node:fs');
-const { createServer } = require('node:net');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { promisify } = require('node:util');
 const { SpotsSessions } = require('..');
-const { startRedis } = require('./support/redis-server.js');
+const { freePort, startRedis } = require('./support/redis-server.js');
 const { rejection } = require('./support/rejection.js');
 
 const file = (name) => join(__dirname, 'certificates', name);
@@ -32,15 +31,6 @@ async function startTls(certificate, config = {}) {
     },
   });
   return { server, url: `rediss://localhost:${port}`, port };
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const listener = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = listener.address();
-      listener.close(() => resolve(port));
-    });
-  });
 }
 
 /** Creates a session and gets it, by the engine and by `client`. */

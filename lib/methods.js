@@ -32,13 +32,7 @@ function create(boundary, request, defaultDuration) {
  * @returns {Promise<{ ownerId: string, data: object } | undefined>}
  */
 function get(boundary, request) {
-  let app, token;
-  try {
-    ({ app, token } = request);
-  } catch (cause) {
-    throw unreadable(request, cause);
-  }
-  const address = addressOf(app, token);
+  const address = readAddress(request);
   return address === undefined ? boundary.answer(undefined) : boundary.send('g', address);
 }
 
@@ -84,13 +78,7 @@ function update(boundary, request) {
  * @returns {Promise<boolean>}
  */
 function kill(boundary, request) {
-  let app, token;
-  try {
-    ({ app, token } = request);
-  } catch (cause) {
-    throw unreadable(request, cause);
-  }
-  const address = addressOf(app, token);
+  const address = readAddress(request);
   return address === undefined ? boundary.answer(false) : boundary.send('k', address);
 }
 
@@ -118,6 +106,21 @@ function killAll(boundary, request) {
 function placeOf(app, ownerId) {
   const name = spell(checkName('app', app));
   return `${name}\n${JSON.stringify(checkName('ownerId', ownerId))}`;
+}
+
+/**
+ * Reads the request of a method that takes no more than an address.
+ *
+ * @param {{ app: unknown, token: unknown }} request
+ */
+function readAddress(request) {
+  let app, token;
+  try {
+    ({ app, token } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  return addressOf(app, token);
 }
 
 /**

@@ -265,6 +265,7 @@ function findServer() {
   return found;
 }
 
+/** A port that nobody listens on, for now. */
 async function freePort() {
   const listener = net.createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -290,4 +291,4 @@ function answers(address) {
   });
 }
 
-module.exports = { startRedis, waitUntil };
+module.exports = { freePort, startRedis, waitUntil };
