@@ -68,7 +68,7 @@ impl Columns {
     }
 }
 
-/// Where the I/O thread leaves answers, and the event loop takes them.
+/// Where answers are left, and the event loop takes them.
 pub struct Outbox {
     texts: Mutex<VecDeque<Columns>>,
     /// Bytes handed over by [`Self::take`] since it was last found empty a turn later.
@@ -77,7 +77,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Makes an empty one. `wake` is called, from the I/O thread, when it ceases to be empty.
+    /// Makes an empty one. `wake` is called when it ceases to be empty, from the thread that answers:
+    /// the I/O thread, or the event loop's own where a call need not wait.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self { texts: Mutex::default(), handed_over: AtomicUsize::new(0), wake: Box::new(wake) }

@@ -1,6 +1,7 @@
 //! Keeps one connection to the server, and replaces it when it breaks or is found unfit.
 //!
-//! It connects at once, then only while calls wait: an idle instance has no timer.
+//! It connects at once, then only while calls wait. An idle instance has no timer, but for the one of
+//! the last calls' deadlines, which fires once more.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
