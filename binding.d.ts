@@ -11,19 +11,22 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** One instance's end of the session engine. */
 export declare class Engine {
-  /** Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers. */
-  constructor(settings: EngineSettings, onAnswers: (arg0: string, arg1: boolean) => void)
   /**
-   * Hands a batch of calls to the engine. `here`: this thread turns it into commands and writes
-   * them, so that the answer comes sooner; else the I/O thread does. `false` if it is closed.
+   * Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers that the
+   * I/O thread has read, `onRead` with one that was read by this thread; that one returns whether no
+   * call is pending any more.
+   */
+  constructor(settings: EngineSettings, onAnswers: (arg: Answers) => void, onRead: (arg: Answers) => boolean)
+  /**
+   * Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
+   * and reads the answers, so that they come sooner; else the I/O thread does, so that this one has
+   * time for other work. `false` if it is closed.
    */
   submit(batch: string, here: boolean): boolean
   /** Takes the next batch of answers, a turn after `onAnswers` was told that there are more. */
   take(): string | null
-  /** Keeps the process alive: calls are pending. */
-  ref(): void
   /** Lets the process end: no call is pending. */
-  unref(): void
+  release(): void
   /** Takes no more batches; the connection closes when what is under way has settled. */
   close(): void
 }

@@ -105,8 +105,8 @@ onRedis((open, server) => {
   test('instances that are collected without close release their connections', async () => {
     const { redis } = open();
     const code = `
-      const calls = Array.from({ length: 100 }, () =>
-        new SpotsSessions(given.url).create({ app: 'app', ownerId: 'alice' }));
+      let instances = Array.from({ length: 100 }, () => new SpotsSessions(given.url));
+      const calls = instances.map((sessions) => sessions.create({ app: 'app', ownerId: 'alice' }));
       let kept = new SpotsSessions(given.url);
       Promise.all(calls).then((tokens) => kept.get({ app: 'app', token: tokens[0] })).then(async () => {
         const { Redis } = require(require.resolve('ioredis', { paths: [root] }));
@@ -114,6 +114,7 @@ onRedis((open, server) => {
         const count = async () =>
           (await redis.client('LIST')).split('\\n').filter((line) => / db=1 /.test(line)).length;
         const most = await count();
+        instances = undefined;
         while ((await count()) > 1) {
           gc();
           await new Promise((resolve) => setTimeout(resolve, 10));

@@ -19,15 +19,14 @@ const CALLS_AT_ONCE = 32;
 /** … or this many characters, so that no text grows too long for a string. */
 const LENGTH_AT_ONCE = 64 * 1024;
 
-/** With so few calls pending the thread of the event loop writes them itself, as waking another
- * thread takes longer. With more it gains nothing, and its time is dear. */
-const FEW = 64;
-
-/** Boundaries with pending calls; the engine itself holds a boundary only weakly. */
-const busy = new Set();
+/** With so few calls pending the event loop's thread writes them and reads their answers itself, as
+ * waking another thread takes longer. With more it would be the one that has too much to do. */
+const FEW = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
 
 class Boundary {
   #engine;
+  /** This, while calls are pending: so long the engine keeps it. */
+  #self = { busy: undefined };
   #maxPending;
   #pending = 0;
   #closed = false;
@@ -49,8 +48,12 @@ class Boundary {
    */
   constructor(engineSettings, maxPending) {
     this.#maxPending = maxPending;
-    const self = new WeakRef(this);
-    this.#engine = new Engine(engineSettings, (text, more) => self.deref()?.receive(text, more));
+    const self = this.#self;
+    this.#engine = new Engine(
+      engineSettings,
+      (text, more) => self.busy?.receive(text, more),
+      (text, more) => self.busy === undefined || self.busy.settle(text, more),
+    );
   }
 
   /**
@@ -68,7 +71,7 @@ class Boundary {
     this.#resolvers[slot] = capturedResolve;
     this.#rejecters[slot] = capturedReject;
     const alone = this.#pending++ === 0;
-    if (alone) this.#hold();
+    if (alone) this.#self.busy = this;
 
     this.#batch += `${operation}${slot}\n${fields}\n`;
     this.#batched++;
@@ -93,17 +96,29 @@ class Boundary {
   }
 
   /**
+   * Settles the promises that a batch of answers names, and lets the process end after the last.
+   *
+   * @param {string} text
+   * @param {boolean} more
+   */
+  receive(text, more) {
+    if (this.settle(text, more)) this.#engine.release();
+  }
+
+  /**
    * Settles the promises that a batch of answers names.
    *
    * @param {string} text
    * @param {boolean} more whether another batch is ready
+   * @returns {boolean} whether no call is pending any more
    */
-  receive(text, more) {
+  settle(text, more) {
     if (more && !this.#receivesMore) {
       this.#receivesMore = true;
       setImmediate(() => this.#receiveMore());
     }
-    if (text !== '') this.#settle(JSON.parse(text));
+    if (text !== '') this.#settleAll(JSON.parse(text));
+    return this.#pending === 0;
   }
 
   /** A turn of the event loop later, so that other work is not held up by many answers. */
@@ -134,7 +149,7 @@ class Boundary {
   }
 
   /** @param {any[][]} columns as src/answers.rs describes them */
-  #settle([slots, owners, data, others]) {
+  #settleAll([slots, owners, data, others]) {
     for (let i = 0; i < slots.length; i++) {
       this.#resolve(slots[i], { ownerId: owners[i], data: data[i] });
     }
@@ -176,14 +191,8 @@ class Boundary {
     this.#release();
   }
 
-  #hold() {
-    busy.add(this);
-    this.#engine.ref();
-  }
-
   #release() {
-    busy.delete(this);
-    this.#engine.unref();
+    this.#self.busy = undefined;
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 }

@@ -70,10 +70,17 @@ impl Columns {
 
 /// Where answers are left, and the event loop takes them.
 pub struct Outbox {
-    texts: Mutex<VecDeque<Columns>>,
+    waiting: Mutex<Waiting>,
     /// Bytes handed over by [`Self::take`] since it was last found empty a turn later.
     handed_over: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    texts: VecDeque<Columns>,
+    /// Whether somebody is about to look, and need not be woken.
+    attended: bool,
 }
 
 impl Outbox {
@@ -81,29 +88,38 @@ impl Outbox {
     /// the I/O thread, or the event loop's own where a call need not wait.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { texts: Mutex::default(), handed_over: AtomicUsize::new(0), wake: Box::new(wake) }
+        Self { waiting: Mutex::default(), handed_over: AtomicUsize::new(0), wake: Box::new(wake) }
     }
 
     /// Takes the oldest text, for who was woken, and tells whether there are more, which must be
     /// taken by [`Self::take_later`]. Nothing but more, if much was taken already.
     #[must_use]
     pub fn take(&self) -> Option<(String, bool)> {
-        let mut texts = self.lock();
-        if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !texts.is_empty() {
+        let mut waiting = self.lock();
+        if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !waiting.texts.is_empty() {
             return Some((String::new(), true));
         }
-        let columns = texts.pop_front()?;
-        let more = !texts.is_empty();
-        drop(texts);
+        let columns = waiting.texts.pop_front()?;
+        let more = !waiting.texts.is_empty();
+        drop(waiting);
         let text = columns.into_text();
         self.handed_over.fetch_add(text.len(), Ordering::Relaxed);
         Some((text, more))
     }
 
+    /// Does what may bring answers, and takes them as [`Self::take`] does, without being woken. What
+    /// it does must not panic.
+    pub fn take_after(&self, work: impl FnOnce()) -> Option<(String, bool)> {
+        self.lock().attended = true;
+        work();
+        self.lock().attended = false;
+        self.take()
+    }
+
     /// Takes the oldest text, in a later turn of the event loop.
     #[must_use]
     pub fn take_later(&self) -> Option<String> {
-        let columns = self.lock().pop_front();
+        let columns = self.lock().texts.pop_front();
         if columns.is_none() {
             self.handed_over.store(0, Ordering::Relaxed);
         }
@@ -118,21 +134,21 @@ impl Outbox {
     /// Takes the answers out of `columns`.
     fn put(&self, columns: &mut Columns) {
         let columns = std::mem::take(columns);
-        let mut texts = self.lock();
-        let was_empty = texts.is_empty();
-        match texts.back_mut() {
+        let mut waiting = self.lock();
+        let wakes = waiting.texts.is_empty() && !waiting.attended;
+        match waiting.texts.back_mut() {
             Some(text) if !text.is_full() => text.append(&columns),
-            _ => texts.push_back(columns),
+            _ => waiting.texts.push_back(columns),
         }
-        drop(texts);
-        if was_empty {
+        drop(waiting);
+        if wakes {
             (self.wake)();
         }
     }
 
     /// A panic elsewhere leaves whole texts behind, so poison means nothing here.
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Columns>> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

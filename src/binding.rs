@@ -2,25 +2,27 @@
 //!
 //! `lib/boundary.js` is its only user.
 
-#![expect(unsafe_code, reason = "napi-rs has no safe way to ref and unref a threadsafe function")]
+#![expect(unsafe_code, reason = "Node-API and libuv are C, and napi-rs does not wrap all of them")]
+
+mod bell;
+mod reader;
+mod uv;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{FnArgs, Function};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Error, Result, Status, sys};
+use napi::bindgen_prelude::Function;
+use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
+use self::bell::{Answers, Bell};
+use self::reader::Reader;
 use crate::answers::Outbox;
 use crate::engine::{Engine, Target, Writer};
 use crate::store::Minting;
 use crate::store::redis::settings::{Address, Secret, Settings, Tls};
 use crate::store::redis::tls;
 use crate::token::Encoding;
-
-/// Calls `onAnswers` on the event loop, and does not hold the process unless told to.
-type Bell = ThreadsafeFunction<(), (), FnArgs<(String, bool)>, Status, false, true>;
 
 /// Where sessions are kept and how tokens are made; checked by `lib/options.js`.
 #[napi(object)]
@@ -79,15 +81,21 @@ pub struct NodeEngine {
     engine: Option<Engine>,
     outbox: Arc<Outbox>,
     bell: Arc<Bell>,
+    reader: Reader,
 }
 
 #[napi]
 impl NodeEngine {
-    /// Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers.
+    /// Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers that the
+    /// I/O thread has read, `onRead` with one that was read by this thread; that one returns whether no
+    /// call is pending any more.
     #[napi(constructor)]
+    #[allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over by value")]
     pub fn new(
+        env: Env,
         settings: EngineSettings,
-        on_answers: Function<'_, FnArgs<(String, bool)>, ()>,
+        on_answers: Function<'_, Answers, ()>,
+        on_read: Function<'_, Answers, bool>,
     ) -> Result<Self> {
         let minting = Minting {
             size: settings.token_size as usize,
@@ -95,17 +103,22 @@ impl NodeEngine {
                 .ok_or_else(|| bad("tokenEncoding"))?,
         };
         let target = target(settings)?;
-        let (outbox, bell) = connect_outbox(on_answers)?;
+        let (bell, outbox) = Bell::connect(&on_answers)?;
         let engine = Engine::start(target, minting, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
-        Ok(Self { engine: Some(engine), outbox, bell })
+        let reader = Reader::new(env, &on_read, Arc::clone(&outbox), Arc::clone(&bell))?;
+        Ok(Self { engine: Some(engine), outbox, bell, reader })
     }
 
-    /// Hands a batch of calls to the engine. `here`: this thread turns it into commands and writes
-    /// them, so that the answer comes sooner; else the I/O thread does. `false` if it is closed.
+    /// Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
+    /// and reads the answers, so that they come sooner; else the I/O thread does, so that this one has
+    /// time for other work. `false` if it is closed.
     #[napi]
-    pub fn submit(&self, batch: String, here: bool) -> bool {
+    pub fn submit(&mut self, env: Env, batch: String, here: bool) -> bool {
         let Some(engine) = &self.engine else { return false };
+        self.bell.hold(env);
+        self.reader.count_batch();
+        self.reader.follow(if here { engine.connection() } else { None });
         engine.submit(batch, if here { Writer::Here } else { Writer::IoThread });
         true
     }
@@ -116,51 +129,18 @@ impl NodeEngine {
         self.outbox.take_later()
     }
 
-    /// Keeps the process alive: calls are pending.
-    #[napi(js_name = "ref")]
-    pub fn hold(&self, env: Env) {
-        // SAFETY: on the event loop's thread, as Node asks, with a function that `bell` keeps.
-        unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.bell.raw()) };
-    }
-
     /// Lets the process end: no call is pending.
     #[napi]
-    pub fn unref(&self, env: Env) {
-        // SAFETY: as in `hold`.
-        unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.bell.raw()) };
+    pub fn release(&self, env: Env) {
+        self.bell.release(env);
     }
 
     /// Takes no more batches; the connection closes when what is under way has settled.
     #[napi]
     pub fn close(&mut self) {
+        self.reader.follow(None);
         self.engine = None;
     }
-}
-
-/// Makes the outbox, and the bell that it rings when there are answers.
-#[expect(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over by value")]
-fn connect_outbox(
-    on_answers: Function<'_, FnArgs<(String, bool)>, ()>,
-) -> Result<(Arc<Outbox>, Arc<Bell>)> {
-    let slot: Arc<std::sync::OnceLock<Arc<Bell>>> = Arc::default();
-    let ringer = Arc::clone(&slot);
-    let outbox = Arc::new(Outbox::new(move || {
-        if let Some(bell) = ringer.get() {
-            // Fails only while the environment is torn down, when nobody listens any more.
-            bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }));
-    // Weak, or the bell and the outbox would keep each other for ever.
-    let source = Arc::downgrade(&outbox);
-    let bell: Arc<Bell> = Arc::new(
-        on_answers.build_threadsafe_function::<()>().weak::<true>().build_callback(move |_| {
-            let batch = source.upgrade().and_then(|outbox| outbox.take());
-            Ok(FnArgs::from(batch.unwrap_or_default()))
-        })?,
-    );
-    // A fresh cell, so it takes the bell.
-    let _filled = slot.set(Arc::clone(&bell));
-    Ok((outbox, bell))
 }
 
 fn target(settings: EngineSettings) -> Result<Target> {

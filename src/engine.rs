@@ -16,10 +16,10 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::answers::{Answers, Outbox};
 use crate::call::decode;
-use crate::first_poll;
+use crate::here;
 use crate::store::memory::MemoryStore;
-use crate::store::redis::RedisStore;
 use crate::store::redis::settings::Settings;
+use crate::store::redis::{Pipe, RedisStore};
 use crate::store::{Minting, Store};
 
 /// Where an instance keeps its sessions.
@@ -68,16 +68,70 @@ impl Engine {
         Ok(Self { runtime, server, batches, unbegun: Arc::default() })
     }
 
+    /// The open connection to the server, if there is one.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        let pipe = self.server.store.connection()?;
+        Some(Connection { runtime: self.runtime, pipe })
+    }
+
     /// Takes a batch of calls, as [`crate::call`] describes it. Batches are carried out in the order
     /// in which they come, whoever writes them.
     pub fn submit(&self, batch: String, writer: Writer) {
         // The I/O thread must not be overtaken.
         if writer == Writer::Here && self.unbegun.load(Ordering::Acquire) == 0 {
-            first_poll::run(self.runtime, self.server.clone().run(batch));
+            here::run(self.runtime, self.server.clone().run(batch));
         } else {
             let sent = self.batches.send((batch, Unbegun::new(&self.unbegun)));
             debug_assert!(sent.is_ok(), "it is received as long as this lives");
         }
+    }
+}
+
+/// An open connection to a server, for a thread that would rather read it itself.
+pub struct Connection {
+    runtime: &'static Handle,
+    pipe: Pipe,
+}
+
+impl Connection {
+    /// The socket to watch; nothing where the I/O thread alone can read.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.pipe.descriptor()
+    }
+
+    /// The socket to watch; nothing, as they are no descriptors here.
+    #[cfg(not(unix))]
+    #[must_use]
+    pub fn descriptor(&self) -> Option<i32> {
+        None
+    }
+
+    /// Says whether another thread watches for replies, or the I/O thread does. Returns what it was.
+    #[expect(clippy::must_use_candidate, reason = "what it was does not matter to most")]
+    pub fn read_elsewhere(&self, elsewhere: bool) -> bool {
+        self.pipe.read_elsewhere(elsewhere)
+    }
+
+    /// Whether a reply is coming in that is too long for a thread with other work.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pipe.is_busy()
+    }
+
+    /// Reads what has come and settles the calls that it answers. `false` if the I/O thread must go
+    /// on: the connection has ended, or is busy.
+    #[must_use]
+    pub fn read(&self) -> bool {
+        here::wake(self.runtime, || self.pipe.read().is_ok()) && !self.is_busy()
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        self.pipe.is(&other.pipe)
     }
 }
 

@@ -9,7 +9,7 @@ mod binding;
 pub mod call;
 pub mod engine;
 pub mod error;
-mod first_poll;
+mod here;
 pub mod keys;
 pub mod record;
 pub mod store;

@@ -25,6 +25,14 @@ pub enum Store {
 }
 
 impl Store {
+    /// The open connection to the server, if there is one.
+    pub(crate) fn connection(&self) -> Option<redis::Pipe> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(store) => store.connection(),
+        }
+    }
+
     /// Carries out calls in their order and answers each.
     pub async fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
         match self {

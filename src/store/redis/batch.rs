@@ -1,5 +1,8 @@
 //! A batch on its way: one pipeline, and what of it must be sent again.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -78,9 +81,15 @@ impl<'s, 'c> Batch<'s, 'c> {
         for task in &self.open {
             task.command().write_packed_command(&mut commands);
         }
-        let replies = live.pipe.send(&commands, self.open.len());
+        let mut replies = pin!(live.pipe.send(&commands, self.open.len()));
         drop(turn);
-        match self.link.limit(self.deadline, replies).await {
+        let mut outcome = self.link.limit(self.deadline, replies.as_mut()).await;
+        if outcome.is_none() {
+            // They may have come, and the thread that should read them was too busy.
+            live.pipe.catch_up();
+            outcome = now(replies).await;
+        }
+        match outcome {
             Some(Ok(replies)) => self.settle(&live, &replies, answers),
             Some(Err(Broken)) => {
                 self.link.replace(&live);
@@ -147,4 +156,13 @@ impl<'s, 'c> Batch<'s, 'c> {
             answers.reject(task.place, &task.outage(outage, &self.link.unanswered()));
         }
     }
+}
+
+/// What a future has come to, without waiting for it.
+async fn now<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

@@ -11,11 +11,12 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use super::pipe::{Driver, Pipe, pipe};
+use super::driver::Driver;
+use super::pipe::{Pipe, pipe};
 use super::reply::{Verdict, judge, without_arguments};
 use super::script;
 use super::settings::{Address, Settings, Tls};
-use super::stream::Stream;
+use super::stream::{Socket, Stream};
 use super::wire::Reply;
 use crate::error::Error;
 
@@ -56,8 +57,8 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
     match &settings.address {
         #[cfg(unix)]
         Address::Unix(path) => {
-            let stream = tokio::net::UnixStream::connect(path).await;
-            log_in(Stream::Unix(stream.map_err(|e| because(settings, &e))?), settings).await
+            let stream = tokio::net::UnixStream::connect(path).await.and_then(Socket::unix);
+            log_in(Stream::Clear(stream.map_err(|e| because(settings, &e))?), settings).await
         }
         #[cfg(not(unix))]
         Address::Unix(_) => Err(unreachable(settings, "this system has no unix sockets")),
@@ -65,7 +66,10 @@ async fn connect(settings: &Settings) -> Result<Opened, Error> {
             let stream = connect_tcp(host, *port, *family, settings.connect_timeout).await;
             let stream = stream.map_err(|e| because(settings, &e))?;
             match &settings.tls {
-                None => log_in(Stream::Tcp(stream), settings).await,
+                None => {
+                    let socket = Socket::tcp(stream).map_err(|e| because(settings, &e))?;
+                    log_in(Stream::Clear(socket), settings).await
+                }
                 Some(tls) => {
                     let stream = encrypt(stream, tls).await.map_err(|e| because(settings, &e))?;
                     log_in(Stream::Tls(Box::new(Mutex::new(stream))), settings).await

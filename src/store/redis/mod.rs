@@ -4,7 +4,9 @@ mod batch;
 mod command;
 mod connection;
 mod deadline;
+mod driver;
 mod fold;
+mod incoming;
 mod link;
 mod pipe;
 mod queue;
@@ -18,6 +20,7 @@ mod wire;
 use self::batch::Batch;
 use self::command::Task;
 use self::link::Link;
+pub(crate) use self::pipe::Pipe;
 use self::queue::Queue;
 use self::settings::Settings;
 use super::Minting;
@@ -36,6 +39,11 @@ impl RedisStore {
     #[must_use]
     pub fn new(settings: Settings, minting: Minting) -> Self {
         Self { minting, link: Link::new(settings), queue: Queue::default() }
+    }
+
+    /// The open connection, if there is one.
+    pub(crate) fn connection(&self) -> Option<Pipe> {
+        self.link.now().map(|live| live.pipe)
     }
 
     /// Carries out calls in their order and answers each, within the command timeout.

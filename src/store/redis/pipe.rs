@@ -3,59 +3,68 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::Waker;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use redis::Cmd;
 use tokio::sync::oneshot;
 
-use super::stream::Stream;
-use super::wire::{Garbage, Reply, Scanner, parse};
-
-/// How much is read at once.
-const READ: usize = 64 * 1024;
-
-/// An empty buffer that has grown beyond this is not kept.
-const LARGE: usize = 1024 * 1024;
+use super::driver::Driver;
+use super::incoming::{Incoming, Waiters, Waiting};
+use super::stream::{Socket, Stream};
+use super::wire::{Garbage, Reply, parse};
 
 /// Where commands go in, from any thread. Clones share the connection.
 #[derive(Clone)]
-pub(super) struct Pipe(Arc<Shared>);
+pub(crate) struct Pipe(Arc<Shared>);
 
 /// The connection ended before all replies came: the commands may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(crate) struct Broken;
 
-/// What the pipe and its driver share. Where both locks are taken, `outgoing` is the first.
-struct Shared {
-    stream: Stream,
+/// What the pipe and its driver share. Who takes several locks takes them in the order of the fields.
+pub(super) struct Shared {
+    pub stream: Stream,
+    /// Whether another thread watches for replies, and the driver need not.
+    pub read_elsewhere: AtomicBool,
+    /// Whether a long reply is coming in.
+    is_busy: AtomicBool,
+    incoming: Mutex<Incoming>,
     outgoing: Mutex<Outgoing>,
-    waiting: Mutex<VecDeque<Waiting>>,
+    waiting: Waiters,
 }
 
+/// What goes out.
 #[derive(Default)]
-struct Outgoing {
+pub(super) struct Outgoing {
     /// What the system did not take at once.
-    unsent: BytesMut,
+    pub unsent: BytesMut,
     /// Wakes the driver, to write the rest.
-    driver: Option<Waker>,
-    ended: bool,
+    pub driver: Option<Waker>,
+    pub ended: bool,
 }
 
-/// Who waits for the next so many replies.
-struct Waiting {
-    replies: usize,
-    whom: oneshot::Sender<Bytes>,
+impl Outgoing {
+    fn wake_driver(&mut self) {
+        self.driver.take().inspect(Waker::wake_by_ref);
+    }
+}
+
+/// Whether there may be more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Nothing,
+    Something,
 }
 
 /// The replies to a pipeline, or to a single command.
-pub(super) struct Replies(Bytes);
+pub(crate) struct Replies(Bytes);
 
 impl Replies {
     /// The replies in their order. What cannot be read ends them.
-    pub fn iter(&self) -> impl Iterator<Item = Reply<'_>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Reply<'_>> {
         let mut rest = &self.0[..];
         let next = move || if rest.is_empty() { None } else { parse(&mut rest).ok() };
         std::iter::from_fn(next).fuse()
@@ -74,10 +83,62 @@ impl Pipe {
         async move { answer.await.map(Replies).map_err(|_| Broken) }
     }
 
+    /// Says whether another thread watches for replies, which it then takes by [`Self::read`].
+    /// Returns what it was. Not for TLS.
+    pub fn read_elsewhere(&self, elsewhere: bool) -> bool {
+        let was = self.0.read_elsewhere.swap(elsewhere, Ordering::AcqRel);
+        if was != elsewhere {
+            self.0.outgoing().wake_driver();
+        }
+        was
+    }
+
+    /// Whether a long reply is coming in.
+    pub fn is_busy(&self) -> bool {
+        self.0.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Reads what has come, on this thread; once, as there may be no end to it.
+    pub fn read(&self) -> Result<(), Broken> {
+        self.0.stream.socket().map_or(Ok(()), |socket| self.0.read(socket).map(drop))
+    }
+
+    /// Reads all that has come, and takes reading back from who does it elsewhere.
+    pub fn catch_up(&self) {
+        self.read_elsewhere(false);
+        if let Some(socket) = self.0.stream.socket() {
+            while let Ok(Read::Something) = self.0.read(socket) {}
+        }
+    }
+
+    /// What another thread may watch.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.0.stream.socket().map(Socket::descriptor)
+    }
+
+    /// Whether both are the same connection.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Sends one command.
     pub fn send_one(&self, command: &Cmd) -> impl Future<Output = Result<Replies, Broken>> + use<> {
         self.send(&command.get_packed_command(), 1)
     }
+}
+
+/// Makes a pipe of a stream.
+pub(super) fn pipe(stream: Stream) -> (Pipe, Driver) {
+    let shared = Arc::new(Shared {
+        stream,
+        read_elsewhere: AtomicBool::new(false),
+        is_busy: AtomicBool::new(false),
+        incoming: Mutex::default(),
+        outgoing: Mutex::default(),
+        waiting: Mutex::default(),
+    });
+    (Pipe(Arc::clone(&shared)), Driver::new(shared))
 }
 
 impl Shared {
@@ -91,134 +152,54 @@ impl Shared {
         self.waiting().push_back(waiting);
         // A task of the I/O thread leaves it to the driver, which writes the batches of several at
         // once: 5.2 × ioredis at 1000 in flight, against 4.2 ×. An error, too, is the driver's.
-        let written = if outgoing.unsent.is_empty() && tokio::task::try_id().is_none() {
-            self.stream.try_write(commands).unwrap_or(0)
-        } else {
-            0
+        let written = match self.stream.socket() {
+            Some(socket) if outgoing.unsent.is_empty() && tokio::task::try_id().is_none() => {
+                socket.write(commands).unwrap_or(0)
+            }
+            _ => 0,
         };
         if written < commands.len() {
             outgoing.unsent.extend_from_slice(&commands[written..]);
-            let driver = outgoing.driver.take();
-            drop(outgoing);
-            driver.inspect(Waker::wake_by_ref);
+            outgoing.wake_driver();
         }
     }
 
-    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
-        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Reads replies, and writes what could not be written at once. It must be polled for anything to
-/// happen, and ends when the connection does, with the server's last words if there were any.
-pub(super) struct Driver {
-    shared: Arc<Shared>,
-    /// Begins with the first reply that nobody was given.
-    read: BytesMut,
-    scanner: Scanner,
-    /// Whole replies at the beginning of `read`.
-    found: usize,
-}
-
-/// Makes a pipe of a stream.
-pub(super) fn pipe(stream: Stream) -> (Pipe, Driver) {
-    let (outgoing, waiting) = (Mutex::default(), Mutex::default());
-    let shared = Arc::new(Shared { stream, outgoing, waiting });
-    let (read, scanner) = (BytesMut::new(), Scanner::default());
-    (Pipe(Arc::clone(&shared)), Driver { shared, read, scanner, found: 0 })
-}
-
-impl Future for Driver {
-    type Output = Option<String>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<String>> {
-        let driver = self.get_mut();
-        // Both directions at each poll: if both sides only wrote, neither would get on.
-        let ended = driver.poll_write(cx).is_ready() | driver.poll_read(cx).is_ready();
-        if ended { Poll::Ready(driver.last_words()) } else { Poll::Pending }
-    }
-}
-
-impl Drop for Driver {
-    /// Tells those who wait that nothing comes any more.
-    fn drop(&mut self) {
-        self.shared.outgoing().ended = true;
-        self.shared.waiting().clear();
-    }
-}
-
-/// Gives back what one large record has made of a buffer.
-fn let_go(buffer: &mut BytesMut) {
-    if buffer.is_empty() && buffer.capacity() > LARGE {
-        *buffer = BytesMut::new();
-    }
-}
-
-impl Driver {
-    /// Ready when nothing can be written any more.
-    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut outgoing = self.shared.outgoing();
-        if outgoing.driver.as_ref().is_none_or(|driver| !driver.will_wake(cx.waker())) {
-            outgoing.driver = Some(cx.waker().clone());
+    /// Reads once, on this thread, and gives whole replies to those who wait for them.
+    fn read(&self, socket: &Socket) -> Result<Read, Broken> {
+        let mut incoming = self.incoming();
+        match incoming.read(socket) {
+            Ok(1..) if self.deliver(&mut incoming).is_ok() => return Ok(Read::Something),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Something),
+            _ => {}
         }
-        let stream = &self.shared.stream;
-        while !outgoing.unsent.is_empty() {
-            match ready!(stream.poll_write(cx, &outgoing.unsent)) {
-                Ok(written @ 1..) => outgoing.unsent.advance(written),
-                Ok(0) | Err(_) => return Poll::Ready(()),
-            }
-        }
-        let_go(&mut outgoing.unsent);
-        match ready!(stream.poll_flush(cx)) {
-            Ok(()) => Poll::Pending,
-            Err(_) => Poll::Ready(()),
-        }
-    }
-
-    /// Ready when nothing can be read any more.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.read.capacity() - self.read.len() < READ / 8 {
-                self.read.reserve(READ);
-            }
-            let read: io::Result<usize> = ready!(self.shared.stream.poll_read(cx, &mut self.read));
-            match read {
-                Ok(1..) if self.deliver().is_ok() => let_go(&mut self.read),
-                Ok(_) | Err(_) => return Poll::Ready(()),
-            }
-        }
+        drop(incoming);
+        let mut outgoing = self.outgoing();
+        outgoing.ended = true;
+        outgoing.wake_driver();
+        Err(Broken)
     }
 
     /// Gives whole replies to those who wait for them.
-    fn deliver(&mut self) -> Result<(), Garbage> {
-        while self.scanner.place() < self.read.len() && self.scanner.next(&self.read)? {
-            self.found += 1;
-            let mut waiting = self.shared.waiting();
-            // A reply that nobody asked for would be taken for the next one's.
-            let next = waiting.front().ok_or(Garbage)?;
-            if self.found == next.replies
-                && let Some(done) = waiting.pop_front()
-            {
-                drop(waiting);
-                let replies = self.read.split_to(self.scanner.place()).freeze();
-                self.scanner.restart();
-                self.found = 0;
-                // Who gave up waiting does not mind.
-                let _unheard = done.whom.send(replies);
-            }
-        }
+    pub fn deliver(&self, incoming: &mut Incoming) -> Result<(), Garbage> {
+        incoming.deliver(&self.waiting)?;
+        self.is_busy.store(incoming.is_long(), Ordering::Relaxed);
         Ok(())
     }
 
-    /// The error that a server may leave when it hangs up.
-    fn last_words(&self) -> Option<String> {
-        match parse(&mut &self.read[..]) {
-            Ok(Reply::Error(words)) => Some(words.to_owned()),
-            _ => None,
-        }
+    pub fn incoming(&self) -> MutexGuard<'_, Incoming> {
+        lock(&self.incoming)
     }
+
+    pub fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        lock(&self.outgoing)
+    }
+
+    pub fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        lock(&self.waiting)
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,11 @@
-//! Polls a future first on the thread that makes it; the runtime takes over when it has to wait.
+//! Runs futures on the threads that come by: each is polled first on the thread that makes it, and
+//! where it then waits, on the one that wakes it, if that offers itself; else on the runtime.
 //!
-//! A batch that can be written to its connection at once is written by the thread that submits it:
-//! the I/O thread wakes only for the replies. Handing it over costs a system call and a wake-up.
+//! A batch that can be written to its connection at once is written by the thread that submits it,
+//! and one whose replies that thread reads is settled by it. Handing either over costs a system call
+//! and a wake-up.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -13,11 +16,43 @@ use tokio::runtime::Handle;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs a future: here, as far as it goes without waiting, then on the runtime.
+thread_local! {
+    /// What was woken on this thread, while it offers itself.
+    static WOKEN: RefCell<Option<Vec<Task>>> = const { RefCell::new(None) };
+}
+
+/// Runs a future: here, as far as it goes without waiting, then elsewhere.
 pub fn run(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+    poll(runtime, Box::pin(future));
+}
+
+/// Does what may wake futures, and goes on with those here.
+pub fn wake<T>(runtime: &Handle, wake: impl FnOnce() -> T) -> T {
+    WOKEN.set(Some(Vec::new()));
+    let offer = Offer(runtime);
+    let done = wake();
+    while let Some(task) = WOKEN.with_borrow_mut(|woken| woken.as_mut()?.pop()) {
+        poll(runtime, task);
+    }
+    drop(offer);
+    done
+}
+
+/// A thread's offer to go on with what it wakes.
+struct Offer<'a>(&'a Handle);
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        // Something is left only after a panic.
+        for task in WOKEN.take().into_iter().flatten() {
+            self.0.spawn(task);
+        }
+    }
+}
+
+fn poll(runtime: &Handle, mut task: Task) {
     let parked = Arc::new(Parked { runtime: runtime.clone(), state: Mutex::default() });
     let waker = Waker::from(Arc::clone(&parked));
-    let mut task: Task = Box::pin(future);
     let _timers = runtime.enter();
     // A panic ends this future alone, as it would on the runtime.
     let polled =
@@ -27,7 +62,7 @@ pub fn run(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) 
     }
 }
 
-/// A future between its first poll and its first wake.
+/// A future between a poll and its next wake.
 struct Parked {
     runtime: Handle,
     state: Mutex<State>,
@@ -54,10 +89,16 @@ impl Parked {
 impl Wake for Parked {
     fn wake(self: Arc<Self>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = std::mem::replace(&mut *state, State::Woken);
-        if let State::Waiting(task) = state {
-            drop(self.runtime.spawn(task));
-        }
+        let State::Waiting(task) = std::mem::replace(&mut *state, State::Woken) else { return };
+        drop(state);
+        let task = WOKEN.with_borrow_mut(|woken| match woken {
+            Some(woken) => {
+                woken.push(task);
+                None
+            }
+            None => Some(task),
+        });
+        task.map(|task| self.runtime.spawn(task));
     }
 }
 

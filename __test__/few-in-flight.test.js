@@ -1,0 +1,132 @@
+'use strict';
+
+// With few calls in flight the event loop's own thread writes them and reads their answers. What
+// that could break: how exceptions travel, when the process may end, and who reads when that
+// thread is busy, is ending, or has an answer before it that is too long.
+
+const assert = require('node:assert/strict');
+const { existsSync } = require('node:fs');
+const { test } = require('node:test');
+const { runScript } = require('./support/scripts.js');
+const { onRedis } = require('./support/targets.js');
+
+/** One session and a token of it. */
+const ONE = `
+  const sessions = new SpotsSessions(given.url);
+  const app = 'app';
+  const request = { app, ownerId: 'alice', data: { text: 'x'.repeat(given.length ?? 10) } };
+  const created = sessions.create(request);
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));`;
+
+onRedis((open, server) => {
+  const run = (code, given = {}) =>
+    runScript(ONE + code, { given: { url: server().url, ...given } });
+  const assertPrints = (result, stdout) =>
+    assert.deepEqual(result, { code: 0, signal: null, stdout, stderr: '' });
+
+  test('an exception in what waited for an answer is uncaught, and the process goes on and ends', async () => {
+    const code = `
+      process.on('uncaughtException', ({ message }) => console.log(message));
+      process.on('unhandledRejection', ({ message }) => console.log(message));
+      created.then(async (token) => {
+        const get = () => sessions.get({ app, token });
+        await get();
+        get().then(() => process.nextTick(() => { throw new Error('in a tick'); }));
+        await pause(20);
+        get().then(() => { throw new Error('in a continuation'); });
+        await pause(20);
+        console.log((await get()).ownerId);
+        get().then(() => process.nextTick(() => { throw new Error('at the end'); }));
+      });`;
+    assertPrints(await run(code), 'in a tick\nin a continuation\nalice\nat the end\n');
+  });
+
+  test('a call made in the continuation of another holds the process', async () => {
+    const code = `
+      created.then(async (token) => {
+        for (let n = 0; n < 100; n++) await sessions.get({ app, token });
+        await sessions.kill({ app, token });
+        console.log('ended');
+      });`;
+    assertPrints(await run(code), 'ended\n');
+  });
+
+  test('workers that end in the continuation of an answer, or on their way to it, abort nothing', async () => {
+    const code = `
+      const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
+      const ends = {
+        exit: () => process.exit(),
+        terminate: () => parentPort.postMessage('end me'),
+        pending: (get) => { get(); process.exit(); },
+        idle: () => {},
+      };
+      if (!isMainThread) {
+        created.then(async (token) => {
+          const get = () => sessions.get({ app, token });
+          for (let n = 0; n < 20; n++) await get();
+          ends[workerData](get);
+        });
+      } else (async () => {
+        for (let n = 0; n < 60; n++) {
+          const end = Object.keys(ends)[n % 4];
+          const worker = new Worker(__filename, { workerData: end });
+          worker.on('message', () => worker.terminate());
+          await new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
+        }
+        console.log('done');
+      })();`;
+    assertPrints(await run(code), 'done\n');
+  });
+
+  test('an answer that came in time counts, however long the event loop was held up', async () => {
+    const code = `
+      const token = created.then(async (token) => {
+        const hasty = new SpotsSessions({ connectionString: given.url, commandTimeout: 200 });
+        const get = () => hasty.get({ app, token });
+        await get();
+        for (let round = 0; round < 3; round++) {
+          const session = get();
+          await new Promise(setImmediate); // it is sent
+          const until = Date.now() + 500;
+          while (Date.now() < until);
+          console.log((await session).ownerId);
+        }
+      });`;
+    assertPrints(await run(code), 'alice\n'.repeat(3));
+  });
+
+  test('long answers among short ones come whole, and the next ones after them', async () => {
+    const { sessions } = open();
+    const create = (length) =>
+      sessions.create({ app: 'app', ownerId: 'alice', data: { text: 'ä'.repeat(length) } });
+    const lengths = [1, 2 ** 20, 10, 40_000, 2 ** 21, 3];
+    const tokens = await Promise.all(lengths.map(create));
+    const read = async (n) => {
+      const { data } = await sessions.get({ app: 'app', token: tokens[n % lengths.length] });
+      assert.equal(data.text.length, lengths[n % lengths.length]);
+    };
+    for (let n = 0; n < 24; n++) await read(n);
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(Array.from({ length: 30 }, (_, n) => read(n + round)));
+    }
+  });
+
+  const name = 'calls one after another do not wake the I/O thread';
+  const reason = existsSync('/proc/self/task') ? false : 'there is no /proc to see it by';
+  test(reason ? `${name} (skipped: ${reason})` : name, { skip: reason }, async () => {
+    const code = `
+      const fs = require('node:fs');
+      const thread = () => fs.readdirSync('/proc/self/task').find((id) =>
+        fs.readFileSync(\`/proc/self/task/\${id}/comm\`, 'utf8').trim() === 'spots-sessions');
+      const wakes = () => Number(/^voluntary_ctxt_switches:\\s*(\\d+)/m.exec(
+        fs.readFileSync(\`/proc/self/task/\${thread()}/status\`, 'utf8'))[1]);
+      created.then(async (token) => {
+        await sessions.get({ app, token });
+        await pause(20);
+        const before = wakes();
+        for (let n = 0; n < 500; n++) await sessions.get({ app, token });
+        console.log(wakes() - before < 50);
+      });`;
+    assertPrints(await run(code), 'true\n');
+  });
+});

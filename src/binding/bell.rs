@@ -1,0 +1,71 @@
+//! Calls JavaScript's `onAnswers` from any thread, and holds the process while calls are pending.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use napi::bindgen_prelude::{FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Result, Status, sys};
+
+use crate::answers::Outbox;
+
+/// `(text, more)`.
+pub(super) type Answers = FnArgs<(String, bool)>;
+
+/// Does not hold the process unless told to.
+type FromAnyThread = ThreadsafeFunction<(), (), Answers, Status, false, true>;
+
+/// An instance's way to JavaScript.
+#[derive(Default)]
+pub(super) struct Bell {
+    function: OnceLock<FromAnyThread>,
+    /// Whether it holds the process. Only the event loop's thread looks.
+    holds: AtomicBool,
+}
+
+impl Bell {
+    /// Makes one that takes its answers from an outbox.
+    pub fn connect(on_answers: &Function<'_, Answers, ()>) -> Result<(Arc<Self>, Arc<Outbox>)> {
+        let bell = Arc::new(Self::default());
+        let rings = Arc::clone(&bell);
+        let outbox = Arc::new(Outbox::new(move || rings.ring()));
+        // Weak, or the bell and the outbox would keep each other for ever.
+        let source = Arc::downgrade(&outbox);
+        let take = move |_| {
+            let batch = source.upgrade().and_then(|outbox| outbox.take());
+            Ok(FnArgs::from(batch.unwrap_or_default()))
+        };
+        let function = on_answers.build_threadsafe_function::<()>().weak::<true>();
+        // A fresh cell, so it takes the function.
+        let _filled = bell.function.set(function.build_callback(take)?);
+        Ok((bell, outbox))
+    }
+
+    /// Has answers taken, in a turn of the event loop.
+    fn ring(&self) {
+        if let Some(function) = self.function.get() {
+            // Fails only while the environment is torn down, when nobody listens any more.
+            function.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Keeps the process alive: calls are pending.
+    pub fn hold(&self, env: Env) {
+        if let Some(function) = self.function.get()
+            && !self.holds.swap(true, Ordering::Relaxed)
+        {
+            // SAFETY: on the event loop's thread, as Node asks, with a function that lives.
+            unsafe { sys::napi_ref_threadsafe_function(env.raw(), function.raw()) };
+        }
+    }
+
+    /// Lets the process end: no call is pending.
+    pub fn release(&self, env: Env) {
+        if let Some(function) = self.function.get()
+            && self.holds.swap(false, Ordering::Relaxed)
+        {
+            // SAFETY: as in `hold`.
+            unsafe { sys::napi_unref_threadsafe_function(env.raw(), function.raw()) };
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What has come from the server and waits to be given out.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Mutex;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::oneshot;
+
+use super::pipe::lock;
+use super::stream::Socket;
+use super::wire::{Garbage, Reply, Scanner, parse};
+
+/// How much is read at once.
+const READ: usize = 64 * 1024;
+
+/// A reply of which so much has come, and not all, is one for the I/O thread.
+const LONG: usize = 32 * 1024;
+
+/// An empty buffer that has grown beyond this is not kept.
+const LARGE: usize = 1024 * 1024;
+
+/// What has come.
+#[derive(Default)]
+pub(super) struct Incoming {
+    /// Begins with the first reply that nobody was given.
+    buffer: BytesMut,
+    scanner: Scanner,
+    /// Whole replies at the beginning of the buffer.
+    found: usize,
+    /// Where a thread reads to that is not the runtime's.
+    space: Vec<u8>,
+}
+
+/// Who waits for the next so many replies.
+pub(super) struct Waiting {
+    pub replies: usize,
+    pub whom: oneshot::Sender<Bytes>,
+}
+
+/// Those who wait, in the order of their commands.
+pub(super) type Waiters = Mutex<VecDeque<Waiting>>;
+
+impl Incoming {
+    /// Where the runtime reads to.
+    pub fn room(&mut self) -> &mut BytesMut {
+        if self.buffer.capacity() - self.buffer.len() < READ / 8 {
+            self.buffer.reserve(READ);
+        }
+        &mut self.buffer
+    }
+
+    /// Reads once; 0 at the end.
+    pub fn read(&mut self, socket: &Socket) -> io::Result<usize> {
+        self.space.resize(READ, 0);
+        let read = socket.read(&mut self.space)?;
+        self.buffer.extend_from_slice(&self.space[..read]);
+        Ok(read)
+    }
+
+    /// Whether a long reply has not come whole.
+    pub fn is_long(&self) -> bool {
+        self.buffer.len() >= LONG
+    }
+
+    /// Gives whole replies to those who wait for them.
+    pub fn deliver(&mut self, waiters: &Waiters) -> Result<(), Garbage> {
+        while self.scanner.place() < self.buffer.len() && self.scanner.next(&self.buffer)? {
+            self.found += 1;
+            let mut waiting = lock(waiters);
+            // A reply that nobody asked for would be taken for the next one's.
+            let next = waiting.front().ok_or(Garbage)?;
+            if self.found == next.replies
+                && let Some(done) = waiting.pop_front()
+            {
+                drop(waiting);
+                let replies = self.buffer.split_to(self.scanner.place()).freeze();
+                self.scanner.restart();
+                self.found = 0;
+                // Who gave up waiting does not mind.
+                let _unheard = done.whom.send(replies);
+            }
+        }
+        let_go(&mut self.buffer);
+        Ok(())
+    }
+
+    /// The error that a server may leave when it hangs up.
+    pub fn last_words(&self) -> Option<String> {
+        match parse(&mut &self.buffer[..]) {
+            Ok(Reply::Error(words)) => Some(words.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Gives back what one large record has made of a buffer.
+pub(super) fn let_go(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.capacity() > LARGE {
+        *buffer = BytesMut::new();
+    }
+}
