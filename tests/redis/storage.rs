@@ -95,6 +95,15 @@ fn an_index_that_is_none_is_reported_and_then_removed() {
 
 #[test]
 fn kill_all_removes_thousands_and_leaves_anothers_alone() {
+    kill_all_leaves_anothers_alone(&["1", "middle", "9000000000000", "+inf"]);
+}
+
+#[test]
+fn kill_all_leaves_anothers_alone_that_come_in_a_later_step() {
+    kill_all_leaves_anothers_alone(&["middle", "+inf"]);
+}
+
+fn kill_all_leaves_anothers_alone(scores: &[&str]) {
     let server = Server::start();
     let mut sessions = server.sessions();
     let mut admin = server.admin();
@@ -106,10 +115,10 @@ fn kill_all_removes_thousands_and_leaves_anothers_alone() {
     let middle: Vec<String> = run_on(&mut admin, &["ZRANGE", &index, "1500", "1500"]);
     let middle: String = run_on(&mut admin, &["ZSCORE", &index, &middle[0]]);
     let far = "9000000000000";
-    let scores = ["1", &middle, far, "+inf"];
     let mut left = BTreeSet::from(["@a".to_owned()]);
     run_on::<()>(&mut admin, &["ZADD", &index, far, "@a"]);
     for (i, score) in scores.iter().enumerate() {
+        let score = if *score == "middle" { &middle } else { *score };
         let id = format!("a-session-of-bob-{i:05}");
         let record = "\"bob\"\n{\"createdAt\":1}\n{\"i\":1}";
         run_on::<()>(&mut admin, &["SET", &format!("{prefix}{id}"), record]);

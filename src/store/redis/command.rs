@@ -12,9 +12,6 @@ use crate::keys;
 use crate::record::Record;
 use crate::token::{self, Route, SessionId};
 
-/// How many sessions one step of `kill_all` removes; `kill_all.lua` has the same number.
-const KILLED_AT_ONCE: usize = 1000;
-
 /// A record is looked at for patches to fold when its length passes a power of two from here on.
 /// So it stays under four times its data or this, and folding costs no update more than a constant.
 pub(super) const LONG: u64 = 4096;
@@ -35,9 +32,8 @@ pub(super) struct Task<'c> {
     pub in_doubt: bool,
     /// Why it must be sent again.
     pub refused: Option<Error>,
-    /// `kill_all`: whether a session was removed, and the ids that are left.
+    /// `kill_all`: whether a session was removed.
     killed: bool,
-    rest: Vec<Vec<u8>>,
 }
 
 /// What a reply leaves to be done.
@@ -88,7 +84,6 @@ impl<'c> Task<'c> {
             in_doubt: false,
             refused: None,
             killed: false,
-            rest: Vec::new(),
         }))
     }
 
@@ -126,9 +121,6 @@ impl<'c> Task<'c> {
             Operation::KillAll { owner, .. } => {
                 let mut kill_all = self.script(Name::KillAll, &[&index()]);
                 kill_all.arg(keys::session_prefix(self.route, self.app)).arg(owner.json());
-                for id in self.rest.iter().take(KILLED_AT_ONCE) {
-                    kill_all.arg(id);
-                }
                 kill_all
             }
         }
@@ -166,17 +158,12 @@ impl<'c> Task<'c> {
     }
 
     fn answer_kill_all(&mut self, reply: &[Reply<'_>], answers: &mut Answers) -> Outcome {
-        let Some((Reply::Int(killed), left)) = reply.split_first() else {
+        let [Reply::Int(killed), Reply::Int(more)] = reply else {
             answers.reject(self.place, &unexpected());
             return Outcome::Done;
         };
         self.killed |= *killed > 0;
-        if self.rest.is_empty() {
-            self.rest = left.iter().filter_map(bytes).collect();
-        } else {
-            self.rest.drain(..self.rest.len().min(KILLED_AT_ONCE));
-        }
-        if self.rest.is_empty() {
+        if *more == 0 {
             answers.flag(self.place, self.killed || self.in_doubt);
             Outcome::Done
         } else {
@@ -217,13 +204,6 @@ fn ttl_ms(ttl: Ttl) -> u64 {
 fn passes_power_of_two(length: u64, added: u64) -> bool {
     let before = length.saturating_sub(added);
     length >= LONG && length.leading_zeros() < before.leading_zeros()
-}
-
-fn bytes(reply: &Reply<'_>) -> Option<Vec<u8>> {
-    match reply {
-        Reply::Bytes(bytes) => Some(bytes.to_vec()),
-        _ => None,
-    }
 }
 
 fn unexpected() -> Error {

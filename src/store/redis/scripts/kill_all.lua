@@ -1,8 +1,8 @@
--- Removes an owner's sessions, 1000 at a time.
+-- Removes an owner's sessions, up to 250 at a time, for others wait meanwhile.
 -- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
--- ARGV: 1 what session keys begin with, 2 owner as JSON, 3… ids left over from the call before.
--- Returns how many sessions were removed, then the ids that are left over.
-local limit = 1000
+-- ARGV: 1 what session keys begin with, 2 owner as JSON.
+-- Returns how many sessions were removed, and 1 if there may be more, else 0.
+local limit = 250
 
 -- Two owners may share a route, so an index: another's record is left alone, all else goes. It
 -- begins with its owner, a JSON string (here without its escapes), and a line that is an object.
@@ -15,27 +15,38 @@ local function is_anothers(record, owner)
   return string.find(plain, '^"[^"%z\1-\31\192\193\245-\255]*"$') ~= nil
 end
 
-local ids = {}
-if #ARGV > 2 then
-  for i = 3, #ARGV do ids[#ids + 1] = ARGV[i] end
-else
-  local kind = redis.call('TYPE', KEYS[1]).ok
-  if kind ~= 'zset' and kind ~= 'none' then
-    redis.call('DEL', KEYS[1])
-    return redis.error_reply('WRONGTYPE the index was a ' .. kind .. ' and is removed')
+-- Removes what is the owner's among those in a range of ranks. Returns how many there were, and how
+-- many of them stay.
+local function remove(first, last)
+  local ids = redis.call('ZRANGE', KEYS[1], first, last)
+  local records, removed = {}, {}
+  for _, id in ipairs(ids) do
+    local record = ARGV[1] .. id
+    if string.sub(id, 1, 1) ~= '@' and not is_anothers(record, ARGV[2]) then
+      records[#records + 1] = record
+      removed[#removed + 1] = id
+    end
   end
-  ids = redis.call('ZRANGE', KEYS[1], 0, -1)
+  if #ids == 0 or #removed == 0 then return 0, #ids, #ids end
+  local killed = redis.call('DEL', unpack(records))
+  redis.call('ZREM', KEYS[1], unpack(removed))
+  return killed, #ids, #ids - #removed
 end
 
-local reply = { 0 }
-for i, id in ipairs(ids) do
-  local record = ARGV[1] .. id
-  if i > limit then
-    reply[#reply + 1] = id
-  elseif string.sub(id, 1, 1) ~= '@' and not is_anothers(record, ARGV[2]) then
-    reply[1] = reply[1] + redis.call('DEL', record)
-    redis.call('ZREM', KEYS[1], id)
-  end
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'zset' and kind ~= 'none' then
+  redis.call('DEL', KEYS[1])
+  return redis.error_reply('WRONGTYPE the index was a ' .. kind .. ' and is removed')
 end
+
+local total, stay = 0, 0
+local seen
+repeat
+  local killed, others
+  killed, seen, others = remove(stay, stay + limit - 1)
+  total = total + killed
+  stay = stay + others
+-- Where another's stay it must all be done now: by the next time, ranks may have moved.
+until stay == 0 or seen < limit
 keep_index(KEYS[1])
-return reply
+return { total, (stay == 0 and seen == limit) and 1 or 0 }
