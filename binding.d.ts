@@ -16,13 +16,13 @@ export declare class Engine {
    * I/O thread has read, `onRead` with one that was read by this thread; that one returns whether no
    * call is pending any more.
    */
-  constructor(settings: EngineSettings, onAnswers: (arg: Answers) => void, onRead: (arg: Answers) => boolean)
+  constructor(settings: EngineSettings, onAnswers: (text: string, more: boolean) => void, onRead: (text: string, more: boolean) => boolean)
   /**
    * Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
    * and reads the answers, so that they come sooner; else the I/O thread does, so that this one has
-   * time for other work. `false` if it is closed.
+   * time for other work. `line`: the last line of the batch, if it is long. `false` if it is closed.
    */
-  submit(batch: string, here: boolean): boolean
+  submit(batch: string, here: boolean, line?: string | undefined | null): boolean
   /** Takes the next batch of answers, a turn after `onAnswers` was told that there are more. */
   take(): string | null
   /** Lets the process end: no call is pending. */

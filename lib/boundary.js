@@ -61,9 +61,10 @@ class Boundary {
    *
    * @param {string} operation its letter
    * @param {string} fields one a line
+   * @param {string} [data] a last field, which may be long
    * @returns {Promise<any>}
    */
-  send(operation, fields) {
+  send(operation, fields, data) {
     if (this.#closed) return Promise.reject(closedError());
     if (this.#pending >= this.#maxPending) return Promise.reject(overloadedError(this.#maxPending));
     const slot = this.#freeSlots.pop() ?? this.#resolvers.length;
@@ -75,6 +76,11 @@ class Boundary {
 
     this.#batch += `${operation}${slot}\n${fields}\n`;
     this.#batched++;
+    if (data !== undefined) {
+      // A long one crosses as it is: one string of all would be put together first.
+      if (data.length < LENGTH_AT_ONCE) this.#batch += `${data}\n`;
+      else this.flush(data);
+    }
     if (this.#batched >= CALLS_AT_ONCE || this.#batch.length >= LENGTH_AT_ONCE) this.flush();
     else if (this.#batched === 1) (alone ? nextTick : setImmediate)(flush, this);
     return promise;
@@ -138,14 +144,18 @@ class Boundary {
     this.#engine.close();
   }
 
-  /** Sends the batch, if there is one. */
-  flush() {
+  /**
+   * Sends the batch, if there is one.
+   *
+   * @param {string} [line] its last line, if that is long
+   */
+  flush(line) {
     if (this.#batched === 0) return;
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
-    const here = this.#pending <= FEW && batch.length < LENGTH_AT_ONCE;
-    if (!this.#engine.submit(batch, here)) this.#rejectAll();
+    const here = this.#pending <= FEW && batch.length < LENGTH_AT_ONCE && line === undefined;
+    if (!this.#engine.submit(batch, here, line)) this.#rejectAll();
   }
 
   /** @param {any[][]} columns as src/answers.rs describes them */

@@ -23,7 +23,7 @@ function create(boundary, request, defaultDuration) {
   }
   const place = placeOf(app, ownerId);
   const ms = checkDuration(duration);
-  return boundary.send('c', `${place}\n${checkData(data)}\n${ms}`);
+  return boundary.send('c', `${place}\n${ms}`, checkData(data));
 }
 
 /**
@@ -67,9 +67,7 @@ function update(boundary, request) {
   }
   const address = addressOf(app, token);
   const patch = checkData(data);
-  return address === undefined
-    ? boundary.answer(false)
-    : boundary.send('u', `${address}\n${patch}`);
+  return address === undefined ? boundary.answer(false) : boundary.send('u', address, patch);
 }
 
 /**

@@ -6,17 +6,20 @@
 
 mod bell;
 mod reader;
+mod symbols;
+mod text;
 mod uv;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::Function;
-use napi::{Env, Error, Result, Status};
+use napi::{Env, Error, JsString, Result, Status};
 use napi_derive::napi;
 
 use self::bell::{Answers, Bell};
 use self::reader::Reader;
+use self::text::{Text, append_line};
 use crate::answers::Outbox;
 use crate::engine::{Engine, Target, Writer};
 use crate::store::Minting;
@@ -94,8 +97,16 @@ impl NodeEngine {
     pub fn new(
         env: Env,
         settings: EngineSettings,
-        on_answers: Function<'_, Answers, ()>,
-        on_read: Function<'_, Answers, bool>,
+        #[napi(ts_arg_type = "(text: string, more: boolean) => void")] on_answers: Function<
+            '_,
+            Answers,
+            (),
+        >,
+        #[napi(ts_arg_type = "(text: string, more: boolean) => boolean")] on_read: Function<
+            '_,
+            Answers,
+            bool,
+        >,
     ) -> Result<Self> {
         let minting = Minting {
             size: settings.token_size as usize,
@@ -112,21 +123,31 @@ impl NodeEngine {
 
     /// Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
     /// and reads the answers, so that they come sooner; else the I/O thread does, so that this one has
-    /// time for other work. `false` if it is closed.
+    /// time for other work. `line`: the last line of the batch, if it is long. `false` if it is closed.
     #[napi]
-    pub fn submit(&mut self, env: Env, batch: String, here: bool) -> bool {
-        let Some(engine) = &self.engine else { return false };
+    pub fn submit(
+        &mut self,
+        env: Env,
+        batch: String,
+        here: bool,
+        line: Option<JsString<'_>>,
+    ) -> Result<bool> {
+        let Some(engine) = &self.engine else { return Ok(false) };
+        let batch = match line {
+            Some(line) => append_line(batch, &line)?,
+            None => batch,
+        };
         self.bell.hold(env);
         self.reader.count_batch();
         self.reader.follow(if here { engine.connection() } else { None });
         engine.submit(batch, if here { Writer::Here } else { Writer::IoThread });
-        true
+        Ok(true)
     }
 
     /// Takes the next batch of answers, a turn after `onAnswers` was told that there are more.
-    #[napi]
-    pub fn take(&self) -> Option<String> {
-        self.outbox.take_later()
+    #[napi(ts_return_type = "string | null")]
+    pub fn take(&self) -> Option<Text> {
+        self.outbox.take_later().map(Text)
     }
 
     /// Lets the process end: no call is pending.

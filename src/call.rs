@@ -31,7 +31,7 @@ pub type Ttl = Option<NonZeroU64>;
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields are the arguments of the public methods")]
 pub enum Operation<'a> {
-    Create { app: App<'a>, owner: Owner<'a>, data: Json<'a>, ttl: Ttl },
+    Create { app: App<'a>, owner: Owner<'a>, ttl: Ttl, data: Json<'a> },
     Get { app: App<'a>, token: Token<'a> },
     Refresh { app: App<'a>, token: Token<'a>, ttl: Ttl },
     Update { app: App<'a>, token: Token<'a>, data: Json<'a> },
@@ -106,7 +106,7 @@ fn decode_call<'a>(head: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> 
     let app = field(lines)?;
     let operation = match letter {
         "c" => {
-            Operation::Create { app, owner: owner(lines)?, data: json(lines)?, ttl: ttl(lines)? }
+            Operation::Create { app, owner: owner(lines)?, ttl: ttl(lines)?, data: json(lines)? }
         }
         "g" => Operation::Get { app, token: token(lines)? },
         "r" => Operation::Refresh { app, token: token(lines)?, ttl: ttl(lines)? },

@@ -7,10 +7,11 @@ use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, sys};
 
+use super::text::Text;
 use crate::answers::Outbox;
 
 /// `(text, more)`.
-pub(super) type Answers = FnArgs<(String, bool)>;
+pub(super) type Answers = FnArgs<(Text, bool)>;
 
 /// Does not hold the process unless told to.
 type FromAnyThread = ThreadsafeFunction<(), (), Answers, Status, false, true>;
@@ -33,7 +34,8 @@ impl Bell {
         let source = Arc::downgrade(&outbox);
         let take = move |_| {
             let batch = source.upgrade().and_then(|outbox| outbox.take());
-            Ok(FnArgs::from(batch.unwrap_or_default()))
+            let (text, more) = batch.unwrap_or_default();
+            Ok(FnArgs::from((Text(text), more)))
         };
         let function = on_answers.build_threadsafe_function::<()>().weak::<true>();
         // A fresh cell, so it takes the function.

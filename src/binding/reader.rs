@@ -16,6 +16,7 @@ use napi::bindgen_prelude::{FromNapiValue as _, Function, FunctionRef, ToNapiVal
 use napi::{Env, JsValue as _, Result, check_status, sys};
 
 use super::bell::{Answers, Bell};
+use super::text::Text;
 use super::uv::{UV_POLL, UV_READABLE, Uv};
 
 use crate::answers::Outbox;
@@ -80,7 +81,7 @@ impl Receiver {
             match self.call_back(&on_read, text, more)? {
                 Some(idle) => Ok(idle),
                 // What went on within has thrown, and Node was told. It may go on all the same.
-                None => on_read.call((String::new(), false).into()),
+                None => on_read.call((Text::default(), false).into()),
             }
         })?;
         // What went on may have made calls since.
@@ -103,7 +104,8 @@ impl Receiver {
         // SAFETY: on the thread of `env`, with values that were made in this handle scope.
         unsafe {
             check_status!(sys::napi_get_global(env, &raw mut this))?;
-            let arguments = [String::to_napi_value(env, text)?, bool::to_napi_value(env, more)?];
+            let arguments =
+                [Text::to_napi_value(env, Text(text))?, bool::to_napi_value(env, more)?];
             let (count, values) = (arguments.len(), arguments.as_ptr());
             let (context, function) = (null_mut(), on_read.raw());
             let status =

@@ -1,10 +1,11 @@
-//! What is called of libuv (<https://docs.libuv.org/en/v1.x/poll.html>), found where Node exports it:
-//! another runtime may load this addon and have none of it.
+//! What is called of libuv: <https://docs.libuv.org/en/v1.x/poll.html>.
 
 use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 
 use napi::sys::uv_loop_s;
+
+use super::symbols::find;
 
 /// `UV_POLL` of `uv_handle_type`.
 pub(super) const UV_POLL: c_int = 8;
@@ -29,36 +30,25 @@ pub(super) struct Uv {
 }
 
 impl Uv {
-    /// The process' libuv, if it has one that can watch what we have: sockets that are descriptors.
+    /// The process' libuv, if it has one.
     pub fn get() -> Option<&'static Self> {
         static UV: OnceLock<Option<Uv>> = OnceLock::new();
         UV.get_or_init(Self::find).as_ref()
     }
 
-    #[cfg(unix)]
     fn find() -> Option<Self> {
-        let process = libloading::os::unix::Library::this();
-        /// The function of that name, which has the type of the field.
-        macro_rules! function {
-            ($name:literal) => {
-                // SAFETY: the types above are those of libuv 1.x, which keeps them.
-                *unsafe { process.get($name) }.ok()?
-            };
+        // SAFETY: the types above are those of libuv 1.x, which keeps them.
+        unsafe {
+            Some(Self {
+                handle_size: find(c"uv_handle_size")?,
+                handle_get_data: find(c"uv_handle_get_data")?,
+                handle_set_data: find(c"uv_handle_set_data")?,
+                poll_init: find(c"uv_poll_init")?,
+                poll_start: find(c"uv_poll_start")?,
+                poll_stop: find(c"uv_poll_stop")?,
+                unref: find(c"uv_unref")?,
+                close: find(c"uv_close")?,
+            })
         }
-        Some(Self {
-            handle_size: function!(c"uv_handle_size"),
-            handle_get_data: function!(c"uv_handle_get_data"),
-            handle_set_data: function!(c"uv_handle_set_data"),
-            poll_init: function!(c"uv_poll_init"),
-            poll_start: function!(c"uv_poll_start"),
-            poll_stop: function!(c"uv_poll_stop"),
-            unref: function!(c"uv_unref"),
-            close: function!(c"uv_close"),
-        })
-    }
-
-    #[cfg(not(unix))]
-    fn find() -> Option<Self> {
-        None
     }
 }

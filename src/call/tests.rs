@@ -59,7 +59,7 @@ fn every_operation_takes_every_name() {
         let owner = b"o\n\xed\xa0\x80".to_vec();
         let json = r#""o\n\ud800""#;
         let batch = format!(
-            "c0\n{line}\n{json}\n{{}}\n86400000\ng1\n{line}\n{line}\nr2\n{line}\n{line}\n0\n\
+            "c0\n{line}\n{json}\n86400000\n{{}}\ng1\n{line}\n{line}\nr2\n{line}\n{line}\n0\n\
              u3\n{line}\n{line}\n{{\"a\":1}}\nk4\n{line}\n{line}\na5\n{line}\n{json}\n"
         );
         let expected = vec![
@@ -104,7 +104,7 @@ fn what_our_javascript_does_not_write_is_malformed() {
         ("CR after the slot", "g1\r\na\nt\n"),
         ("no fields", "g1\n"),
         ("a field missing from get", "g1\na\n"),
-        ("a field missing from create", "c1\na\n\"o\"\n{}\n"),
+        ("a field missing from create", "c1\na\n\"o\"\n1\n"),
         ("a field missing from refresh", "r1\na\nt\n"),
         ("a field missing from update", "u1\na\nt\n"),
         ("a field missing from kill", "k1\na\n"),
@@ -130,7 +130,7 @@ fn what_our_javascript_does_not_write_is_malformed() {
 
 #[test]
 fn a_batch_is_printed_without_what_is_secret() {
-    let batch = "c0\napp\n\"hunter2\"\n{\"hunter2\":1}\n1\ng1\napp\nhunter2\nr2\napp\nhunter2\n1\n\
+    let batch = "c0\napp\n\"hunter2\"\n1\n{\"hunter2\":1}\ng1\napp\nhunter2\nr2\napp\nhunter2\n1\n\
                  u3\napp\n\"hunter2\\n\"\n{\"hunter2\":1}\nk4\napp\nhunter2\na5\napp\n\"hunter2\"\n";
     let calls = decode(batch).unwrap();
     assert_eq!(calls.len(), 6);

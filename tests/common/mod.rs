@@ -187,7 +187,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 pub fn create(app: &str, owner: &str, data: &str, ttl_ms: u64) -> Call {
     let owner = Value::from(owner).to_string();
-    ('c', vec![name(app), owner, data.into(), ttl_ms.to_string()])
+    ('c', vec![name(app), owner, ttl_ms.to_string(), data.into()])
 }
 
 pub fn get(app: &str, token: &str) -> Call {

@@ -1,0 +1,86 @@
+//! Strings that cross: long ones without being copied more often than need be.
+
+use std::ffi::{c_char, c_void};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+
+use napi::bindgen_prelude::ToNapiValue;
+use napi::{Error, JsString, JsValue as _, Result, Status, check_status, sys};
+
+use super::symbols::find;
+
+/// From this length on a text that is ASCII is lent to JavaScript instead of copied: what it blocks
+/// the event loop for is then little more than what `JSON.parse` of it does.
+const LONG: usize = 256 * 1024;
+
+/// A text for JavaScript.
+#[derive(Default)]
+pub struct Text(pub String);
+
+impl ToNapiValue for Text {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
+        if text.len() >= LONG
+            && text.is_ascii()
+            && let Some(create) = create_external_string()
+        {
+            return lend(create, env, text);
+        }
+        // SAFETY: the caller's.
+        unsafe { String::to_napi_value(env, text) }
+    }
+}
+
+/// `node_api_create_external_string_latin1`, of which Node-API has had a stable form since version 10.
+type CreateExternalString = unsafe extern "C" fn(
+    env: sys::napi_env,
+    start: *const c_char,
+    length: usize,
+    drop: sys::napi_finalize,
+    hint: *mut c_void,
+    value: *mut sys::napi_value,
+    copied: *mut bool,
+) -> sys::napi_status;
+
+fn create_external_string() -> Option<CreateExternalString> {
+    static FOUND: OnceLock<Option<CreateExternalString>> = OnceLock::new();
+    // SAFETY: its type, in Node 18.18 and later.
+    *FOUND.get_or_init(|| unsafe { find(c"node_api_create_external_string_latin1") })
+}
+
+/// Makes a string that keeps its characters where they are, and drops them when it is collected.
+fn lend(create: CreateExternalString, env: sys::napi_env, text: String) -> Result<sys::napi_value> {
+    let (start, length) = (text.as_ptr().cast::<c_char>(), text.len());
+    let owner = Box::into_raw(Box::new(text)).cast::<c_void>();
+    let (mut value, mut copied) = (null_mut(), false);
+    // SAFETY: ASCII is Latin-1, and stays as it is until `drop_text`. After an error, which is one of
+    // memory, nobody says whose the text is, and it stays for ever.
+    check_status!(unsafe {
+        create(env, start, length, Some(drop_text), owner, &raw mut value, &raw mut copied)
+    })?;
+    Ok(value)
+}
+
+unsafe extern "C" fn drop_text(_: sys::napi_env, _: *mut c_void, text: *mut c_void) {
+    // SAFETY: what `lend` has made, once.
+    drop(unsafe { Box::from_raw(text.cast::<String>()) });
+}
+
+/// Appends a JavaScript string as a line, converted in its place.
+pub fn append_line(text: String, line: &JsString<'_>) -> Result<String> {
+    let (env, line) = (line.value().env, line.value().value);
+    let mut bytes = text.into_bytes();
+    let begin = bytes.len();
+    let mut length = 0;
+    // SAFETY: `line` is a string of `env`. It is written, with the zero that Node-API ends it by, to
+    // memory that is reserved and initialised by that.
+    unsafe {
+        check_status!(sys::napi_get_value_string_utf8(env, line, null_mut(), 0, &raw mut length))?;
+        bytes.reserve_exact(length + 1);
+        let place = bytes.as_mut_ptr().add(begin).cast::<c_char>();
+        let room = length + 1;
+        check_status!(sys::napi_get_value_string_utf8(env, line, place, room, &raw mut length))?;
+        bytes.set_len(begin + length);
+    }
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(|_| Error::from_status(Status::StringExpected))
+}
