@@ -19,7 +19,7 @@ use napi_derive::napi;
 
 use self::bell::{Answers, Bell};
 use self::reader::Reader;
-use self::text::{Text, append_line};
+use self::text::Text;
 use crate::answers::Outbox;
 use crate::engine::{Engine, Target, Writer};
 use crate::store::Minting;
@@ -128,15 +128,12 @@ impl NodeEngine {
     pub fn submit(
         &mut self,
         env: Env,
-        batch: String,
+        batch: JsString<'_>,
         here: bool,
         line: Option<JsString<'_>>,
     ) -> Result<bool> {
         let Some(engine) = &self.engine else { return Ok(false) };
-        let batch = match line {
-            Some(line) => append_line(batch, &line)?,
-            None => batch,
-        };
+        let batch = text::read(&batch, line.as_ref())?;
         self.bell.hold(env);
         self.reader.count_batch();
         self.reader.follow(if here { engine.connection() } else { None });

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
 
+use crate::line::lines;
 use crate::record::decode_string;
 use crate::token::Token;
 
@@ -93,7 +94,7 @@ pub struct Malformed;
 /// [`Malformed`], and then no call of the batch is carried out.
 pub fn decode(batch: &str) -> Result<Vec<Call<'_>>, Malformed> {
     let mut calls = Vec::with_capacity(32);
-    let mut lines = batch.split_terminator('\n');
+    let mut lines = lines(batch);
     while let Some(head) = lines.next() {
         calls.push(decode_call(head, &mut lines).ok_or(Malformed)?);
     }

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 mod here;
 pub mod keys;
+mod line;
 pub mod record;
 pub mod store;
 pub mod token;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::line::split;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -45,9 +46,10 @@ impl<'a> Record<'a> {
     /// [`Corrupt`] unless every line is one JSON value: a string, then objects.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let text = std::str::from_utf8(bytes).map_err(|_| Corrupt)?;
-        let (owner, rest) = text.split_once('\n').ok_or(Corrupt)?;
-        let (about, rest) = rest.split_once('\n').ok_or(Corrupt)?;
-        let (data, patches) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
+        let (owner, rest) = split(text).ok_or(Corrupt)?;
+        let (about, rest) = split(rest).ok_or(Corrupt)?;
+        let data = split(rest).map_or(rest, |(data, _)| data);
+        let patches = &rest[data.len()..];
         let record = Self { owner, about, data, patches };
         let objects = [about, data].into_iter().chain(record.patches());
         let valid = is_json(owner, '"') && objects.into_iter().all(|line| is_json(line, '{'));

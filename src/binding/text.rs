@@ -65,22 +65,32 @@ unsafe extern "C" fn drop_text(_: sys::napi_env, _: *mut c_void, text: *mut c_vo
     drop(unsafe { Box::from_raw(text.cast::<String>()) });
 }
 
-/// Appends a JavaScript string as a line, converted in its place.
-pub fn append_line(text: String, line: &JsString<'_>) -> Result<String> {
-    let (env, line) = (line.value().env, line.value().value);
-    let mut bytes = text.into_bytes();
+/// Reads a JavaScript string, and another as its last line, without what napi-rs does for any string:
+/// it zeroes the memory first.
+pub fn read(batch: &JsString<'_>, line: Option<&JsString<'_>>) -> Result<String> {
+    let mut bytes = Vec::new();
+    append(&mut bytes, batch)?;
+    if let Some(line) = line {
+        append(&mut bytes, line)?;
+        bytes.push(b'\n');
+    }
+    String::from_utf8(bytes).map_err(|_| Error::from_status(Status::StringExpected))
+}
+
+fn append(bytes: &mut Vec<u8>, text: &JsString<'_>) -> Result<()> {
+    let (env, text) = (text.value().env, text.value().value);
     let begin = bytes.len();
     let mut length = 0;
-    // SAFETY: `line` is a string of `env`. It is written, with the zero that Node-API ends it by, to
-    // memory that is reserved and initialised by that.
+    // SAFETY: `text` is a string of `env`. It is written, with the zero that Node-API ends it by, to
+    // memory that is reserved, and that is initialised by that.
     unsafe {
-        check_status!(sys::napi_get_value_string_utf8(env, line, null_mut(), 0, &raw mut length))?;
-        bytes.reserve_exact(length + 1);
+        check_status!(sys::napi_get_value_string_utf8(env, text, null_mut(), 0, &raw mut length))?;
+        // One more byte is for the line break.
+        bytes.reserve_exact(length + 2);
         let place = bytes.as_mut_ptr().add(begin).cast::<c_char>();
         let room = length + 1;
-        check_status!(sys::napi_get_value_string_utf8(env, line, place, room, &raw mut length))?;
+        check_status!(sys::napi_get_value_string_utf8(env, text, place, room, &raw mut length))?;
         bytes.set_len(begin + length);
     }
-    bytes.push(b'\n');
-    String::from_utf8(bytes).map_err(|_| Error::from_status(Status::StringExpected))
+    Ok(())
 }
