@@ -57,13 +57,14 @@ class Bench {
    *
    * @param {string} title
    * @param {Omit<Parameters<typeof alternate>[0], 'progress'>} settings
+   * @param {Record<string, unknown>} [about] what a chart or a table has to know of it
    */
-  async alternate(title, settings) {
+  async alternate(title, settings, about) {
     const rounds = await alternate({
       ...settings,
       progress: (round) => this.progress.show(title, round, settings.rounds),
     });
-    const workload = { title, contestants: rounds.summaries(), rounds: rounds.measured };
+    const workload = { title, ...about, contestants: rounds.summaries() };
     this.workloads.push(workload);
     this.progress.done(workload);
     return rounds;
@@ -74,6 +75,7 @@ class Bench {
 class Stage {
   /** @type {Contestant[]} */
   contestants = [];
+  #databases = new Map();
 
   constructor(bench, server) {
     this.bench = bench;
@@ -92,6 +94,7 @@ class Stage {
       contestant.label += ' (2)';
     }
     this.contestants.push(contestant);
+    this.#databases.set(contestant, db);
     return contestant;
   }
 
@@ -100,6 +103,12 @@ class Stage {
     const opened = [];
     for (const peer of peers) opened.push(await this.open(peer, this.contestants.length));
     return opened;
+  }
+
+  /** Empties a contestant's database. @param {Contestant} contestant */
+  async clear(contestant) {
+    await this.redis.select(this.#databases.get(contestant));
+    await this.redis.flushdb();
   }
 
   /**

@@ -7,6 +7,9 @@ const { once } = require('node:events');
 const path = require('node:path');
 
 class Contestant {
+  /** @type {string[]} the operations that its peer has */
+  offers = [];
+
   /** @param {string} label @param {string} script a file of this folder */
   constructor(label, script) {
     this.label = label;
@@ -21,12 +24,12 @@ class Contestant {
    */
   static async open(peer, url) {
     const contestant = new Contestant(require(`./peers/${peer}`).label, 'worker.js');
-    await contestant.ask('open', { peer, url });
+    contestant.offers = await contestant.ask('open', { peer, url });
     return contestant;
   }
 
   /**
-   * Asks for one thing. The requests are those of worker.js or http-load.js.
+   * Asks for one thing. The requests are those of worker.js or of a file of processes/.
    *
    * @param {string} request
    * @param {object} [argument]

@@ -6,8 +6,11 @@ const { performance } = require('node:perf_hooks');
 const { percentile } = require('./statistics');
 const cpu = require('./cpu');
 
-/** One call in so many is timed: a prime, so that it does not beat with the size of any batch. */
-const sampling = 13;
+/**
+ * One call in so many is timed: a prime, so that it does not beat with the size of any batch. With
+ * few in flight there are few calls to tell a p99 from.
+ */
+const sampling = (inFlight) => (inFlight < 64 ? 3 : 13);
 
 /** The part of a timed run that is left out at its start, while the lanes fill. */
 const rampShare = 0.15;
@@ -28,11 +31,12 @@ async function drive(call, { inFlight, ms = Number.POSITIVE_INFINITY, calls = In
   let settled = 0;
   let running = true;
   let latencies = [];
+  const every = sampling(inFlight);
 
   async function lane() {
     while (running && started < calls) {
       const index = started++;
-      if (index % sampling === 0) {
+      if (index % every === 0) {
         const from = performance.now();
         await call(index);
         latencies.push(performance.now() - from);

@@ -1,10 +1,11 @@
 'use strict';
 
-// A server that looks up one session per request, as users have it. Run inside a worker.
+// Servers that look up one session per request, as users have them. Run inside a worker.
 
 const http = require('node:http');
 const { once } = require('node:events');
 
+/** By framework; each listens and resolves to its port. */
 const servers = {
   /** @param {import('./peers/peer').Sessions} sessions */
   async 'node:http'(sessions) {
@@ -17,6 +18,18 @@ const servers = {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return server.address().port;
+  },
+
+  /** @param {import('./peers/peer').Sessions} sessions */
+  async fastify(sessions) {
+    const server = require('fastify')();
+    server.get('/', async (request, reply) => {
+      const session = await sessions.get(request.headers['x-session']);
+      if (session === undefined) reply.code(401);
+      return { hello: session?.data.firstName };
+    });
+    await server.listen({ host: '127.0.0.1', port: 0 });
+    return server.server.address().port;
   },
 };
 

@@ -28,6 +28,15 @@ async function describe(redis) {
   };
 }
 
+/**
+ * One line of it for people.
+ *
+ * @param {Awaited<ReturnType<typeof describe>>} machine
+ */
+function inWords({ cpu, cores, memoryGB, system, node, server }) {
+  return `${cpu}, ${cores} cores, ${memoryGB} GB, ${system}, Node ${node.slice(1)}, ${server}`;
+}
+
 /** The versions of what benchmark/package.json pins. */
 function peerVersions() {
   const { dependencies } = require('./package.json');
@@ -52,4 +61,4 @@ function commit() {
   }
 }
 
-module.exports = { describe };
+module.exports = { describe, inWords };

@@ -3,6 +3,7 @@
 // What a person sees while the benchmark runs: a line that moves, and one that stays per result.
 
 const { performance } = require('node:perf_hooks');
+const { short } = require('./numbers');
 
 class Progress {
   #start = performance.now();
@@ -20,7 +21,7 @@ class Progress {
   /** @param {{ title: string, contestants: Record<string, any> }} workload */
   done({ title, contestants }) {
     const rates = Object.entries(contestants)
-      .map(([label, { callsPerSecond }]) => `${label} ${thousands(callsPerSecond.median)}`)
+      .map(([label, { callsPerSecond }]) => `${label} ${short(callsPerSecond.median)}`)
       .join(', ');
     this.#write(`${this.#elapsed()}  ${title}: ${rates} /s`);
     if (this.#moving) process.stderr.write('\n');
@@ -36,9 +37,4 @@ class Progress {
   }
 }
 
-/** @param {number} value */
-function thousands(value) {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
-}
-
-module.exports = { Progress, thousands };
+module.exports = { Progress };

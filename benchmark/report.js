@@ -1,10 +1,9 @@
 'use strict';
 
-// The tables in the terminal and the JSON beside them.
+// The tables in the terminal.
 
-const { mkdirSync, writeFileSync } = require('node:fs');
-const path = require('node:path');
-const { targets, isMet } = require('./targets');
+const { short, spread } = require('./numbers');
+const { targets, isMet, wanted } = require('./targets');
 
 /**
  * Sets every target beside what was measured.
@@ -23,12 +22,13 @@ function judge(measured) {
 
 /** @param {ReturnType<typeof judge>} verdicts */
 function targetTable(verdicts) {
-  const rows = verdicts.map(({ text, least, most, unit, measured, met }) => [
-    text,
-    least === undefined ? `≤ ${most} ${unit}` : `≥ ${least} ${unit}`,
-    `${short(measured.median)} ${unit}`,
-    measured.min === measured.max ? '' : `${short(measured.min)} … ${short(measured.max)}`,
-    met ? 'ok' : 'MISSED',
+  if (verdicts.length === 0) return '';
+  const rows = verdicts.map((target) => [
+    target.text,
+    wanted(target),
+    `${short(target.measured.median)} ${target.unit}`,
+    spread(target.measured),
+    target.met ? 'ok' : 'MISSED',
   ]);
   return table(['target', 'wanted', 'measured', 'spread', ''], rows);
 }
@@ -52,10 +52,12 @@ function contextTable(workloads) {
         index === 0 ? title : '',
         label,
         ...quantities.map(([, name]) => short(summaries[name]?.median)),
+        summaries.callsPerSecond ? spread(summaries.callsPerSecond) : '',
       ]),
     );
   if (rows.length === 0) return '';
-  return table(['workload', 'contestant', ...quantities.map(([heading]) => heading)], rows);
+  const headings = quantities.map(([heading]) => heading);
+  return table(['workload', 'contestant', ...headings, 'spread of calls/s'], rows);
 }
 
 /** Single numbers, such as bytes per session. */
@@ -67,13 +69,6 @@ function valueLines(workloads) {
       return `${title}: ${list.join(', ')}`;
     })
     .join('\n');
-}
-
-/** Three digits that matter; nothing for what this system does not tell. */
-function short(value) {
-  if (value === undefined || value === null || Number.isNaN(value)) return '';
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
-  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
 }
 
 /** Columns as wide as their widest cell; the first two to the left, numbers to the right. */
@@ -97,15 +92,4 @@ function table(headings, rows) {
   ].join('\n');
 }
 
-/** @param {string} name of the file in results/ @param {object} result */
-function save(name, result) {
-  const folder = path.join(__dirname, 'results');
-  mkdirSync(folder, { recursive: true });
-  const file = path.join(folder, name);
-  const rounded = (_, value) =>
-    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
-  writeFileSync(file, `${JSON.stringify(result, rounded, 2)}\n`);
-  return file;
-}
-
-module.exports = { judge, targetTable, contextTable, valueLines, save };
+module.exports = { judge, targetTable, contextTable, valueLines, quantities };

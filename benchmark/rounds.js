@@ -42,11 +42,12 @@ class Rounds {
  * @param {number} settings.rounds
  * @param {(contestant: C) => Promise<Record<string, number>>} settings.measure
  * @param {(round: number) => void} settings.progress
+ * @param {boolean} [settings.warmUp] false if they are warm already
  */
-async function alternate({ contestants, rounds, measure, progress }) {
+async function alternate({ contestants, rounds, measure, progress, warmUp = true }) {
   const result = new Rounds();
   for (const { label } of contestants) result.measured[label] = [];
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = warmUp ? 0 : 1; round <= rounds; round++) {
     progress(round);
     for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       const measured = await measure(contestant);

@@ -7,11 +7,24 @@ const { statSync } = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 
-const suites = ['get', 'write', 'http', 'version-1', 'million', 'memory', 'load'];
+const suites = [
+  'get',
+  'write',
+  'peers',
+  'http',
+  'version-1',
+  'scale',
+  'owners',
+  'memory',
+  'endurance',
+  'large',
+  'load',
+  'idle',
+];
 
 const help = `npm run bench -- [options]
 
-  --quick            fewer and shorter rounds: two minutes instead of ten or so
+  --quick            fewer and shorter rounds: two minutes instead of fifteen
   --only <suites>    some of ${suites.join(', ')}; comma-separated
   --subject <peer>   judges another file of peers/: \`--subject ioredis\` sets ioredis against
                      itself, so that every ratio shows how far noise alone takes it from 1
@@ -23,7 +36,7 @@ function installPeers() {
     statSync(path.join(__dirname, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (changed('node_modules/.package-lock.json') >= changed('package-lock.json')) return;
   process.stderr.write('installing what is measured against (once) …\n');
-  execFileSync('npm', ['ci', '--no-fund', '--no-audit'], {
+  execFileSync('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {
     cwd: __dirname,
     stdio: ['ignore', 'inherit', 'inherit'],
     shell: process.platform === 'win32',
@@ -49,8 +62,9 @@ async function main() {
 
   installPeers();
   const { Bench } = require('./bench');
-  const { describe } = require('./machine');
+  const { describe, inWords } = require('./machine');
   const report = require('./report');
+  const results = require('./results');
 
   const bench = new Bench(options);
   let machine;
@@ -63,19 +77,28 @@ async function main() {
   const complete = chosen.length === suites.length && options.subject === 'spots';
   const name = complete ? (options.quick ? 'quick.json' : 'latest.json') : 'partial.json';
   const { quick, subject } = options;
-  const file = report.save(name, {
+  const file = results.save(name, {
     machine,
     options: { quick, subject, suites: chosen },
     targets: verdicts,
     workloads: bench.workloads,
   });
+  if (complete && !quick) {
+    const result = results.read(file);
+    require('./charts').drawAll(result);
+    require('./docs').writeDocs(result);
+  }
   const missed = verdicts.filter(({ met }) => !met).length;
   const sections = [
     report.contextTable(bench.workloads),
     report.valueLines(bench.workloads),
     report.targetTable(verdicts),
-    `${bench.subjectLabel}: ${verdicts.length - missed} of ${verdicts.length} targets met (medians of rounds; spread: least … most)
-${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.server}; saved in ${path.relative(process.cwd(), file)}`,
+    verdicts.length > 0 &&
+      `${bench.subjectLabel}: ${verdicts.length - missed} of ${verdicts.length} targets met`,
+    `Medians of rounds; spread: least … most. ${inWords(machine)}; saved in ${path.relative(process.cwd(), file)}`,
+    complete && !quick && 'README.md, docs/speed.md and docs/charts/ show this run now.',
+    quick &&
+      'A quick run measures fewer workloads, sizes and rounds than a whole one: see the titles.',
     // Before the first measurement, so it is others' work.
     machine.loadAverage > machine.cores / 4 &&
       `The machine was busy when this began (load average ${machine.loadAverage.toFixed(1)}): do not trust it, run it on an idle one.`,

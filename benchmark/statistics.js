@@ -7,6 +7,7 @@
  * @property {number} median
  * @property {number} min
  * @property {number} max
+ * @property {number[]} [rounds] what they were made of
  */
 
 /**
@@ -32,7 +33,12 @@ function median(values) {
  * @returns {Summary}
  */
 function summary(values) {
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+  return {
+    median: median(values),
+    min: Math.min(...values),
+    max: Math.max(...values),
+    rounds: values,
+  };
 }
 
 /**

@@ -38,12 +38,12 @@ const targets = [
     least: 1.5,
     unit: '×',
   })),
-  {
-    id: 'http',
-    text: 'HTTP server, a session per request ÷ with ioredis, requests/s, 64 connections',
+  ...Object.entries({ http: 'node:http', 'http.fastify': 'Fastify' }).map(([id, server]) => ({
+    id,
+    text: `${server} server, a session per request ÷ with ioredis, requests/s, 64 connections`,
     least: 1.2,
     unit: '×',
-  },
+  })),
   {
     id: 'get.redisSessions',
     text: 'get ÷ redis-sessions 4 get, calls/s, 64 in flight',
@@ -75,6 +75,27 @@ const targets = [
     most: 1.2,
     unit: '×',
   },
+  {
+    id: 'owners.wait',
+    text: 'longest wait of another client during killAll of 10,000 sessions',
+    most: 5,
+    unit: 'ms',
+  },
+  ...['read', 'write'].flatMap((direction) =>
+    ['string', 'fields', 'nested'].map((shape) => ({
+      id: `large.${direction}.${shape}`,
+      text: `event loop blocked by a ${direction} of 1 MiB (${shape}) ÷ by ${direction === 'read' ? 'JSON.parse' : 'JSON.stringify'} alone`,
+      most: 1.2,
+      unit: '×',
+    })),
+  ),
+  ...['rss', 'heap'].map((memory) => ({
+    id: `endurance.${memory}`,
+    text: `${memory === 'rss' ? 'RSS' : 'heap'} of the process during 10,000,000 gets, last third ÷ first third`,
+    most: 1.05,
+    unit: '×',
+  })),
+  { id: 'idle.switches', text: 'wake-ups of the idle I/O thread in 2 s', most: 0, unit: '' },
   { id: 'load.time', text: 'loading the package', most: 20, unit: 'ms' },
   { id: 'load.size', text: "the addon's file", most: 5, unit: 'MB' },
 ];
@@ -89,4 +110,9 @@ function isMet({ least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINI
   return measured >= least && measured <= most;
 }
 
-module.exports = { targets, isMet };
+/** @param {Target} target */
+function wanted({ least, most, unit }) {
+  return `${least === undefined ? `≤ ${most}` : `≥ ${least}`} ${unit}`.trimEnd();
+}
+
+module.exports = { targets, isMet, wanted };

@@ -5,8 +5,11 @@
 
 const cpu = require('./cpu');
 const { drive } = require('./driver');
+const { copyOf, shuffle } = require('./handles');
 const { servers } = require('./http-server');
-const { duration, sessionOf, patchOf } = require('./payload');
+const { check, operationsOn, same } = require('./operations');
+const { sessionOf } = require('./payload');
+const { processMemory } = require('./process-memory');
 const { answer } = require('./requests');
 
 /** @type {import('./peers/peer').Sessions} */
@@ -14,31 +17,16 @@ let sessions;
 /** @type {string[]} what opens a session: a token, or the peer's like of it */
 let handles = [];
 
-/** One call of each operation; `index` goes around the sessions that `fill` made. */
-const operations = {
-  get: () => async (index) => {
-    if ((await sessions.get(handles[index % handles.length])) == null) throw missing();
-  },
-  create: (size) => (index) => sessions.create(sessionOf(size, index)),
-  update: () => (index) =>
-    sessions.update(handles[index % handles.length], patchOf(index)).then(found),
-  refresh: () => (index) => sessions.refresh(handles[index % handles.length], duration).then(found),
-  kill: () => (index) => sessions.kill(handles[index]).then(found),
-};
-
-function missing() {
-  return new Error('the peer did not find a session that it had created');
-}
-
-/** @param {unknown} done */
-function found(done) {
-  if (!done) throw missing();
-}
+/** @type {string[]} the sessions that the mix of operations may kill */
+const spare = [];
 
 const requests = {
   async open({ peer, url }) {
     sessions = await require(`./peers/${peer}`).open(url);
+    return Object.keys(sessions);
   },
+
+  check: ({ size }) => check(sessions, size),
 
   /**
    * Creates `count` sessions and keeps the handles of `keep` of them, chosen evenly and shuffled.
@@ -55,39 +43,33 @@ const requests = {
     await drive(create, { inFlight: 256, calls: count });
     handles = Array.from({ length: keep }, (_, index) => copyOf(kept[index % kept.length]));
     shuffle(handles);
+    spare.length = 0;
     await verify(size);
   },
 
+  /** Has at least `count` sessions ready that the mix of operations may kill. */
+  async spare({ count, size }) {
+    const create = async (index) => spare.push(await sessions.create(sessionOf(size, index)));
+    await drive(create, { inFlight: 64, calls: Math.max(0, count - spare.length) });
+  },
+
   run({ operation, size, ...run }) {
-    return drive(operations[operation](size), run);
+    return drive(operationsOn(sessions, { handles, spare }, size)[operation], run);
   },
 
   handles: ({ count }) => handles.slice(0, count),
 
   serve: ({ framework }) => servers[framework](sessions),
 
+  memory: processMemory,
+
   cpu: () => ({ mainThreadMicros: cpu.mainThreadMicros(), processMicros: cpu.processMicros() }),
 };
 
-/** A peer that answers fast but wrongly has no place in the table. */
+/** Looks at one of the sessions that were just created. */
 async function verify(size) {
   const { ownerId, data } = await sessions.get(handles[0]);
-  const expected = sessionOf(size, Number(ownerId.slice('user-'.length))).data;
-  if (JSON.stringify(data) !== JSON.stringify(expected)) {
-    throw new Error('the peer gave back other data than it was given');
-  }
-}
-
-/** @param {string} text which comes back as a string of its own, not as a reference */
-function copyOf(text) {
-  return Buffer.from(text, 'latin1').toString('latin1');
-}
-
-function shuffle(items) {
-  for (let last = items.length - 1; last > 0; last--) {
-    const other = Math.floor(Math.random() * (last + 1));
-    [items[last], items[other]] = [items[other], items[last]];
-  }
+  same(data, sessionOf(size, Number(ownerId.slice('user-'.length))).data);
 }
 
 answer(requests);

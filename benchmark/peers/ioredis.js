@@ -1,9 +1,9 @@
 'use strict';
 
-// ioredis by hand: the session as JSON under an exact key that the caller already has in full.
+// ioredis by hand, with its defaults.
 
-const { randomBytes } = require('node:crypto');
 const Redis = require('ioredis');
+const { byHand } = require('./by-hand');
 
 /** @param {string} label @param {import('ioredis').RedisOptions} options */
 function peer(label, options) {
@@ -12,16 +12,13 @@ function peer(label, options) {
 
     async open(url) {
       const redis = new Redis(url, options);
-      return {
-        async create({ app, ownerId, data, duration }) {
-          const key = `session:${app}:${randomBytes(16).toString('base64url')}`;
-          await redis.set(key, JSON.stringify({ ownerId, data }), 'EX', duration);
-          return key;
-        },
-        async get(key) {
-          return JSON.parse(await redis.get(key)) ?? undefined;
-        },
-      };
+      return byHand({
+        set: (key, text, seconds) => redis.set(key, text, 'EX', seconds),
+        get: (key) => redis.get(key),
+        replace: (key, text) => redis.set(key, text, 'KEEPTTL'),
+        expire: (key, seconds) => redis.expire(key, seconds),
+        del: (key) => redis.del(key),
+      });
     },
   };
 }

@@ -15,7 +15,13 @@ export interface Sessions {
     duration: number;
   }): Promise<string>;
   get(handle: string): Promise<{ ownerId: string; data: Record<string, unknown> } | undefined>;
+
+  // What a peer does not offer is left out, and "—" in the tables. These resolve to `false` or 0
+  // where there was no such session, and to `undefined` where the peer does not tell.
+
+  /** Merges at the top level and keeps the expiry. */
   update?(handle: string, data: Record<string, unknown>): Promise<unknown>;
+  /** Gives the session so many seconds from now. */
   refresh?(handle: string, duration: number): Promise<unknown>;
   kill?(handle: string): Promise<unknown>;
 }

@@ -1,6 +1,7 @@
 'use strict';
 
 // redis-sessions 4, with its defaults but for the wiper, whose timer would fall into some rounds only.
+// It has no refresh: every get extends the session, and is dearer for it.
 
 const { app } = require('../payload');
 
@@ -19,6 +20,8 @@ module.exports = {
         const session = await sessions.get({ app, token });
         return session === null ? undefined : { ownerId: session.id, data: session.d };
       },
+      update: async (token, patch) => (await sessions.set({ app, token, d: patch })) !== null,
+      kill: async (token) => (await sessions.kill({ app, token })).kill === 1,
     };
   },
 };

@@ -5,7 +5,7 @@
 const { app } = require('../payload');
 
 module.exports = {
-  label: 'spots',
+  label: '@spots-tech/sessions',
 
   async open(url) {
     const { SpotsSessions } = require('../..');

@@ -6,32 +6,40 @@ const { Contestant } = require('../contestant');
 
 const connections = 64;
 
+/** By framework, the target that it is judged by. */
+const frameworks = { 'node:http': 'http', fastify: 'http.fastify' };
+
 /** @param {import('../bench').Bench} bench */
 module.exports = (bench) =>
   bench.onServer(async (stage) => {
-    const load = new Contestant('autocannon', 'http-load.js');
+    const load = new Contestant('autocannon', 'processes/http-load.js');
     try {
-      await measure(bench, stage, load);
+      const [none, ours, ioredis] = await stage.openAll(['no-lookup', bench.subject, 'ioredis']);
+      for (const contestant of stage.contestants) {
+        await contestant.ask('fill', { count: connections, size: 170 });
+      }
+      for (const [framework, target] of Object.entries(frameworks)) {
+        const rounds = await measure(bench, load, [ours, ioredis, none], framework);
+        bench.report(target, rounds.ratio(ours.label, ioredis.label, 'callsPerSecond'));
+      }
     } finally {
       load.end();
     }
   });
 
-async function measure(bench, stage, load) {
-  const [none, ours, ioredis] = await stage.openAll(['no-lookup', bench.subject, 'ioredis']);
+async function measure(bench, load, contestants, framework) {
   const targets = new Map();
-  for (const contestant of stage.contestants) {
-    await contestant.ask('fill', { count: connections, size: 170 });
+  for (const contestant of contestants) {
     targets.set(contestant, {
-      port: await contestant.ask('serve', { framework: 'node:http' }),
+      port: await contestant.ask('serve', { framework }),
       handles: await contestant.ask('handles', { count: connections }),
     });
   }
 
-  const seconds = bench.choose(3, 1);
-  const rounds = await bench.alternate(`node:http, ${connections} connections`, {
-    contestants: [ours, ioredis, none],
-    rounds: bench.choose(9, 3),
+  const seconds = bench.choose(1.6, 0.5);
+  return bench.alternate(`${framework}, ${connections} connections`, {
+    contestants,
+    rounds: bench.choose(7, 2),
     async measure(contestant) {
       const before = await contestant.ask('cpu');
       const asked = { ...targets.get(contestant), seconds };
@@ -45,5 +53,4 @@ async function measure(bench, stage, load) {
       };
     },
   });
-  bench.report('http', rounds.ratio(ours.label, ioredis.label, 'callsPerSecond'));
 }

@@ -15,7 +15,7 @@ module.exports = async (bench) => {
   const rounds = bench.choose(31, 11);
   for (let round = 0; round <= rounds; round++) {
     bench.progress.show('loading the package', round, rounds);
-    const script = path.join(__dirname, '..', 'load-time.js');
+    const script = path.join(__dirname, '..', 'processes', 'load-time.js');
     const { stdout } = await promisify(execFile)(process.execPath, [script]);
     const loaded = JSON.parse(stdout);
     addon = loaded.addon;

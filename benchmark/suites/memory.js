@@ -4,31 +4,57 @@
 
 const { memory } = require('../redis-usage');
 
-const size = 250;
+/** The size of the sessions, see payload.js, that the targets are about, and how many there are. */
+const judged = 250;
 const sessions = 10000;
+
+/** The same of what a whole run measures as well. */
+const others = new Map([
+  ['0.2 KiB', 10000],
+  ['2 KiB', 4000],
+  ['20 KiB', 1000],
+]);
 
 /** @param {import('../bench').Bench} bench */
 module.exports = async (bench) => {
-  /** @type {Record<string, number>} */
+  const counts = new Map([[judged, sessions], ...bench.choose(others, [])]);
+  /** @type {Record<string, Map<number | string, number>>} bytes by peer and size */
   const bytes = {};
   for (const peer of [bench.subject, 'redis-sessions', 'version-1', 'ioredis']) {
-    bench.progress.show(`memory of ${sessions} sessions · ${peer}`);
     await bench.onServer(async (stage) => {
-      const contestant = await stage.open(peer);
-      // The first sessions bring scripts and buffers with them, which are not theirs alone.
-      await contestant.ask('fill', { count: 1000, size });
-      await stage.redis.flushall();
-      const before = await memory(stage.redis);
-      await contestant.ask('fill', { count: sessions, size });
-      bytes[peer] = ((await memory(stage.redis)) - before) / sessions;
+      bytes[peer] = await measure(stage, await stage.open(peer), counts);
     });
   }
-  bench.workloads.push({ title: 'Redis memory per session, bytes', values: bytes });
+  for (const size of counts.keys()) {
+    bench.workloads.push({
+      title: `Redis memory per session of ${size === judged ? `${size} B` : size}, bytes`,
+      values: Object.fromEntries(
+        Object.entries(bytes).map(([peer, of]) => [
+          require(`../peers/${peer}`).label,
+          of.get(size),
+        ]),
+      ),
+    });
+  }
 
-  const against = (peer) => exactly(bytes[bench.subject] / bytes[peer]);
+  const against = (peer) => exactly(bytes[bench.subject].get(judged) / bytes[peer].get(judged));
   bench.report('memory.redisSessions', against('redis-sessions'));
   bench.report('memory.version1', against('version-1'));
 };
+
+async function measure({ bench, redis }, contestant, counts) {
+  const bytes = new Map();
+  for (const [size, count] of counts) {
+    bench.progress.show(`memory of ${count} sessions · ${contestant.label}`);
+    // The first sessions bring scripts and buffers with them, which are not theirs alone.
+    await contestant.ask('fill', { count: 1000, size });
+    await redis.flushall();
+    const before = await memory(redis);
+    await contestant.ask('fill', { count, size });
+    bytes.set(size, ((await memory(redis)) - before) / count);
+  }
+  return bytes;
+}
 
 /** A number without a spread: memory does not vary from round to round. */
 function exactly(value) {

@@ -5,7 +5,7 @@
 const { performance } = require('node:perf_hooks');
 
 const from = performance.now();
-require('..');
+require('../..');
 const ms = performance.now() - from;
 
 const addon = Object.keys(require.cache).find((file) => file.endsWith('.node'));

@@ -1,0 +1,74 @@
+'use strict';
+
+// What the package leaves in Redis (docs/design.md, section 4), written without it: a million
+// sessions in a quarter of the time. The index of a session tells its token and its keys.
+
+const { createHash } = require('node:crypto');
+const { once } = require('node:events');
+const net = require('node:net');
+const { app, duration, sessionOf } = require('./payload');
+
+const sha256 = (data) => createHash('sha256').update(data).digest();
+
+/** @param {number} index of the session, and of its owner, who has no other */
+function tokenOf(index) {
+  const length = Buffer.alloc(8);
+  length.writeUInt32BE(app.length, 4);
+  const route = sha256(Buffer.concat([length, Buffer.from(`${app}user-${index}`)]));
+  // Random enough for keys, and the same for whoever asks again.
+  const random = createHash('shake256', { outputLength: 124 }).update(`${index}`).digest();
+  return Buffer.concat([route.subarray(0, 4), random]).toString('base64');
+}
+
+/** @param {string} token */
+function keysOf(token) {
+  const tag = `spots:{${Buffer.from(token.slice(0, 8), 'base64').toString('hex', 0, 4)}:${app}}`;
+  const id = sha256(token).toString('base64url', 0, 16);
+  return { session: `${tag}:s:${id}`, owned: `${tag}:o`, id };
+}
+
+/** A command as it goes over the wire; ASCII only. */
+function command(...words) {
+  return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+}
+
+/**
+ * Writes the sessions from 0 to `count` - 1.
+ *
+ * @param {string} url of an empty database
+ * @param {number} count
+ * @param {number} size of payload.js
+ */
+async function plant(url, count, size) {
+  const { hostname, port, pathname } = new URL(url);
+  const socket = net.connect(Number(port), hostname).setEncoding('latin1');
+  await once(socket, 'connect');
+  socket.write(command('SELECT', pathname.slice(1)) + command('CLIENT', 'REPLY', 'OFF'));
+  const now = Date.now();
+  const expiry = `${now + duration * 1000}`;
+  // Among a million owners some hundred share a route, so an index.
+  const indexes = new Set();
+  for (let index = 0; index < count; ) {
+    let commands = '';
+    for (const end = Math.min(index + 500, count); index < end; index++) {
+      const { session, owned, id } = keysOf(tokenOf(index));
+      indexes.add(owned);
+      const { ownerId, data } = sessionOf(size, index);
+      const record = `"${ownerId}"\n{"createdAt":${now}}\n${JSON.stringify(data)}`;
+      commands +=
+        command('ZADD', owned, expiry, id) +
+        command('SET', session, record, 'PXAT', expiry) +
+        command('PEXPIREAT', owned, expiry);
+    }
+    if (!socket.write(commands, 'latin1')) await once(socket, 'drain');
+  }
+  // The replies that were off are not read, so it is the keys that tell whether all were written.
+  socket.end(command('CLIENT', 'REPLY', 'ON') + command('DBSIZE'));
+  let replies = '';
+  for await (const text of socket) replies += text;
+  if (!replies.endsWith(`:${count + indexes.size}\r\n`)) {
+    throw new Error(`the server does not hold ${count} sessions`);
+  }
+}
+
+module.exports = { command, keysOf, plant, tokenOf };

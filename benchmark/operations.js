@@ -1,0 +1,83 @@
+'use strict';
+
+// One call of each operation, as the driver repeats it. A call that does not find its session fails.
+
+const { duration, sessionOf, patchOf } = require('./payload');
+
+/** How many of 100 calls of the mix are what. */
+const shares = { get: 90, refresh: 4, update: 3, create: 2, kill: 1 };
+
+/** The mix in its order: steps of 37 through the shares, so that no operation comes in a row. */
+const mix = Object.entries(shares)
+  .flatMap(([operation, share]) => Array(share).fill(operation))
+  .map((_, index, sorted) => sorted[(index * 37) % 100]);
+
+/**
+ * @param {import('./peers/peer').Sessions} sessions
+ * @param {object} live
+ * @param {string[]} live.handles what the calls go around; of these, only `kill` ends any
+ * @param {string[]} live.spare the mix adds what it creates and kills from the front
+ * @param {string} size
+ * @returns {Record<string, (index: number) => Promise<unknown>>}
+ */
+function operationsOn(sessions, { handles, spare }, size) {
+  const handle = (index) => handles[index % handles.length];
+  const operations = {
+    async get(index) {
+      if ((await sessions.get(handle(index))) == null) throw missing();
+    },
+    create: (index) => sessions.create(sessionOf(size, index)),
+    update: (index) => sessions.update(handle(index), patchOf(index)).then(found),
+    refresh: (index) => sessions.refresh(handle(index), duration).then(found),
+    kill: (index) => sessions.kill(handles[index]).then(found),
+    mix: (index) => ofMix[mix[index % mix.length]](index),
+  };
+  const ofMix = {
+    ...operations,
+    create: (index) => operations.create(index).then((handle) => spare.push(handle)),
+    kill: () => sessions.kill(spare.shift()).then(found),
+  };
+  return operations;
+}
+
+/** @param {unknown} done `undefined` is from a peer that does not tell */
+function found(done) {
+  if (done === false || done === 0) throw missing();
+}
+
+function missing() {
+  return new Error('the peer did not find a session that it had created');
+}
+
+/**
+ * Calls every operation that a peer has and compares what comes back: a peer that answers fast but
+ * wrongly has no place in the table.
+ *
+ * @param {import('./peers/peer').Sessions} sessions
+ * @param {string} size
+ */
+async function check(sessions, size) {
+  const { data, ownerId, ...rest } = sessionOf(size, 1);
+  const handle = await sessions.create({ data, ownerId, ...rest });
+  const shows = async (expected) => same(await sessions.get(handle), expected);
+  await shows({ ownerId, data });
+  if (sessions.update) {
+    const { firstName: _, ...kept } = data;
+    await sessions.update(handle, { ...patchOf(2), firstName: null });
+    await shows({ ownerId, data: { ...kept, ...patchOf(2) } });
+  }
+  await sessions.refresh?.(handle, duration);
+  if (sessions.kill) {
+    await sessions.kill(handle);
+    same(await sessions.get(handle), undefined);
+  }
+}
+
+/** @param {unknown} given @param {unknown} expected */
+function same(given, expected) {
+  if (JSON.stringify(given) !== JSON.stringify(expected)) {
+    throw new Error('the peer gave back other data than it was given');
+  }
+}
+
+module.exports = { operationsOn, check, same };
