@@ -9,11 +9,10 @@ const { SpotsSessionsError } = require('./errors.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
 const { setImmediate } = require('node:timers');
-const { nextTick } = process;
 
-/** A batch crosses when the turn of the event loop ends, or as soon as it holds this many calls:
- * so the engine works on the first while the rest are still being made. When nothing else is
- * pending it crosses by `nextTick`, which saves half a turn. */
+/** A batch crosses when the turn of the event loop ends, or before: as soon as it holds as many calls
+ * as are on their way, so that the server works on one half while the other gathers; and at the
+ * latest with so many. */
 const CALLS_AT_ONCE = 32;
 
 /** … or this many characters, so that no text grows too long for a string. */
@@ -36,6 +35,8 @@ class Boundary {
   #receivesMore = false;
   #batch = '';
   #batched = 0;
+  /** Whether what is in the batch when the turn ends will be sent. */
+  #flushes = false;
 
   // By slot. Arrays, as a Map costs a third of the speed.
   #resolvers = [];
@@ -71,19 +72,35 @@ class Boundary {
     const promise = new Promise(capture);
     this.#resolvers[slot] = capturedResolve;
     this.#rejecters[slot] = capturedReject;
-    const alone = this.#pending++ === 0;
-    if (alone) this.#self.busy = this;
+    if (this.#pending++ === 0) this.#self.busy = this;
 
     this.#batch += `${operation}${slot}\n${fields}\n`;
     this.#batched++;
-    if (data !== undefined) {
-      // A long one crosses as it is: one string of all would be put together first.
-      if (data.length < LENGTH_AT_ONCE) this.#batch += `${data}\n`;
-      else this.flush(data);
+    if (data !== undefined && data.length >= LENGTH_AT_ONCE) {
+      // It crosses as it is: one string of all would be put together first.
+      this.flush(data);
+      return promise;
     }
-    if (this.#batched >= CALLS_AT_ONCE || this.#batch.length >= LENGTH_AT_ONCE) this.flush();
-    else if (this.#batched === 1) (alone ? nextTick : setImmediate)(flush, this);
+    if (data !== undefined) this.#batch += `${data}\n`;
+    if (this.#isFull()) {
+      this.flush();
+    } else if (!this.#flushes) {
+      this.#flushes = true;
+      setImmediate(endTurn, this);
+    }
     return promise;
+  }
+
+  #isFull() {
+    const onTheirWay = this.#pending - this.#batched;
+    return (
+      this.#batched >= Math.min(onTheirWay, CALLS_AT_ONCE) || this.#batch.length >= LENGTH_AT_ONCE
+    );
+  }
+
+  endTurn() {
+    this.#flushes = false;
+    this.flush();
   }
 
   get closed() {
@@ -208,8 +225,8 @@ class Boundary {
 }
 
 /** @param {Boundary} boundary */
-function flush(boundary) {
-  boundary.flush();
+function endTurn(boundary) {
+  boundary.endTurn();
 }
 
 // One function for every promise is cheaper than a closure for each.
