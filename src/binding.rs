@@ -156,7 +156,7 @@ impl NodeEngine {
     /// Takes no more batches; the connection closes when what is under way has settled.
     #[napi]
     pub fn close(&mut self) {
-        self.reader.follow(None);
+        self.reader.close();
         self.engine = None;
     }
 }

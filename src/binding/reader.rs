@@ -48,17 +48,25 @@ impl Reader {
 
     /// Reads this connection from now on, or none: then the I/O thread does.
     pub fn follow(&mut self, connection: Option<Connection>) {
-        let connection = connection.filter(|connection| !connection.is_busy());
-        let watched = self.watch.as_ref().map(|watch| &watch.state().connection);
-        if watched != connection.as_ref() {
-            self.watch = connection.and_then(|c| Watch::new(c, &self.receiver));
+        let Some(connection) = connection.filter(|connection| !connection.is_busy()) else {
+            // It may be followed again soon, so the handle stays.
+            self.watch.as_ref().inspect(|watch| watch.pause());
+            return;
+        };
+        if self.watch.as_ref().is_none_or(|watch| watch.state().connection != connection) {
+            self.watch = Watch::new(connection, &self.receiver);
         }
         if let Some(watch) = &self.watch
             && !watch.state().connection.read_elsewhere(true)
         {
-            // The I/O thread had taken it back.
+            // It was paused, or the I/O thread had taken it back.
             watch.start();
         }
+    }
+
+    /// Lets go of the connection.
+    pub fn close(&mut self) {
+        self.watch = None;
     }
 }
 
@@ -167,6 +175,13 @@ impl Watch {
     fn start(&self) -> bool {
         // SAFETY: the handle is initialised and not closed.
         unsafe { (self.uv.poll_start)(self.handle, UV_READABLE, on_readable) == 0 }
+    }
+
+    fn pause(&self) {
+        if self.state().connection.read_elsewhere(false) {
+            // SAFETY: as in `start`.
+            unsafe { (self.uv.poll_stop)(self.handle) };
+        }
     }
 
     fn state(&self) -> &State {
