@@ -6,7 +6,9 @@
 
 const assert = require('node:assert/strict');
 const { existsSync } = require('node:fs');
-const { test } = require('node:test');
+const { once } = require('node:events');
+const net = require('node:net');
+const { describe, test } = require('node:test');
 const { runScript } = require('./support/scripts.js');
 const { onRedis } = require('./support/targets.js');
 
@@ -95,6 +97,44 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'alice\n'.repeat(3));
   });
 
+  describe('a connection that ends while the event loop is held up', () => {
+    // Not in this process, the loop of which is the one that is held up.
+    const code = (ms) => `
+      const net = require('node:net');
+      const token = created.then(async (token) => {
+        const get = () => sessions.get({ app, token });
+        for (let n = 0; n < 5; n++) await get();
+        await new Promise((resolve) => net.connect(given.control).resume().once('end', resolve));
+        const session = get();
+        await new Promise(setImmediate); // it is sent
+        const until = Date.now() + ${ms};
+        while (Date.now() < until);
+        console.log((await session).ownerId);
+      });`;
+    const run = async (end, ms, commandTimeout) => {
+      const proxy = await cuttingProxy(server().url, end);
+      const url = { connectionString: proxy.url, commandTimeout };
+      try {
+        return await runScript(ONE + code(ms), {
+          given: { url, control: proxy.control, length: 20_000 },
+        });
+      } finally {
+        proxy.close();
+      }
+    };
+
+    test('is found at once, also if it was reset with an answer on its way', async () => {
+      // Longer than a script may take.
+      const never = 600_000;
+      assertPrints(await run((socket) => socket.resetAndDestroy(), 150, never), 'alice\n');
+      assertPrints(await run((socket) => socket.destroy(), 150, never), 'alice\n');
+    });
+
+    test('is found in time to send the call again, however long that lasts', async () => {
+      assertPrints(await run((socket) => socket.destroy(), 2500, 2000), 'alice\n');
+    });
+  });
+
   test('long answers among short ones come whole, and the next ones after them', async () => {
     const { sessions } = open();
     const create = (length) =>
@@ -130,3 +170,42 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'true\n');
   });
 });
+
+/**
+ * A proxy that, once something connects to `control`, cuts the next answer after 5,000 bytes and ends
+ * its connection 30 ms later; the next connection works.
+ *
+ * @param {string} url
+ * @param {(socket: import('node:net').Socket) => void} end
+ */
+async function cuttingProxy(url, end) {
+  let armed = false;
+  const server = net.createServer((socket) => {
+    const upstream = net.connect(Number(new URL(url).port), '127.0.0.1');
+    let cut = false;
+    socket.on('data', (bytes) => cut || upstream.write(bytes));
+    upstream.on('data', (bytes) => {
+      if (cut) return;
+      cut = armed;
+      if (!armed) return socket.write(bytes);
+      armed = false;
+      socket.write(bytes.subarray(0, 5000));
+      setTimeout(end, 30, socket);
+    });
+    socket.on('error', () => {}).on('close', () => upstream.destroy());
+    upstream.on('error', () => {}).on('close', () => cut || socket.destroy());
+  });
+  const control = net.createServer((socket) => {
+    armed = true;
+    socket.end();
+  });
+  for (const each of [server, control]) await once(each.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: `redis://127.0.0.1:${server.address().port}`,
+    control: control.address().port,
+    close() {
+      server.close();
+      control.close();
+    },
+  };
+}

@@ -213,7 +213,7 @@ unsafe fn state_of<'a>(uv: &Uv, handle: *mut c_void) -> &'a State {
     unsafe { &*(uv.handle_get_data)(handle).cast::<State>() }
 }
 
-unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c_int) {
+unsafe extern "C" fn on_readable(handle: *mut c_void, status: c_int, _events: c_int) {
     let Some(uv) = Uv::get() else { return };
     // SAFETY: libuv calls this for handles that are not closed, and frees none before it returns.
     let State { connection, receiver } = unsafe { state_of(uv, handle) };
@@ -222,7 +222,8 @@ unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c
     // Nothing may unwind into libuv. After a panic, which is a bug, the I/O thread reads.
     let read = || catch_unwind(AssertUnwindSafe(|| connection.read())).unwrap_or(false);
     let answers = receiver.outbox.take_after(|| here = read());
-    if !here {
+    // With an error libuv has stopped to watch, even if there still was something to read.
+    if !here || status != 0 {
         connection.read_elsewhere(false);
         // SAFETY: as above.
         unsafe { (uv.poll_stop)(handle) };

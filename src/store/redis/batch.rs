@@ -1,13 +1,12 @@
 //! A batch on its way: one pipeline, and what of it must be sent again.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::command::{Outcome, Task};
+use super::deadline::now;
 use super::fold::fold;
 use super::link::{Link, Live};
 use super::pipe::{Broken, Replies};
@@ -83,11 +82,19 @@ impl<'s, 'c> Batch<'s, 'c> {
         }
         let mut replies = pin!(live.pipe.send(&commands, self.open.len()));
         drop(turn);
-        let mut outcome = self.link.limit(self.deadline, replies.as_mut()).await;
-        if outcome.is_none() {
-            // They may have come, and the thread that should read them was too busy.
-            live.pipe.catch_up();
-            outcome = now(replies).await;
+        let mut outcome = None;
+        let halfway = self.deadline - self.link.settings().command_timeout / 2;
+        for time in [halfway, self.deadline] {
+            outcome = self.link.limit(time, replies.as_mut()).await;
+            if outcome.is_none() {
+                // They, or the end of the connection, may have come, and the thread that should
+                // read was too busy. Halfway there is time to send again.
+                live.pipe.catch_up();
+                outcome = now(replies.as_mut()).await;
+            }
+            if outcome.is_some() {
+                break;
+            }
         }
         match outcome {
             Some(Ok(replies)) => self.settle(&live, &replies, answers),
@@ -156,13 +163,4 @@ impl<'s, 'c> Batch<'s, 'c> {
             answers.reject(task.place, &task.outage(outage, &self.link.unanswered()));
         }
     }
-}
-
-/// What a future has come to, without waiting for it.
-async fn now<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }

@@ -3,8 +3,10 @@
 //! A timer of tokio that is the next to fire costs a system call to set. Calls come and go far
 //! faster than their deadlines, so one timer serves all, and is set again only after it has fired.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -72,4 +74,13 @@ impl Deadlines {
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a future has come to, without waiting for it.
+pub(super) async fn now<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
