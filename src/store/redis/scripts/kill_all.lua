@@ -1,8 +1,8 @@
--- Removes an owner's sessions, up to 250 at a time, for others wait meanwhile.
+-- Removes an owner's sessions, up to 100 at a time, for others wait meanwhile.
 -- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
 -- ARGV: 1 what session keys begin with, 2 owner as JSON.
 -- Returns how many sessions were removed, and 1 if there may be more, else 0.
-local limit = 250
+local limit = 100
 
 -- Two owners may share a route, so an index: another's record is left alone, all else goes. It
 -- begins with its owner, a JSON string (here without its escapes), and a line that is an object.
