@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use rand::TryRng as _;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::connection::{self, silent};
+use super::connection::{self, Opened, silent};
 use super::deadline::{Deadlines, now};
 use super::pipe::Pipe;
 use super::settings::Settings;
@@ -215,7 +215,7 @@ impl Drop for Waiting<'_> {
 async fn supervise(shared: Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
     for number in 1.. {
-        match connection::open(&shared.settings).await {
+        match open(&shared).await {
             Ok((pipe, mut driver)) => {
                 let since = Instant::now();
                 shared.set(State::Up(Live { pipe, number }));
@@ -243,6 +243,24 @@ async fn supervise(shared: Arc<Shared>) {
         }
         tokio::time::sleep(with_jitter(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Opens a connection. While calls wait, an attempt that hangs does not keep another from being made
+/// beside it: what swallowed the first may be over.
+async fn open(shared: &Arc<Shared>) -> Result<Opened, Error> {
+    let mut attempts = JoinSet::new();
+    // As often as a server that refuses is asked; and not too many at a time.
+    let pause = LONGEST_PAUSE.max(shared.settings.connect_timeout / 10);
+    loop {
+        if attempts.is_empty() || shared.waiting.load(Ordering::Relaxed) > 0 {
+            let shared = Arc::clone(shared);
+            attempts.spawn(async move { connection::open(&shared.settings).await });
+        }
+        tokio::select! {
+            Some(done) = attempts.join_next() => return done.unwrap_or(Err(Error::Internal)),
+            () = tokio::time::sleep(pause) => {}
+        }
     }
 }
 
