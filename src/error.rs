@@ -14,6 +14,12 @@ pub enum Error {
         /// How long the call waited.
         waited: Duration,
     },
+    /// The server took the call, its answer was lost with the connection, and the call could not be
+    /// sent again; it may or may not have acted.
+    Lost {
+        /// Why it could not, in words.
+        reason: String,
+    },
     /// No server could be reached in time; nothing was done.
     Connection {
         /// The server, as `host:port` or a path.
@@ -39,7 +45,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Timeout { .. } => "ERR_SESSIONS_TIMEOUT",
+            Self::Timeout { .. } | Self::Lost { .. } => "ERR_SESSIONS_TIMEOUT",
             Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
             Self::Redis { .. } => "ERR_SESSIONS_REDIS",
             Self::Corrupt => "ERR_SESSIONS_CORRUPT",
@@ -65,6 +71,11 @@ impl fmt::Display for Error {
                 "redis at {server} did not answer within {} ms: the call may or may not have \
                  taken effect",
                 waited.as_millis()
+            ),
+            Self::Lost { reason } => write!(
+                f,
+                "the answer was lost, and the call could not be sent again: {reason}; it may or may \
+                 not have taken effect"
             ),
             Self::Connection { server, reason } => {
                 write!(f, "cannot reach redis at {server}: {reason}")

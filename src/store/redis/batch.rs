@@ -160,7 +160,7 @@ impl<'s, 'c> Batch<'s, 'c> {
 
     fn give_up(&mut self, outage: &Error, answers: &mut Answers) {
         for task in self.open.drain(..) {
-            answers.reject(task.place, &task.outage(outage, &self.link.unanswered()));
+            answers.reject(task.place, &task.outage(outage));
         }
     }
 }

@@ -171,12 +171,14 @@ impl<'c> Task<'c> {
         }
     }
 
-    /// The error of a call that found no server before its deadline.
-    pub fn outage(&self, unreachable: &Error, unanswered: &Error) -> Error {
-        if self.in_doubt || self.killed {
-            return unanswered.clone();
+    /// The error of a call that found no server before its deadline, or was refused one.
+    pub fn outage(&self, outage: &Error) -> Error {
+        let reason = self.refused.as_ref().unwrap_or(outage);
+        match reason {
+            Error::Timeout { .. } => reason.clone(),
+            _ if self.in_doubt || self.killed => Error::Lost { reason: reason.to_string() },
+            _ => reason.clone(),
         }
-        self.refused.as_ref().unwrap_or(unreachable).clone()
     }
 
     fn session_key(&self) -> Vec<u8> {
