@@ -2,7 +2,8 @@
 
 // `npm test [-- names…]`: installs, builds and runs every test, on a real server and on memory:.
 //
-// Names select files (`npm test -- contract package`); `core` is the Rust core without Node.
+// Names select files (`npm test -- contract package`), `faults/` a folder; `core` is the Rust core
+// without Node.
 // `--prebuilt` takes the addon that is there and builds nothing, where there is no Rust.
 
 const fs = require('node:fs');
@@ -13,7 +14,7 @@ const { root, run, runLong } = require('./run.js');
 const { Stop, runScript } = require('./stop.js');
 const { requireRust } = require('./toolchain.js');
 
-const folder = '__test__';
+const folders = ['__test__', '__test__/faults'];
 const core = ['test', '--no-default-features', ...(process.env.CI ? ['--locked'] : [])];
 
 runScript(async () => {
@@ -43,16 +44,21 @@ runScript(async () => {
   console.log(`\npassed: ${parts.filter(Boolean).join(' · ')}`);
 });
 
-/** @param {string[]} names parts of file names; none means all @returns {string[]} */
+/** @param {string[]} names parts of files' paths; none means all @returns {string[]} */
 function select(names) {
-  const all = fs.readdirSync(path.join(root, folder)).filter((name) => name.endsWith('.test.js'));
+  const all = folders.flatMap((folder) =>
+    fs
+      .readdirSync(path.join(root, folder))
+      .filter((name) => name.endsWith('.test.js'))
+      .map((name) => path.posix.join(folder, name)),
+  );
   const unknown = names.filter(
     (name) => name !== 'core' && !all.some((file) => file.includes(name)),
   );
   if (unknown.length > 0) throw new Stop(`no test file is named like: ${unknown.join(', ')}`);
   const chosen =
     names.length === 0 ? all : all.filter((file) => names.some((name) => file.includes(name)));
-  return chosen.sort().map((file) => path.join(folder, file));
+  return chosen.sort();
 }
 
 /** @param {NodeJS.ProcessEnv} env */

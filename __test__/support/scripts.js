@@ -19,13 +19,16 @@ let written = 0;
  * Runs a script that finds `SpotsSessions` and what it is `given`. Resolves when it has ended.
  *
  * @param {string} code CommonJS, or a module if `module` says so
- * @param {{ given?: object, module?: boolean, flags?: string[] }} [options]
+ * @param {{ given?: object, module?: boolean, flags?: string[], within?: string[], env?: object }} [options]
+ *   `within`: a command that runs the one that follows it
  * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>}
  */
-function runScript(code, { given = {}, module = false, flags = [] } = {}) {
+function runScript(code, { given = {}, module = false, flags = [], within = [], env = {} } = {}) {
   const file = write(code, given, module);
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...flags, file], {
+    const [command, ...args] = [...within, process.execPath, ...flags, file];
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: HANG_MS,
       killSignal: 'SIGKILL',

@@ -1,0 +1,219 @@
+'use strict';
+
+// Replies and requests that get lost, come in pieces, come late, or are not what was asked for.
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { assertOutage, faultyServer, recovers, settled } = require('../support/faults.js');
+const { rejection } = require('../support/rejection.js');
+const { waitUntil } = require('../support/wait-until.js');
+
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+
+/** An instance that is connected through a proxy, so that what follows is no login. */
+async function connected(t, settings) {
+  const faulty = await faultyServer(t, { proxy: true });
+  const sessions = faulty.open(settings);
+  const { app } = faulty;
+  const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
+  const tokens = await Promise.all(times(20, create));
+  const get = (n) => sessions.get({ app, token: tokens[n] });
+  /** Every session is read at once, so that a reply that went astray would be seen. */
+  const assertAll = async () => {
+    const found = await Promise.all(times(20, get));
+    assert.deepEqual(
+      found,
+      times(20, (n) => ({ ownerId: 'ann', data: { n } })),
+    );
+  };
+  return { ...faulty, sessions, create, tokens, get, assertAll };
+}
+
+/** Has the next reply dropped, and its connection cut, once. */
+function loseNextReply(proxy) {
+  let lost = false;
+  proxy.onReply = ({ bytes, cut }) => {
+    if (lost) return bytes;
+    lost = true;
+    cut();
+    return undefined;
+  };
+  return () => lost;
+}
+
+test('R06 a lost reply: the call acts once or as if once, and never says false for what it did', async (t) => {
+  const { sessions, app, proxy, redis } = await connected(t, { commandTimeout: 20_000 });
+  const token = await sessions.create({ app, ownerId: 'bob', data: { a: 1 }, duration: 600 });
+  const owned = await sessions.create({ app, ownerId: 'cid', duration: 600 });
+  const rows = [
+    ['update', { app, token, data: { a: null, b: 2 } }, true],
+    ['refresh', { app, token, duration: 300 }, true],
+    ['get', { app, token }, { ownerId: 'bob', data: { b: 2 } }],
+    ['kill', { app, token }, true],
+    ['get', { app, token }, undefined],
+    ['update', { app, token, data: {} }, false],
+    ['killAll', { app, ownerId: 'cid' }, true],
+    ['get', { app, token: owned }, undefined],
+  ];
+  for (const [method, request, expected] of rows) {
+    const lost = loseNextReply(proxy);
+    const { value, error } = await settled(sessions[method](request), 20_000);
+    assert.deepEqual(value ?? error, expected, method);
+    assert.ok(lost(), `${method}: no reply was lost`);
+  }
+  const before = await redis.dbsize();
+  const lost = loseNextReply(proxy);
+  const created = await sessions.create({ app, ownerId: 'dan', data: { a: 1 }, duration: 600 });
+  assert.ok(lost());
+  assert.deepEqual(await sessions.get({ app, token: created }), { ownerId: 'dan', data: { a: 1 } });
+  assert.equal(await redis.dbsize(), before + 2, 'one session and its index');
+});
+
+test('R06 any one of many replies lost: each call still gets its own answer', async (t) => {
+  const { proxy, assertAll, sessions, app, tokens } = await connected(t, {
+    commandTimeout: 20_000,
+  });
+  for (const which of [0, 1, 7, 19]) {
+    let seen = 0;
+    proxy.onReply = ({ bytes, cut }) => {
+      if (seen++ !== which) return bytes;
+      cut();
+      return undefined;
+    };
+    const before = proxy.connections;
+    await assertAll();
+    assert.ok(proxy.connections > before, `reply ${which} was not lost`);
+  }
+  loseNextReply(proxy);
+  const kills = await Promise.all(tokens.map((token) => sessions.kill({ app, token })));
+  assert.deepEqual(kills, Array(20).fill(true), 'no kill that acted says false');
+});
+
+test('R07 a lost request is sent again, and succeeds', async (t) => {
+  const { proxy, sessions, app, tokens, get } = await connected(t, { commandTimeout: 20_000 });
+  let lost = 0;
+  proxy.loses = () => lost++ === 0;
+  assert.equal(await sessions.update({ app, token: tokens[0], data: { sent: 'again' } }), true);
+  assert.ok(lost > 1, 'the request was lost, and sent again');
+  assert.deepEqual((await get(0)).data, { n: 0, sent: 'again' });
+});
+
+test('R08 a reply that is cut off in the middle is asked for again', async (t) => {
+  const { proxy, assertAll } = await connected(t, { commandTimeout: 20_000 });
+  let seen = 0;
+  proxy.onReply = ({ bytes, cut }) => {
+    if (seen++ !== 5) return bytes;
+    setImmediate(cut);
+    return bytes.subarray(0, bytes.length - 7);
+  };
+  await assertAll();
+  assert.ok(seen > 20, 'the calls were sent again');
+});
+
+for (const [label, piece, delay] of [
+  ['one byte at a time', 1, 0],
+  ['in pieces that hold the ends of some replies and the beginnings of others', 13, 0],
+  ['300 ms late', Infinity, 300],
+]) {
+  test(`R08 replies that come ${label} are read as they are`, async (t) => {
+    const { proxy, assertAll } = await connected(t);
+    Object.assign(proxy, { piece, delay });
+    await assertAll();
+    await assertAll();
+    assert.equal(proxy.connections, 1, 'the connection was kept');
+  });
+}
+
+for (const [label, garbage] of [
+  ['no reply at all', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+  ['a length that is none', '$x\r\nabc\r\n'],
+  ['a length below zero', '$-7\r\n'],
+  ['binary noise', Buffer.from([0, 255, 13, 10, 1, 13, 10])],
+]) {
+  test(`R09 garbage in place of a reply (${label}): another connection is made, and all is asked again`, async (t) => {
+    const { proxy, assertAll } = await connected(t, { commandTimeout: 20_000 });
+    let seen = 0;
+    proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(garbage) : bytes);
+    await assertAll();
+    assert.equal(proxy.connections, 2);
+  });
+}
+
+for (const [label, forged, code] of [
+  ['an error', '-ERR injected\r\n', 'ERR_SESSIONS_REDIS'],
+  ['an integer', ':5\r\n', 'ERR_SESSIONS_REDIS'],
+  ['an array', '*2\r\n:1\r\n$2\r\nab\r\n', 'ERR_SESSIONS_REDIS'],
+  ['a text that is no session', '$3\r\nabc\r\n', 'ERR_SESSIONS_CORRUPT'],
+  ['an empty text', '$0\r\n\r\n', 'ERR_SESSIONS_CORRUPT'],
+]) {
+  test(`R09 ${label} in place of a session rejects that call, and no neighbour's`, async (t) => {
+    const { proxy, get, assertAll } = await connected(t);
+    let seen = 0;
+    proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(forged) : bytes);
+    const ends = await Promise.all(times(20, (n) => settled(get(n), 5000)));
+    const rejected = ends.filter(({ error }) => error);
+    assert.deepEqual(
+      rejected.map(({ error }) => error.code),
+      [code],
+    );
+    for (const [n, { value }] of ends.entries())
+      if (n !== ends.indexOf(rejected[0])) assert.deepEqual(value, { ownerId: 'ann', data: { n } });
+    await assertAll();
+  });
+}
+
+test('R09 a reply too many is nobody’s: the connection ends, and no later call gets it', async (t) => {
+  const { proxy, get, assertAll } = await connected(t, { commandTimeout: 20_000 });
+  let seen = 0;
+  proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.concat([bytes, bytes]) : bytes);
+  // Replies have no name, so those right behind the one too many cannot be told from it.
+  await Promise.all(times(20, (n) => settled(get(n), 20_000)));
+  proxy.onReply = undefined;
+  await waitUntil(async () => {
+    await assertAll();
+    return proxy.connections === 2;
+  }, 'another connection');
+});
+
+test('R10 a connection that is cut at any step of the login is tried again, until it works', async (t) => {
+  const { open, proxy, app } = await faultyServer(t, {
+    proxy: true,
+    config: { requirepass: 's3cret' },
+  });
+  const connectionString = `redis://:s3cret@${proxy.host}:${proxy.port}/3`;
+  // As it connects, then instead of each reply: to AUTH, SELECT, CLIENT SETINFO and the scripts.
+  for (let step = -1; step < 8; step++) {
+    proxy.reset();
+    proxy.hangsUp = (connection) => step < 0 && connection <= 2;
+    proxy.onReply = ({ bytes, nth, cut }) => {
+      if (proxy.connections > 2 || nth !== step) return bytes;
+      cut();
+      return undefined;
+    };
+    const sessions = open({ connectionString, commandTimeout: 20_000 });
+    const { value, error } = await settled(sessions.create({ app, ownerId: 'ann' }), 20_000);
+    assert.equal(typeof value, 'string', `${error}`);
+    assert.equal(proxy.connections, 3, `step ${step}: it was cut twice`);
+  }
+});
+
+test('R11 a server that accepts and says nothing: the deadline holds, and the reason is told', async (t) => {
+  const { open, proxy, app } = await faultyServer(t, { proxy: true });
+  proxy.silent = true;
+  const sessions = open({ commandTimeout: 300, connectTimeout: 500 });
+  await assertOutage(sessions, app, 300, /^ERR_SESSIONS_CONNECTION$/);
+  const error = await rejection(() => sessions.get({ app, token: 'A'.repeat(172) }));
+  assert.match(error.message, /127\.0\.0\.1:\d+: no answer within \d+ ms/);
+  proxy.silent = false;
+  await recovers(sessions, app);
+});
+
+// The attempt that met the silence goes on for all of connectTimeout, 10 s: another is made beside it.
+test('R11 a server that says nothing until it does, with the default timeouts: works again', async (t) => {
+  const { open, proxy, app } = await faultyServer(t, { proxy: true });
+  proxy.silent = true;
+  const sessions = open();
+  await assertOutage(sessions, app, 5000, /^ERR_SESSIONS_CONNECTION$/);
+  proxy.silent = false;
+  await recovers(sessions, app);
+});

@@ -1,0 +1,34 @@
+'use strict';
+
+// docs/reliability.md has a row for each fault, and the tests that it names are there.
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { test } = require('node:test');
+
+const root = join(__dirname, '..', '..');
+const read = (...names) => readFileSync(join(root, ...names), 'utf8');
+const [table] = read('docs', 'reliability.md').split('## What is not tested');
+const rows = [...table.matchAll(/^\| (R\d\d) \|.*\| ([^|]+) \|$/gm)];
+
+test('every row of the matrix that asks for a test is in the table, once', () => {
+  const numbers = Array.from({ length: 53 }, (_, n) => n + 1);
+  const asked = numbers.filter((n) => n <= 34 || (n >= 38 && n <= 50) || n === 53);
+  assert.deepEqual(
+    rows.map(([, row]) => row),
+    asked.map((n) => `R${String(n).padStart(2, '0')}`),
+  );
+});
+
+for (const [, row, tests] of rows) {
+  test(`the tests that the table names for ${row} are there`, () => {
+    for (const part of tests.split('; ')) {
+      const [, file, names] = part.match(/^`([^`]+)`(.*)$/) ?? assert.fail(part);
+      const text = read(file.endsWith('.rs') ? 'tests' : '__test__', file);
+      const quoted = [...names.matchAll(/“([^”]+)”/g)].map(([, name]) => name);
+      for (const name of quoted.length > 0 ? quoted : [row])
+        assert.ok(text.includes(name), `${file}: ${name}`);
+    }
+  });
+}

@@ -1,0 +1,141 @@
+'use strict';
+
+// What holds in every fault: a call settles in bounded time, with an answer that is so or with an
+// error of ours, and when the fault has ended the same instance works again.
+
+const assert = require('node:assert/strict');
+const { inspect } = require('node:util');
+const { SpotsSessions, SpotsSessionsError } = require('../../index.js');
+const { startProxy } = require('./proxy.js');
+const { startRedis } = require('./redis-server.js');
+const { requestsOf } = require('./requests.js');
+const { freshName } = require('./targets.js');
+const { waitUntil } = require('./wait-until.js');
+
+/** Longer runs of what is repeated, or waits: for a nightly job. */
+const long = process.env.FAULTS === 'long';
+
+/**
+ * Milliseconds after its deadline by which a call must have settled. 100 are promised; what is
+ * shown on a busy machine is that it is not for ever, nor a second `commandTimeout`.
+ */
+const SLACK = 4000;
+/** Milliseconds after the end of a fault by which calls must work; 2000 are promised. */
+const RECOVERY = 8000;
+
+/**
+ * A server, a proxy before it if one is asked for, and instances: all end with the test.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {{ proxy?: boolean } & import('./redis-server.js').StartOptions} [options]
+ */
+async function faultyServer(t, { proxy: withProxy = false, ...options } = {}) {
+  const server = await startRedis(options);
+  const proxy = withProxy ? await startProxy(server.port) : undefined;
+  const app = freshName();
+  /** @type {SpotsSessions[]} */
+  const opened = [];
+  t.after(async () => {
+    server.kill('SIGCONT');
+    proxy?.reset();
+    await Promise.all(opened.map((sessions) => sessions.close()));
+    await proxy?.stop();
+    await server.stop();
+  });
+
+  /** @param {object} [settings] */
+  function open(settings = {}) {
+    const connectionString = proxy?.url ?? server.url;
+    const sessions = new SpotsSessions({ connectionString, ...settings });
+    opened.push(sessions);
+    return sessions;
+  }
+  return { server, proxy, open, app, redis: server.client() };
+}
+
+/**
+ * A call's end, in bounded time: its value, or an error that is checked to be one of ours.
+ *
+ * @param {Promise<any>} call
+ * @param {number} commandTimeout
+ * @returns {Promise<{ value?: any, error?: any }>}
+ */
+async function settled(call, commandTimeout) {
+  const late = Symbol('late');
+  let timer;
+  const patience = new Promise((resolve) => {
+    timer = setTimeout(resolve, commandTimeout + SLACK, late);
+  });
+  const end = call.then(
+    (value) => ({ value }),
+    (error) => ({ error }),
+  );
+  const first = await Promise.race([end, patience]);
+  clearTimeout(timer);
+  assert.notEqual(first, late, `a call did not settle in ${commandTimeout} ms and some seconds`);
+  if ('error' in first) assertOurs(first.error);
+  return first;
+}
+
+/** Each error says by its class and code what it is, by its message what to do, and no secret. */
+function assertOurs(error) {
+  assert.ok(error instanceof SpotsSessionsError, inspect(error));
+  assert.match(error.code, /^ERR_SESSIONS_(TIMEOUT|CONNECTION|CLOSED|OVERLOADED|REDIS|CORRUPT)$/);
+  assert.ok(error.message.length > 0);
+  assert.equal('redisCode' in error && error.redisCode !== undefined, error.code.endsWith('REDIS'));
+  assert.ok(!inspect(error, { depth: 9, showHidden: true }).includes('s3cret'), 'a secret shown');
+}
+
+/**
+ * Resolves when an instance works again after a fault. Its errors until then are ours.
+ *
+ * @param {SpotsSessions} sessions
+ * @param {string} app
+ */
+async function recovers(sessions, app) {
+  const works = async () => {
+    const { value, error } = await settled(
+      sessions.create({ app, ownerId: 'recovered', data: { a: 1 }, duration: 60 }),
+      RECOVERY,
+    );
+    if (error) return false;
+    assert.deepEqual(await sessions.get({ app, token: value }), {
+      ownerId: 'recovered',
+      data: { a: 1 },
+    });
+    return true;
+  };
+  const begun = Date.now();
+  await waitUntil(works, 'the instance to work again', RECOVERY);
+  assert.ok(Date.now() - begun < RECOVERY, `it worked again after ${Date.now() - begun} ms only`);
+}
+
+/**
+ * All methods at once, on a token that could be one of ours: how each of them ends.
+ *
+ * @param {SpotsSessions} sessions
+ * @param {string} app
+ * @param {number} commandTimeout
+ */
+async function endsOfAll(sessions, app, commandTimeout) {
+  const calls = Object.entries(requestsOf(app, 'A'.repeat(172)));
+  const ends = calls.map(([method, request]) => settled(sessions[method](request), commandTimeout));
+  return Promise.all(ends);
+}
+
+/**
+ * Asserts that all methods reject with this code: an outage is never "not found".
+ *
+ * @param {SpotsSessions} sessions
+ * @param {string} app
+ * @param {number} commandTimeout
+ * @param {RegExp} code
+ */
+async function assertOutage(sessions, app, commandTimeout, code) {
+  for (const end of await endsOfAll(sessions, app, commandTimeout)) {
+    assert.ok(end.error, `an outage was answered: ${inspect(end.value)}`);
+    assert.match(end.error.code, code, inspect(end.error));
+  }
+}
+
+module.exports = { assertOutage, endsOfAll, faultyServer, long, recovers, settled };
