@@ -46,12 +46,38 @@ export interface EngineSettings {
   server?: ServerSettings
 }
 
-/** A Redis server. */
-export interface ServerSettings {
+/** Where one of several servers listens. */
+export interface NodeAddress {
   /** A name or an address. */
   host: string
   /** 1 to 65535. */
   port: number
+}
+
+/** Sentinels. */
+export interface SentinelSettings {
+  /** Where they listen. */
+  nodes: Array<NodeAddress>
+  /** What they call the primary and its replicas. */
+  name: string
+  /** For `AUTH`, to the sentinels. */
+  username?: string
+  /** For `AUTH`, to the sentinels. */
+  password?: string
+  /** Left out for connections in clear, to the sentinels. */
+  tls?: TlsSettings
+}
+
+/** A Redis server, or several. */
+export interface ServerSettings {
+  /** A name or an address; the first of several. */
+  host: string
+  /** 1 to 65535. */
+  port: number
+  /** Nodes of a cluster, instead of host and port. */
+  cluster?: Array<NodeAddress>
+  /** Who knows the server, instead of host and port. */
+  sentinels?: SentinelSettings
   /** 0, 4 or 6. */
   family: number
   /** The path of a Unix socket, instead of host and port. */
@@ -74,7 +100,7 @@ export interface TlsSettings {
   cert?: string
   /** The client's private key. */
   key?: string
-  /** The name that the server's certificate must bear, if it is not the host. */
+  /** The name that servers' certificates must bear, if it is not the host. */
   servername?: string
   /** Whether to verify the server's certificate. */
   rejectUnauthorized: boolean

@@ -23,7 +23,7 @@ use self::text::Text;
 use crate::answers::Outbox;
 use crate::engine::{Engine, Target, Writer};
 use crate::store::Minting;
-use crate::store::redis::settings::{Address, Secret, Settings, Tls};
+use crate::store::redis::settings::{Address, Deployment, Login, Secret, Sentinels, Settings, Tls};
 use crate::store::redis::tls;
 use crate::token::Encoding;
 
@@ -42,13 +42,17 @@ pub struct EngineSettings {
     pub server: Option<ServerSettings>,
 }
 
-/// A Redis server.
+/// A Redis server, or several.
 #[napi(object)]
 pub struct ServerSettings {
-    /// A name or an address.
+    /// A name or an address; the first of several.
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
+    /// Nodes of a cluster, instead of host and port.
+    pub cluster: Option<Vec<NodeAddress>>,
+    /// Who knows the server, instead of host and port.
+    pub sentinels: Option<SentinelSettings>,
     /// 0, 4 or 6.
     pub family: u8,
     /// The path of a Unix socket, instead of host and port.
@@ -63,6 +67,30 @@ pub struct ServerSettings {
     pub tls: Option<TlsSettings>,
 }
 
+/// Where one of several servers listens.
+#[napi(object)]
+pub struct NodeAddress {
+    /// A name or an address.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+}
+
+/// Sentinels.
+#[napi(object)]
+pub struct SentinelSettings {
+    /// Where they listen.
+    pub nodes: Vec<NodeAddress>,
+    /// What they call the primary and its replicas.
+    pub name: String,
+    /// For `AUTH`, to the sentinels.
+    pub username: Option<String>,
+    /// For `AUTH`, to the sentinels.
+    pub password: Option<String>,
+    /// Left out for connections in clear, to the sentinels.
+    pub tls: Option<TlsSettings>,
+}
+
 /// TLS, all in PEM.
 #[napi(object)]
 pub struct TlsSettings {
@@ -72,7 +100,7 @@ pub struct TlsSettings {
     pub cert: Option<String>,
     /// The client's private key.
     pub key: Option<String>,
-    /// The name that the server's certificate must bear, if it is not the host.
+    /// The name that servers' certificates must bear, if it is not the host.
     pub servername: Option<String>,
     /// Whether to verify the server's certificate.
     pub reject_unauthorized: bool,
@@ -165,27 +193,45 @@ fn target(settings: EngineSettings) -> Result<Target> {
     let Some(server) = settings.server else {
         return Ok(Target::Memory);
     };
-    let host = server.host.clone();
-    let address = match server.path {
-        Some(path) => Address::Unix(path),
-        None => Address::Tcp { host: server.host, port: server.port, family: server.family },
+    let family = server.family;
+    let addresses = |nodes: Vec<NodeAddress>| {
+        nodes
+            .into_iter()
+            .map(|NodeAddress { host, port }| Address::Tcp { host, port, family })
+            .collect()
+    };
+    let deployment = match (server.cluster, server.sentinels, server.path) {
+        (Some(nodes), ..) => Deployment::Cluster(addresses(nodes)),
+        (_, Some(sentinels), _) => Deployment::Sentinel(Sentinels {
+            addresses: addresses(sentinels.nodes),
+            name: sentinels.name,
+            login: login(sentinels.username, sentinels.password, sentinels.tls)?,
+        }),
+        (.., Some(path)) => Deployment::Server(Address::Unix(path)),
+        _ => Deployment::Server(Address::Tcp { host: server.host, port: server.port, family }),
     };
     Ok(Target::Redis(Box::new(Settings {
-        address,
-        username: server.username,
-        password: server.password.map(Secret::new),
+        deployment,
+        login: login(server.username, server.password, server.tls)?,
         database: server.db,
-        tls: server.tls.map(|tls| read_tls(tls, host)).transpose()?,
         connect_timeout: Duration::from_millis(settings.connect_timeout.into()),
         command_timeout: Duration::from_millis(settings.command_timeout.into()),
     })))
 }
 
-fn read_tls(settings: TlsSettings, host: String) -> Result<Tls> {
+fn login(
+    username: Option<String>,
+    password: Option<String>,
+    tls: Option<TlsSettings>,
+) -> Result<Login> {
+    Ok(Login { username, password: password.map(Secret::new), tls: tls.map(read_tls).transpose()? })
+}
+
+fn read_tls(settings: TlsSettings) -> Result<Tls> {
     let identity = settings.cert.as_deref().zip(settings.key.as_deref());
     let config = tls::configure(&settings.ca, identity, settings.reject_unauthorized)
         .map_err(|e| Error::new(Status::InvalidArg, e.to_string()))?;
-    Ok(Tls { config, server_name: settings.servername.unwrap_or(host) })
+    Ok(Tls { config, server_name: settings.servername })
 }
 
 fn bad(option: &str) -> Error {

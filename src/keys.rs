@@ -4,7 +4,14 @@
 //! called. The part in braces is the hash tag: it puts all keys of an owner in one slot, and it is
 //! never empty, even for an app called "}".
 
+use crc::{CRC_16_XMODEM, Crc};
+
 use crate::token::{Route, SessionId};
+
+/// How many slots a Redis Cluster has.
+pub const SLOTS: u16 = 16384;
+
+static CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
 /// The key of one session: `spots:{<route>:<app>}:s:<id>`.
 #[must_use]
@@ -24,6 +31,18 @@ pub fn session_prefix(route: Route, app: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn index(route: Route, app: &[u8]) -> Vec<u8> {
     spell(route, app, b"}:o")
+}
+
+/// The slot of a Redis Cluster that all keys of a route in an app lie in: CRC-16 of the hash tag
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>, "Hash tags").
+#[must_use]
+pub fn slot(route: Route, app: &[u8]) -> u16 {
+    let app = &app[..memchr::memchr(b'}', app).unwrap_or(app.len())];
+    let mut digest = CRC.digest();
+    digest.update(&route.to_hex());
+    digest.update(b":");
+    digest.update(app);
+    digest.finalize() % SLOTS
 }
 
 fn spell(route: Route, app: &[u8], tail: &[u8]) -> Vec<u8> {
@@ -76,12 +95,28 @@ mod tests {
         }
 
         #[test]
+        fn the_slot_is_that_of_the_hash_tag(app in name(), owner in name()) {
+            let route = Route::of_owner(&app, &owner);
+            let tag = index(route, &app);
+            prop_assert_eq!(slot(route, &app), CRC.checksum(hash_tag(&tag)) % SLOTS);
+        }
+
+        #[test]
         fn keys_of_an_owner_share_a_hash_tag_that_is_not_empty(app in name(), owner in name()) {
             let route = Route::of_owner(&app, &owner);
             let (session, index) = (session(route, &app, &id(b"t")), index(route, &app));
             prop_assert_eq!(hash_tag(&session), hash_tag(&index));
             prop_assert!(!hash_tag(&index).is_empty());
         }
+    }
+
+    #[test]
+    fn slots_are_those_of_the_specification() {
+        // Its own example; and two that a server told by CLUSTER KEYSLOT.
+        assert_eq!(CRC.checksum(b"123456789"), 0x31C3);
+        let route = Route::of_owner(b"a", b"b");
+        assert_eq!(slot(route, b"app"), 7);
+        assert_eq!(slot(route, b"a}b"), 7772);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use redis::{Connection, FromRedisValue};
 use spots_sessions::engine::Target;
-use spots_sessions::store::redis::settings::{Address, Settings};
+use spots_sessions::store::redis::settings::{Address, Deployment, Login, Settings};
 
 use super::{PATIENCE, Sessions, wait_until};
 
@@ -147,11 +147,9 @@ pub fn redis_at(settings: Settings) -> Target {
 /// A server, or what listens in its place, on a port of the loopback.
 pub fn settings_of(port: u16) -> Settings {
     Settings {
-        address: Address::Tcp { host: "127.0.0.1".into(), port, family: 0 },
-        username: None,
-        password: None,
+        deployment: Deployment::Server(Address::Tcp { host: "127.0.0.1".into(), port, family: 0 }),
+        login: Login::default(),
         database: 0,
-        tls: None,
         connect_timeout: PATIENCE * 2,
         command_timeout: PATIENCE * 2,
     }

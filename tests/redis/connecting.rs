@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use spots_sessions::store::redis::settings::{Address, Secret, Settings};
+use spots_sessions::store::redis::settings::{Address, Deployment, Login, Secret, Settings};
 
 use crate::common::server::{Server, free_port, impatient, redis_at, run_on, settings_of};
 use crate::common::{DAY, Rejection, Sessions, create, get, kill, wait_until};
@@ -15,15 +15,17 @@ fn open(settings: Settings) -> Sessions {
 }
 
 fn with_password(settings: Settings, username: Option<&str>, password: &str) -> Settings {
-    Settings {
+    let login = Login {
         username: username.map(str::to_owned),
         password: Some(Secret::new(password.into())),
-        ..settings
-    }
+        tls: None,
+    };
+    Settings { login, ..settings }
 }
 
 fn at_socket(path: &Path) -> Settings {
-    Settings { address: Address::Unix(path.display().to_string()), ..settings_of(0) }
+    let address = Address::Unix(path.display().to_string());
+    Settings { deployment: Deployment::Server(address), ..settings_of(0) }
 }
 
 fn assert_works(sessions: &mut Sessions) {
@@ -191,7 +193,11 @@ fn a_unix_socket_works() {
 fn a_host_name_is_looked_up_and_its_family_kept_to() {
     let server = Server::start();
     let host = |family| Settings {
-        address: Address::Tcp { host: "localhost".into(), port: server.port, family },
+        deployment: Deployment::Server(Address::Tcp {
+            host: "localhost".into(),
+            port: server.port,
+            family,
+        }),
         ..server.settings()
     };
     assert_works(&mut open(host(0)));

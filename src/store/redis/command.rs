@@ -1,8 +1,12 @@
 //! One call: its keys, its command, and what a reply to it means.
 
+use std::sync::Arc;
+
 use redis::Cmd;
+use tokio::time::Instant;
 
 use super::super::Minting;
+use super::node::Node;
 use super::script::{self, Name};
 use super::wire::Reply;
 use crate::answers::Answers;
@@ -32,8 +36,38 @@ pub(super) struct Task<'c> {
     pub in_doubt: bool,
     /// Why it must be sent again.
     pub refused: Option<Error>,
+    /// When it is sent again.
+    pub again: Again,
+    /// The node that another one referred it to, for once.
+    pub referred: Option<Arc<Node>>,
+    /// How often a node sent it to another one.
+    pub redirections: u8,
     /// `kill_all`: whether a session was removed.
     killed: bool,
+}
+
+/// When a call is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// As soon as there is a connection.
+    AtOnce,
+    /// Not before this time, and what comes later waits behind it: the whole server is not ready.
+    InTurn(Instant),
+    /// Not before this time, and others may go first: its slot alone is not ready.
+    Aside(Instant),
+}
+
+impl Again {
+    pub fn time(self) -> Option<Instant> {
+        match self {
+            Self::AtOnce => None,
+            Self::InTurn(time) | Self::Aside(time) => Some(time),
+        }
+    }
+
+    pub fn is_aside(self) -> bool {
+        matches!(self, Self::Aside(_))
+    }
 }
 
 /// What a reply leaves to be done.
@@ -83,6 +117,9 @@ impl<'c> Task<'c> {
             by_text: false,
             in_doubt: false,
             refused: None,
+            again: Again::AtOnce,
+            referred: None,
+            redirections: 0,
             killed: false,
         }))
     }
@@ -169,6 +206,23 @@ impl<'c> Task<'c> {
         } else {
             Outcome::More
         }
+    }
+
+    /// The slot of its keys.
+    pub fn slot(&self) -> u16 {
+        keys::slot(self.route, self.app)
+    }
+
+    /// Has it sent again later, and remembers why.
+    pub fn postpone(&mut self, again: Again, refused: Error) {
+        self.again = again;
+        self.refused = Some(refused);
+    }
+
+    /// Whether it finds its keys as it goes: then a node that has but some of a slot may do part of it
+    /// only, or take what is still to come for gone.
+    pub fn finds_its_keys(&self) -> bool {
+        matches!(self.operation, Operation::KillAll { .. })
     }
 
     /// The error of a call that found no server before its deadline, or was refused one.

@@ -1,5 +1,6 @@
 //! Opens one connection: resolves, connects, encrypts, logs in, selects, loads the scripts.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -15,7 +16,7 @@ use super::driver::Driver;
 use super::pipe::{Pipe, pipe};
 use super::reply::{Verdict, judge, without_arguments};
 use super::script;
-use super::settings::{Address, Settings, Tls};
+use super::settings::{Address, Login, Settings, Tls};
 use super::stream::{Socket, Stream};
 use super::wire::Reply;
 use crate::error::Error;
@@ -23,6 +24,38 @@ use crate::error::Error;
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
 /// the connection does.
 pub(super) type Opened = (Pipe, Driver);
+
+/// A server, and what we want of it.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub address: Address,
+    pub login: Login,
+    pub connect_timeout: Duration,
+    pub purpose: Purpose,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Sessions, in this database.
+    Serve { database: u32 },
+    /// Sessions, if the server is a primary.
+    ServeAsPrimary { database: u32 },
+    /// To ask about other servers.
+    Ask,
+}
+
+impl Peer {
+    /// A server that holds sessions.
+    pub fn new(address: Address, settings: &Settings) -> Self {
+        Self {
+            address,
+            login: settings.login.clone(),
+            connect_timeout: settings.connect_timeout,
+            purpose: Purpose::Serve { database: settings.database },
+        }
+    }
+}
 
 /// How long a peer may be silent, or leave what was sent unacknowledged, before the kernel drops
 /// the connection.
@@ -34,45 +67,47 @@ const SILENCE: Duration = Duration::from_secs(15);
 ///
 /// [`Error::Connection`] if the server cannot be reached in time, [`Error::Redis`] if it refuses
 /// the credentials or the database.
-pub(super) async fn open(settings: &Settings) -> Result<Opened, Error> {
-    match tokio::time::timeout(settings.connect_timeout, connect(settings)).await {
+pub(super) async fn open(peer: &Peer) -> Result<Opened, Error> {
+    match tokio::time::timeout(peer.connect_timeout, connect(peer)).await {
         Ok(opened) => opened,
-        Err(_) => Err(silent(settings, settings.connect_timeout)),
+        Err(_) => Err(silent(&peer.address, peer.connect_timeout, peer.login.tls.is_some())),
     }
 }
 
 /// The error of a server that cannot be reached.
-pub(super) fn unreachable(settings: &Settings, reason: &str) -> Error {
-    Error::Connection { server: settings.address.to_string(), reason: reason.to_owned() }
+pub(super) fn unreachable(peer: &Peer, reason: &str) -> Error {
+    Error::Connection { server: peer.address.to_string(), reason: reason.to_owned() }
 }
 
 /// The error of a server that does not answer.
-pub(super) fn silent(settings: &Settings, waited: Duration) -> Error {
+pub(super) fn silent(server: &impl Display, waited: Duration, tls: bool) -> Error {
     // A server that expects commands in clear waits for the rest of what TLS begins with.
-    let hint = if settings.tls.is_some() { " (does it speak TLS?)" } else { "" };
-    unreachable(settings, &format!("no answer within {} ms{hint}", waited.as_millis()))
+    let hint = if tls { " (does it speak TLS?)" } else { "" };
+    let reason = format!("no answer within {} ms{hint}", waited.as_millis());
+    Error::Connection { server: server.to_string(), reason }
 }
 
-async fn connect(settings: &Settings) -> Result<Opened, Error> {
-    match &settings.address {
+async fn connect(peer: &Peer) -> Result<Opened, Error> {
+    match &peer.address {
         #[cfg(unix)]
         Address::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await.and_then(Socket::unix);
-            log_in(Stream::Clear(stream.map_err(|e| because(settings, &e))?), settings).await
+            log_in(Stream::Clear(stream.map_err(|e| because(peer, &e))?), peer).await
         }
         #[cfg(not(unix))]
-        Address::Unix(_) => Err(unreachable(settings, "this system has no unix sockets")),
+        Address::Unix(_) => Err(unreachable(peer, "this system has no unix sockets")),
         Address::Tcp { host, port, family } => {
-            let stream = connect_tcp(host, *port, *family, settings.connect_timeout).await;
-            let stream = stream.map_err(|e| because(settings, &e))?;
-            match &settings.tls {
+            let stream = connect_tcp(host, *port, *family, peer.connect_timeout).await;
+            let stream = stream.map_err(|e| because(peer, &e))?;
+            match &peer.login.tls {
                 None => {
-                    let socket = Socket::tcp(stream).map_err(|e| because(settings, &e))?;
-                    log_in(Stream::Clear(socket), settings).await
+                    let socket = Socket::tcp(stream).map_err(|e| because(peer, &e))?;
+                    log_in(Stream::Clear(socket), peer).await
                 }
                 Some(tls) => {
-                    let stream = encrypt(stream, tls).await.map_err(|e| because(settings, &e))?;
-                    log_in(Stream::Tls(Box::new(Mutex::new(stream))), settings).await
+                    let stream = encrypt(stream, tls, host).await;
+                    let stream = stream.map_err(|e| because(peer, &e))?;
+                    log_in(Stream::Tls(Box::new(Mutex::new(stream))), peer).await
                 }
             }
         }
@@ -126,17 +161,19 @@ fn configure(stream: &TcpStream) {
 async fn encrypt(
     stream: TcpStream,
     tls: &Tls,
+    host: &str,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-    let name = ServerName::try_from(tls.server_name.clone())
-        .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+    let name =
+        ServerName::try_from(name).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     TlsConnector::from(tls.config.clone()).connect(name, stream).await
 }
 
 /// Logs in and makes ready. Not by the crate's own way, which takes a password that is not needed
 /// for a failure.
-async fn log_in(stream: Stream, settings: &Settings) -> Result<Opened, Error> {
+async fn log_in(stream: Stream, peer: &Peer) -> Result<Opened, Error> {
     let mut opened = pipe(stream);
-    let greetings = greetings(settings);
+    let greetings = greetings(peer);
     let mut commands = Vec::new();
     for (_, command) in &greetings {
         command.write_packed_command(&mut commands);
@@ -144,30 +181,30 @@ async fn log_in(stream: Stream, settings: &Settings) -> Result<Opened, Error> {
     let (pipe, driver) = &mut opened;
     let replies = tokio::select! {
         replies = pipe.send(&commands, greetings.len()) => replies.ok(),
-        words = driver => return Err(hung_up(settings, words.as_deref())),
+        words = driver => return Err(hung_up(peer, words.as_deref())),
     };
-    let replies = replies.ok_or_else(|| hung_up(settings, None))?;
+    let replies = replies.ok_or_else(|| hung_up(peer, None))?;
     let mut answered = 0;
     for ((must, _), reply) in greetings.iter().zip(replies.iter()) {
-        check_greeting(*must, &reply, settings)?;
+        check_greeting(*must, &reply, peer)?;
         answered += 1;
     }
     if answered < greetings.len() {
-        return Err(unreachable(settings, "its answer is not one of a redis server"));
+        return Err(unreachable(peer, "its answer is not one of a redis server"));
     }
     Ok(opened)
 }
 
-fn hung_up(settings: &Settings, words: Option<&str>) -> Error {
+fn hung_up(peer: &Peer, words: Option<&str>) -> Error {
     match words {
         Some(words) => {
             let words = without_arguments(words);
-            unreachable(settings, &format!("it closed the connection: {words}"))
+            unreachable(peer, &format!("it closed the connection: {words}"))
         }
-        None if settings.tls.is_none() => {
-            unreachable(settings, "it closed the connection (does it ask for TLS?)")
+        None if peer.login.tls.is_none() => {
+            unreachable(peer, "it closed the connection (does it ask for TLS?)")
         }
-        None => unreachable(settings, "it closed the connection"),
+        None => unreachable(peer, "it closed the connection"),
     }
 }
 
@@ -178,34 +215,57 @@ enum Must {
     LogIn,
     /// It must succeed.
     Select,
+    /// The server must say that it is a primary.
+    BePrimary,
     /// It may be refused, but not for want of a password.
     Try,
 }
 
-fn greetings(settings: &Settings) -> Vec<(Must, Cmd)> {
+fn greetings(peer: &Peer) -> Vec<(Must, Cmd)> {
     let mut commands = Vec::new();
-    if let Some(password) = &settings.password {
+    if let Some(password) = &peer.login.password {
         let mut auth = redis::cmd("AUTH");
-        if let Some(username) = &settings.username {
+        if let Some(username) = &peer.login.username {
             auth.arg(username);
         }
         commands.push((Must::LogIn, auth.arg(password.expose()).take()));
     }
-    if settings.database != 0 {
-        commands.push((Must::Select, redis::cmd("SELECT").arg(settings.database).take()));
-    }
     let name = ["SETINFO", "LIB-NAME", "spots-sessions"];
-    commands.push((Must::Try, redis::cmd("CLIENT").arg(&name).take()));
+    let name = (Must::Try, redis::cmd("CLIENT").arg(&name).take());
+    let database = match peer.purpose {
+        Purpose::Serve { database } => database,
+        Purpose::ServeAsPrimary { database } => {
+            commands.push((Must::BePrimary, redis::cmd("ROLE")));
+            database
+        }
+        Purpose::Ask => {
+            commands.push(name);
+            return commands;
+        }
+    };
+    if database != 0 {
+        commands.push((Must::Select, redis::cmd("SELECT").arg(database).take()));
+    }
+    commands.push(name);
     commands.extend(script::loads().map(|load| (Must::Try, load)));
     commands
 }
 
-fn check_greeting(must: Must, reply: &Reply<'_>, settings: &Settings) -> Result<(), Error> {
-    let Reply::Error(error) = reply else { return Ok(()) };
+fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Error> {
+    let error = match reply {
+        Reply::Error(error) => error,
+        Reply::Array(role) if must == Must::BePrimary => {
+            return match role.first() {
+                Some(Reply::Bytes(b"master")) => Ok(()),
+                _ => Err(unreachable(peer, "it is a replica, and no longer or not yet a primary")),
+            };
+        }
+        _ => return Ok(()),
+    };
     let matters = match must {
         // Redis 6 and later, and Redis before; both without a code of their own.
         Must::LogIn => !error.contains("without any password") && !error.contains("no password"),
-        Must::Select => true,
+        Must::Select | Must::BePrimary => true,
         Must::Try => error.starts_with("NOAUTH "),
     };
     if !matters {
@@ -214,18 +274,18 @@ fn check_greeting(must: Must, reply: &Reply<'_>, settings: &Settings) -> Result<
     match judge(error) {
         Verdict::Reject(refusal) => Err(refusal),
         // It will pass: calls wait for the next attempt.
-        _ => Err(unreachable(settings, without_arguments(error))),
+        _ => Err(unreachable(peer, without_arguments(error))),
     }
 }
 
-fn because(settings: &Settings, error: &io::Error) -> Error {
+fn because(peer: &Peer, error: &io::Error) -> Error {
     let hint = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused (is it running?)".to_owned(),
-        io::ErrorKind::NotFound if matches!(settings.address, Address::Unix(_)) => {
+        io::ErrorKind::NotFound if matches!(peer.address, Address::Unix(_)) => {
             "there is no such socket (is it running?)".to_owned()
         }
-        io::ErrorKind::InvalidData if settings.tls.is_some() => format!("TLS failed: {error}"),
+        io::ErrorKind::InvalidData if peer.login.tls.is_some() => format!("TLS failed: {error}"),
         _ => error.to_string(),
     };
-    unreachable(settings, &hint)
+    unreachable(peer, &hint)
 }

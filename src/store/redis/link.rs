@@ -1,8 +1,9 @@
-//! Keeps one connection to the server, and replaces it when it breaks or is found unfit.
+//! Keeps one connection to a server, and replaces it when it breaks or is found unfit.
 //!
 //! It connects at once, then only while calls wait. An idle instance has no timer, but for the one of
 //! the last calls' deadlines, which fires once more.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,22 +15,53 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::connection::{self, Opened, silent};
+use super::connection::{self, Opened, Peer, silent};
 use super::deadline::{Deadlines, now};
 use super::pipe::Pipe;
-use super::settings::Settings;
+use super::sentinel::Sentinel;
+use super::settings::Address;
 use crate::error::Error;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a sentinel is tried that cannot be reached; another one will tell.
+const SENTINEL_PAUSE: Duration = Duration::from_secs(10);
+
 /// How long a connection that left a call unanswered may take to answer a PING.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A live connection, and its number among those of this link.
+/// Where a link leads.
+pub(super) enum End {
+    /// To this server.
+    Server(Peer),
+    /// To the one that is the primary.
+    Primary(Sentinel),
+}
+
+impl End {
+    async fn open(&self) -> Result<(Opened, Address), Error> {
+        match self {
+            Self::Server(peer) => Ok((connection::open(peer).await?, peer.address.clone())),
+            Self::Primary(sentinel) => sentinel.open().await,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(peer) => peer.address.fmt(f),
+            Self::Primary(sentinel) => sentinel.fmt(f),
+        }
+    }
+}
+
+/// A live connection, where it leads, and its number among those of this link.
 #[derive(Clone)]
 pub(super) struct Live {
     pub pipe: Pipe,
+    pub server: Address,
     number: u64,
 }
 
@@ -42,7 +74,8 @@ enum State {
 
 /// What the supervising task and the calls share.
 struct Shared {
-    settings: Settings,
+    end: End,
+    timeouts: Timeouts,
     /// The state, and how many attempts were made.
     state: watch::Sender<(State, u64)>,
     waiting: AtomicUsize,
@@ -56,17 +89,25 @@ struct Shared {
     deadlines: Deadlines,
 }
 
+/// How long to wait for what.
+#[derive(Clone, Copy)]
+pub(super) struct Timeouts {
+    pub connect: Duration,
+    pub command: Duration,
+}
+
 /// One connection to one server, for as long as this lives.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    tasks: [AbortHandle; 2],
+    tasks: Vec<AbortHandle>,
 }
 
 impl Link {
     /// Begins to connect.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(end: End, timeouts: Timeouts) -> Self {
         let shared = Arc::new(Shared {
-            settings,
+            end,
+            timeouts,
             state: watch::Sender::new((State::Down(None), 0)),
             waiting: AtomicUsize::new(0),
             wanted: Notify::new(),
@@ -76,13 +117,33 @@ impl Link {
             deadlines: Deadlines::default(),
         });
         let supervisor = tokio::spawn(supervise(Arc::clone(&shared)));
+        let mut tasks = vec![supervisor.abort_handle()];
+        if let End::Primary(sentinel) = &shared.end {
+            let follow = |n| tokio::spawn(follow(Arc::clone(&shared), n)).abort_handle();
+            tasks.extend((0..sentinel.count()).map(follow));
+        }
         let deadlines = Arc::clone(&shared);
         let deadlines = tokio::spawn(async move { deadlines.deadlines.keep().await });
-        Self { shared, tasks: [supervisor.abort_handle(), deadlines.abort_handle()] }
+        tasks.push(deadlines.abort_handle());
+        Self { shared, tasks }
     }
 
-    pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+    /// Whether it leads to the server at this address, whatever happens.
+    pub fn leads_to(&self, address: &Address) -> bool {
+        self.address() == Some(address)
+    }
+
+    /// The address of the server, unless sentinels tell it.
+    pub fn address(&self) -> Option<&Address> {
+        match &self.shared.end {
+            End::Server(peer) => Some(&peer.address),
+            End::Primary(_) => None,
+        }
+    }
+
+    /// How long a call may take.
+    pub fn command_timeout(&self) -> Duration {
+        self.shared.timeouts.command
     }
 
     /// Awaits a future until a call's deadline. Nothing if that came first.
@@ -97,10 +158,7 @@ impl Link {
 
     /// The connection, if there is one.
     pub fn now(&self) -> Option<Live> {
-        match &self.shared.state.borrow().0 {
-            State::Up(live) if self.shared.is_fit(live) => Some(live.clone()),
-            _ => None,
-        }
+        self.shared.live()
     }
 
     /// The connection, as soon as there is one.
@@ -137,16 +195,14 @@ impl Link {
         match &self.shared.state.borrow().0 {
             State::Down(Some(error)) => error.clone(),
             State::Down(None) | State::Up(_) => {
-                silent(&self.shared.settings, self.shared.settings.command_timeout)
+                silent(&self.shared.end, self.shared.timeouts.command, false)
             }
         }
     }
 
     /// What becomes of a call that was sent and not answered in time.
-    pub fn unanswered(&self) -> Error {
-        let settings = &self.shared.settings;
-        let server = settings.address.to_string();
-        Error::Timeout { server, waited: settings.command_timeout }
+    pub fn unanswered(&self, live: &Live) -> Error {
+        Error::Timeout { server: live.server.to_string(), waited: self.command_timeout() }
     }
 
     /// Replaces a connection that broke, or whose server does not take writes.
@@ -178,6 +234,13 @@ impl Drop for Link {
 }
 
 impl Shared {
+    fn live(&self) -> Option<Live> {
+        match &self.state.borrow().0 {
+            State::Up(live) if self.is_fit(live) => Some(live.clone()),
+            _ => None,
+        }
+    }
+
     fn is_fit(&self, live: &Live) -> bool {
         live.number > self.unfit.load(Ordering::Relaxed)
     }
@@ -216,9 +279,9 @@ async fn supervise(shared: Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
     for number in 1.. {
         match open(&shared).await {
-            Ok((pipe, mut driver)) => {
+            Ok(((pipe, mut driver), server)) => {
                 let since = Instant::now();
-                shared.set(State::Up(Live { pipe, number }));
+                shared.set(State::Up(Live { pipe, server, number }));
                 loop {
                     tokio::select! {
                         _words = &mut driver => break,
@@ -248,14 +311,14 @@ async fn supervise(shared: Arc<Shared>) {
 
 /// Opens a connection. While calls wait, an attempt that hangs does not keep another from being made
 /// beside it: what swallowed the first may be over.
-async fn open(shared: &Arc<Shared>) -> Result<Opened, Error> {
+async fn open(shared: &Arc<Shared>) -> Result<(Opened, Address), Error> {
     let mut attempts = JoinSet::new();
     // As often as a server that refuses is asked; and not too many at a time.
-    let pause = LONGEST_PAUSE.max(shared.settings.connect_timeout / 10);
+    let pause = LONGEST_PAUSE.max(shared.timeouts.connect / 10);
     loop {
         if attempts.is_empty() || shared.waiting.load(Ordering::Relaxed) > 0 {
             let shared = Arc::clone(shared);
-            attempts.spawn(async move { connection::open(&shared.settings).await });
+            attempts.spawn(async move { shared.end.open().await });
         }
         tokio::select! {
             Some(done) = attempts.join_next() => return done.unwrap_or(Err(Error::Internal)),
@@ -264,8 +327,28 @@ async fn open(shared: &Arc<Shared>) -> Result<Opened, Error> {
     }
 }
 
+/// Replaces the connection when this sentinel, and most others with it, has another primary.
+async fn follow(shared: Arc<Shared>, number: usize) {
+    let End::Primary(sentinel) = &shared.end else { return };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Ok(subscription) = sentinel.subscribe(number).await {
+            pause = FIRST_PAUSE;
+            if let Some(live) = shared.live()
+                && subscription.primary.as_ref() != Some(&live.server)
+                && sentinel.has_moved_from(&live.server).await
+            {
+                shared.replace(live.number);
+            }
+            subscription.news().await;
+        }
+        tokio::time::sleep(with_jitter(pause)).await;
+        pause = (pause * 2).min(SENTINEL_PAUSE);
+    }
+}
+
 /// Half to all of a pause, so that many processes do not come back at the same instant.
-fn with_jitter(pause: Duration) -> Duration {
+pub(super) fn with_jitter(pause: Duration) -> Duration {
     let random = rand::rngs::SysRng.try_next_u32().unwrap_or(u32::MAX);
     pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0)
 }

@@ -1,55 +1,90 @@
-//! Sessions on one Redis server: every operation is one command or one script.
+//! Sessions in Redis, on one server, behind Sentinel or on a Cluster: every operation is one command
+//! or one script, on one slot.
 
 mod batch;
+mod cluster;
 mod command;
 mod connection;
 mod deadline;
 mod driver;
 mod fold;
 mod incoming;
+mod leg;
 mod link;
+mod node;
 mod pipe;
 mod queue;
 mod reply;
 mod script;
+mod sentinel;
 pub mod settings;
 mod stream;
 pub mod tls;
 mod wire;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use self::batch::Batch;
+use self::cluster::Cluster;
 use self::command::Task;
-use self::link::Link;
+use self::link::End;
+use self::node::Node;
 pub(crate) use self::pipe::Pipe;
-use self::queue::Queue;
-use self::settings::Settings;
+use self::sentinel::Sentinel;
+use self::settings::{Deployment, Settings};
 use super::Minting;
 use crate::answers::Answers;
 use crate::call::Call;
 
-/// Sessions on one Redis server.
+/// Sessions in Redis.
 pub struct RedisStore {
     minting: Minting,
-    link: Link,
-    queue: Queue,
+    servers: Servers,
+    command_timeout: Duration,
+    /// How many batches have come.
+    batches: AtomicU64,
+}
+
+enum Servers {
+    One(Arc<Node>),
+    Cluster(Cluster),
 }
 
 impl RedisStore {
-    /// Begins to connect to the server.
+    /// Begins to connect.
     #[must_use]
     pub fn new(settings: Settings, minting: Minting) -> Self {
-        Self { minting, link: Link::new(settings), queue: Queue::default() }
+        let command_timeout = settings.command_timeout;
+        let servers = match &settings.deployment {
+            Deployment::Server(address) => Servers::One(Node::at(address.clone(), &settings)),
+            Deployment::Sentinel(sentinels) => {
+                let end = End::Primary(Sentinel::new(sentinels, &settings));
+                Servers::One(Node::new(end, &settings))
+            }
+            Deployment::Cluster(seeds) => Servers::Cluster(Cluster::new(seeds.clone(), settings)),
+        };
+        Self { minting, servers, command_timeout, batches: AtomicU64::new(0) }
     }
 
-    /// The open connection, if there is one.
+    /// The open connection, if there is one, and could not be more than one.
     pub(crate) fn connection(&self) -> Option<Pipe> {
-        self.link.now().map(|live| live.pipe)
+        match &self.servers {
+            Servers::One(node) => node.link.now().map(|live| live.pipe),
+            Servers::Cluster(_) => None,
+        }
     }
 
     /// Carries out calls in their order and answers each, within the command timeout.
     pub async fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
         let open = self.tasks(calls, answers);
-        Batch::new(&self.link, &self.queue, open).run(answers).await;
+        let number = self.batches.fetch_add(1, Ordering::Relaxed);
+        let batch = Batch::new(number, self.command_timeout);
+        match &self.servers {
+            Servers::One(node) => batch.run_on(node, open, answers).await,
+            Servers::Cluster(cluster) => batch.run_over(cluster, open, answers).await,
+        }
     }
 
     /// What must be sent; calls whose answer needs no server are answered at once.

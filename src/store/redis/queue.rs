@@ -1,59 +1,59 @@
-//! Lets batches send in the order in which they came, also when they have to send again.
+//! Lets batches send to a server in the order in which they came, also when they have to send again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The batches that wait to be sent, by their number.
+/// A leg of a batch among all others: batches in the order in which they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub batch: u64,
+    pub leg: u64,
+}
+
+/// The legs that wait to be sent, by their place.
 #[derive(Default)]
 pub(super) struct Queue {
-    last: AtomicU64,
-    waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
+    waiting: Mutex<BTreeMap<Place, Arc<Notify>>>,
 }
 
 impl Queue {
-    /// Numbers a batch.
-    pub fn number(&self) -> u64 {
-        self.last.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Waits until every batch with a lower number is sent or settled. It is this one's turn until
-    /// what is returned is dropped, or an earlier batch comes back: see [`Turn::stands`].
-    pub async fn turn(&self, number: u64) -> Turn<'_> {
+    /// Waits until every leg before this place is sent or settled. It is this one's turn until what
+    /// is returned is dropped, or an earlier one comes back: see [`Turn::stands`].
+    pub async fn turn(&self, place: Place) -> Turn<'_> {
         let called = Arc::new(Notify::new());
-        self.lock().insert(number, Arc::clone(&called));
-        let turn = Turn { queue: self, number, called };
+        self.lock().insert(place, Arc::clone(&called));
+        let turn = Turn { queue: self, place, called };
         turn.come().await;
         turn
     }
 
-    /// Whether no batch waits.
+    /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Notify>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Arc<Notify>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn first(&self) -> Option<u64> {
-        self.lock().first_key_value().map(|(number, _)| *number)
+    fn first(&self) -> Option<Place> {
+        self.lock().first_key_value().map(|(place, _)| *place)
     }
 }
 
-/// A batch's place in the queue.
+/// A leg's turn to send.
 pub(super) struct Turn<'a> {
     queue: &'a Queue,
-    number: u64,
+    place: Place,
     called: Arc<Notify>,
 }
 
 impl Turn<'_> {
-    /// Whether no earlier batch has come back since, from a connection that broke.
+    /// Whether no earlier leg has come back since, from a connection that broke.
     pub fn stands(&self) -> bool {
-        self.queue.first() == Some(self.number)
+        self.queue.first() == Some(self.place)
     }
 
     /// Waits until it stands.
@@ -67,7 +67,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
-        waiting.remove(&self.number);
+        waiting.remove(&self.place);
         if let Some((_, next)) = waiting.first_key_value() {
             next.notify_one();
         }
@@ -92,10 +92,14 @@ mod tests {
         .await
     }
 
+    fn place(batch: u64) -> Place {
+        Place { batch, leg: 0 }
+    }
+
     #[tokio::test]
     async fn an_earlier_batch_that_comes_back_has_its_turn_first() {
         let queue = Queue::default();
-        let (first, second) = (queue.number(), queue.number());
+        let (first, second) = (place(0), place(1));
         let later = queue.turn(second).await;
         assert!(later.stands());
         let earlier = queue.turn(first).await;
@@ -113,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn who_stops_waiting_holds_up_nobody() {
         let queue = Queue::default();
-        let (first, second, third) = (queue.number(), queue.number(), queue.number());
+        let (first, second, third) = (place(0), place(1), place(2));
         let turn = queue.turn(first).await;
         let mut next = pin!(queue.turn(third));
         {

@@ -1,5 +1,6 @@
 //! What a server's error means for the call that got it.
 
+use super::settings::Address;
 use crate::error::Error;
 
 /// What is to be done about a server's error.
@@ -9,23 +10,67 @@ pub(super) enum Verdict {
     SendText,
     /// The server will be able to later; the call was not carried out.
     Later,
+    /// The call's slot is on its way to another node: the call was not carried out, or only in part.
+    Migrating,
     /// This server may not write any more; another one does.
     Elsewhere,
+    /// Another node of the cluster is the one to ask.
+    Redirect(Redirect),
     /// The call is rejected.
     Reject(Error),
 }
 
+/// Where a node of a cluster sends a call
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Redirect {
+    pub slot: u16,
+    /// Empty for that of the node that says so.
+    host: String,
+    port: u16,
+    /// `ASK`: the slot is on its way, so for this call alone.
+    pub once: bool,
+}
+
+impl Redirect {
+    /// Reads `MOVED 3999 127.0.0.1:6381`.
+    fn read(error: &str) -> Option<Self> {
+        let mut words = error.split(' ');
+        let once = match words.next()? {
+            "MOVED" => false,
+            "ASK" => true,
+            _ => return None,
+        };
+        let slot = words.next()?.parse().ok()?;
+        let (host, port) = words.next()?.rsplit_once(':')?;
+        Some(Self { slot, host: host.to_owned(), port: port.parse().ok()?, once })
+    }
+
+    /// The address of the node, as this one told it.
+    pub fn address(&self, from: &Address) -> Address {
+        from.of_node(&self.host, self.port)
+    }
+}
+
 /// Judges a server's error.
 pub(super) fn judge(error: &str) -> Verdict {
+    if let Some(redirect) = Redirect::read(error) {
+        return Verdict::Redirect(redirect);
+    }
     let rejection = refusal(error);
     match rejection.redis_code() {
         Some("NOSCRIPT") => Verdict::SendText,
-        Some("LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN") => Verdict::Later,
+        Some("LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN") => Verdict::Later,
+        Some("TRYAGAIN") => Verdict::Migrating,
+        _ if error.contains(NON_LOCAL_KEY) => Verdict::Migrating,
         Some("READONLY") => Verdict::Elsewhere,
         Some("WRONGTYPE") => Verdict::Reject(Error::Corrupt),
         _ => Verdict::Reject(rejection),
     }
 }
+
+/// What a script runs into that finds a key by itself which has left for another node.
+const NON_LOCAL_KEY: &str = "attempted to access a non local key in a cluster node";
 
 /// The rejection of a call by the server.
 pub(super) fn refusal(error: &str) -> Error {
@@ -60,6 +105,10 @@ mod tests {
 
     fn refused(code: &str, detail: &str) -> Error {
         Error::Redis { code: code.into(), detail: detail.into() }
+    }
+
+    fn redirect(slot: u16, host: &str, once: bool) -> Verdict {
+        Verdict::Redirect(Redirect { slot, host: host.into(), port: 6381, once })
     }
 
     fn oom() -> Verdict {
@@ -98,6 +147,20 @@ mod tests {
                 "-WRONGTYPE Operation against a key holding the wrong kind of value",
                 Verdict::Reject(Error::Corrupt),
             ),
+            (
+                "a slot on its way",
+                "-TRYAGAIN Multiple keys request during rehashing of slot",
+                Verdict::Migrating,
+            ),
+            (
+                "a script on a slot on its way",
+                "-ERR Script attempted to access a non local key in a cluster node script: 8d6e0b1a, on @user_script:3.",
+                Verdict::Migrating,
+            ),
+            ("moved", "-MOVED 3999 127.0.0.1:6381", redirect(3999, "127.0.0.1", false)),
+            ("moved to IPv6", "-MOVED 0 ::1:6381", redirect(0, "::1", false)),
+            ("moved to the same host", "-MOVED 7 :6381", redirect(7, "", false)),
+            ("ask", "-ASK 16383 node-3.local:6381", redirect(16383, "node-3.local", true)),
             ("out of memory", "-OOM command not allowed when used memory > 'maxmemory'.", oom()),
             (
                 "no permission",

@@ -1,30 +1,59 @@
-//! Where a Redis server is, and how to speak to it.
+//! Where Redis is, and how to speak to it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What must be known to open a connection, and how long its calls may take.
+/// What must be known to open connections, and how long calls may take.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the server listens.
-    pub address: Address,
-    /// Sent with `AUTH` if there is a password.
-    pub username: Option<String>,
-    /// Sent with `AUTH`.
-    pub password: Option<Secret>,
+    /// Which servers hold the sessions.
+    pub deployment: Deployment,
+    /// How to log in to them.
+    pub login: Login,
     /// The number given to `SELECT`.
     pub database: u32,
-    /// Absent for a connection in clear.
-    pub tls: Option<Tls>,
     /// How long a connection may take to be ready for commands.
     pub connect_timeout: Duration,
     /// How long a call may take, connecting and repeating included.
     pub command_timeout: Duration,
 }
 
+/// Which servers hold the sessions.
+#[derive(Clone, Debug)]
+pub enum Deployment {
+    /// This one.
+    Server(Address),
+    /// The one that is the primary, as sentinels know.
+    Sentinel(Sentinels),
+    /// The primaries of the cluster that these are nodes of.
+    Cluster(Vec<Address>),
+}
+
+/// Sentinels, and what they watch.
+#[derive(Clone, Debug)]
+pub struct Sentinels {
+    /// Where they listen.
+    pub addresses: Vec<Address>,
+    /// What they call the primary and its replicas.
+    pub name: String,
+    /// How to log in to the sentinels themselves.
+    pub login: Login,
+}
+
+/// How to introduce oneself to a server.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// Sent with `AUTH` if there is a password.
+    pub username: Option<String>,
+    /// Sent with `AUTH`.
+    pub password: Option<Secret>,
+    /// Absent for a connection in clear.
+    pub tls: Option<Tls>,
+}
+
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A name or an IP address, looked up at each attempt.
     Tcp {
@@ -39,6 +68,19 @@ pub enum Address {
     Unix(String),
 }
 
+impl Address {
+    /// The address that this node of a cluster gives of another; an empty host stands for its own.
+    pub(super) fn of_node(&self, host: &str, port: u16) -> Self {
+        match self {
+            Self::Tcp { host: own, family, .. } => {
+                let host = if host.is_empty() { own } else { host }.to_owned();
+                Self::Tcp { host, port, family: *family }
+            }
+            Self::Unix(_) => Self::Tcp { host: host.to_owned(), port, family: 0 },
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -49,13 +91,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// A TLS client's configuration, and the name that the server's certificate must bear.
+/// A TLS client's configuration, and the name that a server's certificate must bear.
 #[derive(Clone)]
 pub struct Tls {
     /// Made by [`super::tls::configure`].
     pub config: Arc<rustls::ClientConfig>,
-    /// Also sent as SNI.
-    pub server_name: String,
+    /// Also sent as SNI; left out, it is the host that is connected to.
+    pub server_name: Option<String>,
 }
 
 impl fmt::Debug for Tls {

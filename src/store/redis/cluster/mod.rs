@@ -1,0 +1,176 @@
+//! The nodes of a Redis Cluster: which serves which slot, kept up to date while calls need it.
+//!
+//! The `redis` crate's cluster client sends each call by itself and picks replies apart for all nodes
+//! in one task; here a batch becomes one pipeline per node, by the same connections, queues and
+//! rules as on one server.
+
+mod map;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use self::map::Map;
+use super::command::Task;
+use super::node::Node;
+use super::reply::Redirect;
+use super::settings::{Address, Settings};
+use crate::error::Error;
+
+/// The nodes of a cluster, for as long as this lives.
+pub(super) struct Cluster {
+    shared: Arc<Shared>,
+    surveys: AbortHandle,
+}
+
+/// What the surveys and the calls share.
+struct Shared {
+    settings: Settings,
+    /// The nodes to ask first.
+    seeds: Vec<Address>,
+    state: watch::Sender<State>,
+    /// Calls that wait for another node.
+    waiting: AtomicUsize,
+    wanted: Notify,
+}
+
+/// What is known of the cluster.
+#[derive(Default)]
+struct State {
+    map: Arc<Map>,
+    /// What the last survey ran into.
+    trouble: Option<Error>,
+}
+
+impl Cluster {
+    /// Begins to look at the cluster.
+    pub fn new(seeds: Vec<Address>, settings: Settings) -> Self {
+        let shared = Arc::new(Shared {
+            settings,
+            seeds,
+            state: watch::Sender::new(State::default()),
+            waiting: AtomicUsize::new(0),
+            wanted: Notify::new(),
+        });
+        let surveys = tokio::spawn(survey::keep_up(Arc::clone(&shared))).abort_handle();
+        Self { shared, surveys }
+    }
+
+    /// Divides calls by the node to send them to; none where none is known. Calls that must wait are
+    /// kept apart from those that need not, and each node's stay in their order.
+    pub fn split<'c>(&self, calls: Vec<Task<'c>>) -> Vec<(Option<Arc<Node>>, Vec<Task<'c>>)> {
+        let mut parts = BTreeMap::new();
+        let map = self.map();
+        for call in calls {
+            let node = call.referred.as_ref().or_else(|| map.node(call.slot()));
+            let key = (
+                node.map(Arc::as_ptr),
+                call.referred.is_some(),
+                call.again.time().is_some(),
+                call.again.is_aside(),
+            );
+            let part = parts.entry(key).or_insert_with(|| (node.cloned(), Vec::new()));
+            part.1.push(call);
+        }
+        parts.into_values().collect()
+    }
+
+    /// Waits until one of these calls is to be sent to another node than this one. While somebody
+    /// waits, the cluster is looked at again and again.
+    pub async fn has_moved(&self, calls: &[Task<'_>], node: Option<&Arc<Node>>) {
+        let _waiting = Waiting::new(&self.shared);
+        let same = |now: Option<&Arc<Node>>| match (now, node) {
+            (Some(now), Some(node)) => Arc::ptr_eq(now, node),
+            (None, None) => true,
+            _ => false,
+        };
+        let has_moved = |state: &State| calls.iter().any(|call| !same(state.map.node(call.slot())));
+        let mut state = self.shared.state.subscribe();
+        // It cannot fail: the sender lives as long as this.
+        drop(state.wait_for(has_moved).await);
+    }
+
+    /// Waits until the cluster refuses us, which waiting does not change.
+    pub async fn refusal(&self) -> Error {
+        let mut state = self.shared.state.subscribe();
+        // What an earlier call ran into may be over.
+        state.mark_unchanged();
+        while state.changed().await.is_ok() {
+            if let Some(refusal @ Error::Redis { .. }) = &state.borrow_and_update().trouble {
+                return refusal.clone();
+            }
+        }
+        Error::Internal
+    }
+
+    /// What keeps calls waiting that no node serves.
+    pub fn outage(&self) -> Error {
+        self.shared.state.borrow().trouble.clone().unwrap_or_else(|| Error::Redis {
+            code: "CLUSTERDOWN".into(),
+            detail: "no node serves the slot of this session".into(),
+        })
+    }
+
+    /// Has the cluster looked at again.
+    pub fn survey(&self) {
+        self.shared.wanted.notify_one();
+    }
+
+    /// Takes note of where a slot is now, as the node at `from` has said. That will do while slots move
+    /// between nodes that are known.
+    pub fn moved(&self, to: &Redirect, from: &Address) {
+        let address = to.address(from);
+        let mut is_new = false;
+        self.shared.state.send_if_modified(|state| {
+            if state.map.node(to.slot).is_some_and(|node| node.link.leads_to(&address)) {
+                return false;
+            }
+            let node = state.map.find(&address).unwrap_or_else(|| {
+                is_new = true;
+                Node::at(address, &self.shared.settings)
+            });
+            state.map = Arc::new(state.map.with(to.slot, node));
+            true
+        });
+        if is_new {
+            self.survey();
+        }
+    }
+
+    /// The node that a call was referred to.
+    pub fn node(&self, to: &Redirect, from: &Address) -> Arc<Node> {
+        let address = to.address(from);
+        self.map().find(&address).unwrap_or_else(|| Node::at(address, &self.shared.settings))
+    }
+
+    fn map(&self) -> Arc<Map> {
+        Arc::clone(&self.shared.state.borrow().map)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.surveys.abort();
+    }
+}
+
+/// Counts a call that waits for another node, for as long as it waits.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        shared.wanted.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}

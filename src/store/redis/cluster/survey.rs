@@ -1,0 +1,140 @@
+//! Asks the cluster's nodes who serves what: at the start, when a node says that something moved,
+//! and again and again while calls wait for a node that serves them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::super::connection::{self, Peer, Purpose, unreachable};
+use super::super::link::with_jitter;
+use super::super::node::Node;
+use super::super::reply::refusal;
+use super::super::wire::Reply;
+use super::Shared;
+use super::map::{Map, Range, read_slots};
+use crate::error::Error;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a node may think before another one is asked beside it.
+const HEAD_START: Duration = Duration::from_millis(200);
+
+/// How long the last calls to a node may take that serves nothing any more.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Keeps the map up to date.
+pub(super) async fn keep_up(shared: Arc<Shared>) {
+    let mut pause = FIRST_PAUSE;
+    for round in 0.. {
+        let has_changed = match ask_around(&shared, round).await {
+            Ok(ranges) => install(&shared, ranges),
+            Err(trouble) => {
+                shared.state.send_modify(|state| state.trouble = Some(trouble));
+                false
+            }
+        };
+        let ended = Instant::now();
+        pause = if has_changed { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        if shared.waiting.load(Ordering::Relaxed) == 0 {
+            shared.wanted.notified().await;
+        }
+        if ended.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        } else {
+            sleep(with_jitter(pause)).await;
+        }
+    }
+}
+
+/// Draws the map anew. Returns whether it has changed.
+fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
+    let mut gone = Vec::new();
+    let has_changed = shared.state.send_if_modified(|state| {
+        let known = Arc::clone(&state.map);
+        let open = |address| {
+            let node = known.find(&address);
+            node.unwrap_or_else(|| Node::at(address, &shared.settings))
+        };
+        let map = Map::new(ranges, open);
+        let had_trouble = state.trouble.take().is_some();
+        if map.is_like(&known) {
+            return had_trouble;
+        }
+        let is_gone = |node: &&Arc<Node>| !map.nodes().iter().any(|now| Arc::ptr_eq(now, node));
+        gone.extend(known.nodes().iter().filter(is_gone).cloned());
+        state.map = Arc::new(map);
+        true
+    });
+    gone.iter().for_each(retire);
+    has_changed
+}
+
+/// Ends the connection to a node that serves nothing any more, which may hang, so that calls which
+/// wait for it are sent to its successor.
+fn retire(node: &Arc<Node>) {
+    let node = Arc::downgrade(node);
+    tokio::spawn(async move {
+        sleep(GRACE).await;
+        if let Some(node) = node.upgrade()
+            && let Some(live) = node.link.now()
+        {
+            node.link.replace(&live);
+        }
+    });
+}
+
+/// Asks one node after the other, in an order that begins elsewhere each time, as one may be cut off
+/// from the rest and not know it. The first answer counts.
+async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> {
+    let mut nodes = shared.state.borrow().map.addresses();
+    if !nodes.is_empty() {
+        let middle = round % nodes.len();
+        nodes.rotate_left(middle);
+    }
+    let seeds = shared.seeds.iter().filter(|seed| !nodes.contains(seed)).cloned();
+    let mut rest = nodes.iter().cloned().chain(seeds.collect::<Vec<_>>());
+    let mut asked = JoinSet::new();
+    let mut trouble = None;
+    let mut next = rest.next();
+    while next.is_some() || !asked.is_empty() {
+        if let Some(address) = next.take() {
+            let purpose = Purpose::Ask;
+            let peer = Peer { purpose, ..Peer::new(address, &shared.settings) };
+            asked.spawn(async move { ask(&peer).await });
+        }
+        tokio::select! {
+            Some(answer) = asked.join_next() => match answer.unwrap_or(Err(Error::Internal)) {
+                Ok(ranges) => return Ok(ranges),
+                Err(error) => {
+                    trouble = trouble.or(Some(error));
+                    next = rest.next();
+                }
+            },
+            () = sleep(HEAD_START) => next = rest.next(),
+        }
+    }
+    Err(trouble.unwrap_or(Error::Internal))
+}
+
+async fn ask(peer: &Peer) -> Result<Vec<Range>, Error> {
+    let (pipe, driver) = connection::open(peer).await?;
+    let replies = tokio::select! {
+        replies = pipe.send_one(redis::cmd("CLUSTER").arg("SLOTS")) => replies.ok(),
+        _words = driver => None,
+        () = sleep(peer.connect_timeout) => None,
+    };
+    let replies = replies.ok_or_else(|| unreachable(peer, "it gave no answer"))?;
+    match replies.iter().next() {
+        Some(Reply::Error(error)) => Err(refusal(error)),
+        Some(reply) => match read_slots(&reply, &peer.address) {
+            Some(ranges) if !ranges.is_empty() => Ok(ranges),
+            Some(_) => Err(unreachable(peer, "it knows of no node that serves a slot")),
+            None => Err(unreachable(peer, "its answer is not one of a cluster's node")),
+        },
+        None => Err(unreachable(peer, "its answer is not one of a cluster's node")),
+    }
+}

@@ -1,0 +1,181 @@
+//! Finds the primary by asking sentinels
+//! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>), and hears of a new one.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::{self, Opened, Peer, Purpose};
+use super::pipe::Broken;
+use super::settings::{Address, Sentinels, Settings};
+use super::wire::Reply;
+use crate::error::Error;
+
+/// How long the others may take once a sentinel has answered.
+const OTHERS: Duration = Duration::from_millis(200);
+
+/// The sentinels of a primary.
+pub(super) struct Sentinel {
+    sentinels: Vec<Peer>,
+    name: String,
+    /// The primary, but for its address.
+    primary: Peer,
+    family: u8,
+}
+
+/// A connection to a sentinel that tells of every new primary.
+pub(super) struct Subscription {
+    connection: Opened,
+    /// Which is the primary, as this sentinel knows.
+    pub primary: Option<Address>,
+}
+
+impl Sentinel {
+    pub fn new(sentinels: &Sentinels, settings: &Settings) -> Self {
+        let peer = |address: &Address| Peer {
+            address: address.clone(),
+            login: sentinels.login.clone(),
+            connect_timeout: settings.connect_timeout,
+            purpose: Purpose::Ask,
+        };
+        let peers: Vec<_> = sentinels.addresses.iter().map(peer).collect();
+        let family = match sentinels.addresses.first() {
+            Some(Address::Tcp { family, .. }) => *family,
+            _ => 0,
+        };
+        let primary = Peer {
+            purpose: Purpose::ServeAsPrimary { database: settings.database },
+            ..Peer::new(Address::Unix(String::new()), settings)
+        };
+        Self { sentinels: peers, name: sentinels.name.clone(), primary, family }
+    }
+
+    pub fn count(&self) -> usize {
+        self.sentinels.len()
+    }
+
+    /// Opens a connection to the primary. Who is named the primary must say so itself, as a sentinel
+    /// may have missed a failover.
+    pub async fn open(&self) -> Result<(Opened, Address), Error> {
+        let mut last = None;
+        for (address, _) in self.votes().await? {
+            match connection::open(&Peer { address: address.clone(), ..self.primary.clone() }).await
+            {
+                Ok(opened) => return Ok((opened, address)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown()))
+    }
+
+    /// Whether more sentinels name another primary than this one.
+    pub async fn has_moved_from(&self, primary: &Address) -> bool {
+        let votes = self.votes().await.unwrap_or_default();
+        let for_this = votes.iter().find(|(address, _)| address == primary);
+        votes.first().is_some_and(|(_, most)| *most > for_this.map_or(0, |(_, votes)| *votes))
+    }
+
+    /// The primaries that sentinels name, the one that most name first.
+    async fn votes(&self) -> Result<Vec<(Address, usize)>, Error> {
+        let mut asked = JoinSet::new();
+        for peer in &self.sentinels {
+            let (peer, question) = (peer.clone(), self.question());
+            asked.spawn(async move { ask(&peer, &question, 1).await });
+        }
+        let mut votes: Vec<(Address, usize)> = Vec::new();
+        let mut last = None;
+        let mut until = Instant::now() + self.primary.connect_timeout;
+        while let Ok(Some(answer)) = timeout_at(until, asked.join_next()).await {
+            match answer.unwrap_or(Err(Error::Internal)) {
+                Ok((_, Some((host, port)))) => {
+                    until = until.min(Instant::now() + OTHERS);
+                    let address = Address::Tcp { host, port, family: self.family };
+                    match votes.iter_mut().find(|(named, _)| *named == address) {
+                        Some((_, votes)) => *votes += 1,
+                        None => votes.push((address, 1)),
+                    }
+                }
+                Ok((_, None)) => last = Some(self.unknown()),
+                Err(error) => last = last.or(Some(error)),
+            }
+        }
+        votes.sort_by_key(|(_, votes)| Reverse(*votes));
+        if votes.is_empty() { Err(last.unwrap_or_else(|| self.unknown())) } else { Ok(votes) }
+    }
+
+    /// Subscribes to what one of the sentinels tells of new primaries.
+    pub async fn subscribe(&self, number: usize) -> Result<Subscription, Error> {
+        let mut commands = self.question();
+        commands.extend(redis::cmd("SUBSCRIBE").arg("+switch-master").get_packed_command());
+        // It answers both before it tells anything else, so nothing falls in between.
+        let (connection, primary) = ask(&self.sentinels[number], &commands, 2).await?;
+        let to_address = |(host, port)| Address::Tcp { host, port, family: self.family };
+        Ok(Subscription { connection, primary: primary.map(to_address) })
+    }
+
+    fn question(&self) -> Vec<u8> {
+        let words = ["GET-MASTER-ADDR-BY-NAME", self.name.as_str()];
+        redis::cmd("SENTINEL").arg(&words).get_packed_command()
+    }
+
+    fn unknown(&self) -> Error {
+        let sentinels: Vec<_> = self.sentinels.iter().map(|s| s.address.to_string()).collect();
+        let reason = format!("the sentinels know no primary called {:?}", self.name);
+        Error::Connection { server: sentinels.join(", "), reason }
+    }
+}
+
+impl fmt::Display for Sentinel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (by sentinels)", self.name)
+    }
+}
+
+impl Subscription {
+    /// Waits until the sentinel tells something, or the connection ends.
+    pub async fn news(self) {
+        let (pipe, driver) = self.connection;
+        tokio::select! {
+            // What it tells comes as a reply to nothing.
+            _news = pipe.send(&[], 1) => {}
+            _words = driver => {}
+        }
+    }
+}
+
+/// Asks a sentinel. The first answer must be an address, or nil.
+async fn ask(
+    peer: &Peer,
+    commands: &[u8],
+    replies: usize,
+) -> Result<(Opened, Option<(String, u16)>), Error> {
+    let (pipe, mut driver) = connection::open(peer).await?;
+    let answer = pipe.send(commands, replies);
+    let answer = tokio::time::timeout(peer.connect_timeout, async {
+        tokio::select! {
+            answer = answer => answer,
+            _words = &mut driver => Err(Broken),
+        }
+    });
+    let answer = answer.await.unwrap_or(Err(Broken));
+    let answer = answer.map_err(|Broken| connection::unreachable(peer, "it gave no answer"))?;
+    let primary = match answer.iter().next() {
+        Some(Reply::Nil) => None,
+        Some(Reply::Array(address)) => read_address(&address),
+        Some(Reply::Error(error)) => {
+            let reason = format!("it is no sentinel, or gives no answer: {error}");
+            return Err(connection::unreachable(peer, &reason));
+        }
+        _ => return Err(connection::unreachable(peer, "its answer is not one of a sentinel")),
+    };
+    Ok(((pipe, driver), primary))
+}
+
+fn read_address(reply: &[Reply<'_>]) -> Option<(String, u16)> {
+    let [Reply::Bytes(host), Reply::Bytes(port)] = reply else { return None };
+    let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+    Some((std::str::from_utf8(host).ok()?.to_owned(), port))
+}
