@@ -53,6 +53,20 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'ended\n');
   });
 
+  test('a connection that ended while the thread was busy is not written to: kill does not claim what it did not do', async () => {
+    const code = `
+      const { spawnSync } = require('node:child_process');
+      const admin = \`
+        const redis = new (require('ioredis').Redis)(\${JSON.stringify(given.url)});
+        redis.flushall().then(() => redis.client('KILL', 'TYPE', 'normal')).then(() => redis.quit());\`;
+      created.then(async (token) => {
+        await sessions.get({ app, token });
+        spawnSync(process.execPath, ['-e', admin], { cwd: root, stdio: 'inherit' });
+        console.log(await sessions.kill({ app, token }));
+      });`;
+    assertPrints(await run(code), 'false\n');
+  });
+
   test('workers that end in the continuation of an answer, or on their way to it, abort nothing', async () => {
     const code = `
       const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');

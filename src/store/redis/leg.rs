@@ -44,6 +44,8 @@ pub(super) struct Leg<'c> {
 pub(super) enum Ended {
     /// The server replied.
     Replied(Live, Replies),
+    /// They were not sent: the connection had ended.
+    Unsent(Live),
     /// The connection ended first.
     Broken(Live),
     /// The deadline came first.
@@ -142,6 +144,9 @@ impl<'c> Leg<'c> {
         turn: Option<Turn<'_>>,
         cluster: Option<&Cluster>,
     ) -> Ended {
+        if live.pipe.has_ended() {
+            return Ended::Unsent(live);
+        }
         let mut commands = Vec::with_capacity(256 * self.calls.len());
         let mut count = 0;
         for call in &self.calls {
@@ -187,6 +192,10 @@ impl<'c> Leg<'c> {
             (Ended::Replied(live, replies), Some(node)) => {
                 let node = Arc::clone(node);
                 return self.read(&node, &live, &replies, cluster, answers);
+            }
+            (Ended::Unsent(live), Some(node)) => {
+                node.link.replace(&live);
+                cluster.into_iter().for_each(Cluster::survey);
             }
             (Ended::Broken(live), Some(node)) => {
                 node.link.replace(&live);
