@@ -1,6 +1,6 @@
 /// <reference types="node" />
 
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 
 /** How the bytes of a token become text. Others of Node's encodings lose bits and are refused. */
 export type TokenEncoding = 'base64' | 'base64url' | 'hex' | 'latin1' | 'binary';
@@ -32,7 +32,13 @@ export interface TlsOptions {
   rejectUnauthorized?: boolean;
 }
 
-/** Where a Redis server is, field by field, as ioredis takes it. */
+/** A node of a cluster, or a sentinel: `'host:port'`, or a port of this machine, does as well. */
+export type NodeAddress = string | number | { host?: string; port?: number };
+
+/**
+ * Where the Redis server is, field by field, as ioredis takes it: one server, a cluster, or a server
+ * that sentinels know.
+ */
 export interface ServerAddress {
   /** @default 'localhost' */
   host?: string;
@@ -55,13 +61,46 @@ export interface ServerAddress {
    * @default 0: either
    */
   family?: 0 | 4 | 6;
+  /** `true` or settings for TLS; `rediss://` alone does as well as `true`. */
+  tls?: boolean | TlsOptions;
+  /**
+   * Nodes of a Redis Cluster, instead of `host` and `port`: one that answers is enough, the others
+   * are found. A node without a port has 6379. A cluster has no `db` but 0.
+   *
+   * @example
+   * new SpotsSessions({ cluster: [{ host: 'node-1', port: 6379 }, 'node-2:6379'] });
+   */
+  cluster?: readonly NodeAddress[];
+  /**
+   * Sentinels, instead of `host` and `port`: they know which server is the primary. One without a
+   * port has 26379. Needs `name`; all other fields are about the server.
+   *
+   * @example
+   * new SpotsSessions({ sentinels: ['sentinel-1', 'sentinel-2', 'sentinel-3'], name: 'mymaster' });
+   */
+  sentinels?: readonly NodeAddress[];
+  /** The primary's name, as the sentinels know it. */
+  name?: string;
+  /** The ACL user on the sentinels. Needs `sentinelPassword`. */
+  sentinelUsername?: string;
+  sentinelPassword?: string;
+  /**
+   * `true`, for the settings of `tls`, or settings of its own for TLS to the sentinels. In a URL,
+   * `rediss-sentinel://` asks for TLS to the servers and to the sentinels.
+   *
+   * @default false: `tls` is about the servers alone, as in ioredis
+   */
+  sentinelTLS?: boolean | TlsOptions;
+  /** May be left out: `tls` is always used. ioredis wants `true`, and uses no `tls` without it. */
+  enableTLSForSentinelMode?: boolean;
 }
 
 /** Options of {@link SpotsSessions}. All may be left out. */
 export interface SpotsSessionsOptions extends ServerAddress {
   /**
    * Where the sessions are kept: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` for
-   * TLS, `unix:///path/to/redis.sock`, or `memory:` to keep them inside this process, for tests and
+   * TLS, `unix:///path/to/redis.sock`, `redis-sentinel://host,host?name=mymaster`,
+   * `redis-cluster://host,host`, or `memory:` to keep them inside this process, for tests and
    * development.
    *
    * @default 'redis://localhost:6379'
@@ -106,8 +145,6 @@ export interface SpotsSessionsOptions extends ServerAddress {
    * @default 100000
    */
   maxPending?: number;
-  /** `true` or settings for TLS; `rediss://` alone does as well as `true`. */
-  tls?: boolean | TlsOptions;
 }
 
 /**
@@ -181,7 +218,10 @@ export interface Session<Data extends object = Record<string, any>> {
  * const session = await sessions.get({ app: 'shop', token });
  * if (session) console.log(session.ownerId, session.data.name); // 42 Ada
  */
-export class SpotsSessions<Data extends object = Record<string, any>> {
+export class SpotsSessions<
+  Data extends object = Record<string, any>,
+  Client extends Redis | Cluster = Redis,
+> {
   /**
    * Returns at once and connects in the background.
    *
@@ -278,13 +318,16 @@ export class SpotsSessions<Data extends object = Record<string, any>> {
    * and begins to connect, when it is first asked for; `close` disconnects it. It can be assigned,
    * as tests do; the six methods never use it.
    *
+   * On a Redis Cluster it is ioredis' `Cluster`. Its commands are those of `Redis`, and so is its
+   * type, unless the class is told otherwise: `new SpotsSessions<Data, Cluster>('redis-cluster://…')`.
+   *
    * @throws {TypeError} on `memory:`, where there is no server
    * @throws {SpotsSessionsError} `ERR_SESSIONS_CLOSED` when it is first asked for after `close`
    *
    * @example
    * await sessions.client.set('my-app:motd', 'hello');
    */
-  client: Redis;
+  client: Client;
 
   /**
    * Takes no more calls, and resolves when those pending have settled. A call made later rejects

@@ -108,7 +108,7 @@ forEachTarget((target, open) => {
   let app;
   before(() => {
     ({ sessions, redis } = open());
-    other = target === 'redis' ? open().sessions : sessions;
+    other = target === 'memory' ? sessions : open().sessions;
     app = freshName();
   });
   const create = (ownerId = OWNER) =>

@@ -80,16 +80,6 @@ describe('a connection string', () => {
   it('may be a URL object', () => {
     assert.equal(parse(new URL('redis://:p%40@h:1/2')).password, 'p@');
   });
-  it('says of Sentinel and Cluster that they are not supported yet', () => {
-    assert.match(
-      refusal(() => parse('redis-sentinel://h')).message,
-      /Sentinel is not supported yet/,
-    );
-    assert.match(
-      refusal(() => parse('rediss-cluster://h')).message,
-      /Cluster is not supported yet/,
-    );
-  });
   it('cannot ask for TLS on a unix socket', () => {
     assert.match(refusal(() => parse('rediss://h?path=/x')).message, /none on a unix socket/);
   });
@@ -100,6 +90,9 @@ describe('any connection string', () => {
     ...[
       'redis:',
       'rediss://',
+      'redis-cluster://',
+      'redis-sentinel://',
+      'name=m',
       'unix:',
       'memory:',
       '//',
@@ -147,6 +140,10 @@ describe('any connection string', () => {
         assert.ok(Number.isInteger(server.db) && server.db >= 0);
         assert.ok([0, 4, 6].includes(server.family));
         assert.ok(server.path === undefined || /^\/./s.test(server.path));
+        for (const { host, port } of server.cluster ?? server.sentinels?.nodes ?? []) {
+          assert.match(host, /^[\w.:-]+$/);
+          assert.ok(port >= 1 && port <= 65535);
+        }
       }),
       { numRuns: 5000 },
     );
@@ -198,6 +195,10 @@ describe('any connection string', () => {
       (password) => `${password}://u@h`,
       (password) => `unix://u:${password}@h/tmp/x`,
       (password) => `redis-sentinel://:${password}@h`,
+      (password) => `redis-sentinel://:${password}@h,?name=m`,
+      (password) => `redis-sentinel://h/abc?name=m&sentinelPassword=${password}`,
+      (password) => `redis-cluster://:${password}@h1,h2/1`,
+      (password) => `redis-cluster://${password}@h1,h2/1`,
       (password) => `redis://h?db=x&password=${password}`,
       (password) => `redis://h?tls=${password}`,
       (password) => `redis://h?retryStrategy=${password}`,

@@ -73,7 +73,7 @@ describe('constructor', () => {
   });
 });
 
-forEachTarget((_target, open) => {
+forEachTarget((_target, open, server) => {
   describe('methods', () => {
     test('work unbound, each of them', async () => {
       const { sessions } = open();
@@ -121,8 +121,8 @@ forEachTarget((_target, open) => {
     });
 
     test('can be overridden in a subclass, with super, also when called unbound', async () => {
-      const { sessions: plain, redis } = open();
-      const connectionString = redis ? `redis://127.0.0.1:${redis.options.port}` : 'memory:';
+      const { sessions: plain } = open();
+      const connectionString = server()?.url ?? 'memory:';
       class Audited extends SpotsSessions {
         log = [];
         constructor(string, label) {

@@ -26,9 +26,9 @@ async function connections(redis) {
   return (await redis.client('LIST')).split('\n').filter((line) => / db=1 /.test(line)).length;
 }
 
-forEachTarget((target, open, server) => {
+forEachTarget((_target, open, server) => {
   /** Where scripts keep their sessions. */
-  const url = () => (target === 'redis' ? server().url : 'memory:');
+  const url = () => server()?.url ?? 'memory:';
 
   describe('an idle instance lets the process end', () => {
     test('that was never used', async () => {

@@ -10,6 +10,7 @@ const { after, before, describe, test } = require('node:test');
 const vm = require('node:vm');
 const ts = require('typescript-5');
 const { SpotsSessions, ...others } = require('../index.js');
+const { ADDRESS_NAMES } = require('../lib/connection-nodes.js');
 const { readOptions } = require('../lib/options.js');
 const manifest = require('../package.json');
 const { indexKey } = require('./support/keys.js');
@@ -112,7 +113,8 @@ function redirected(url, opened, called) {
   class Redirected extends SpotsSessions {
     constructor(options) {
       const { server } = readOptions(options);
-      const own = typeof options === 'object' ? options : {};
+      const own = typeof options === 'object' ? { ...options } : {};
+      for (const name of [...ADDRESS_NAMES, 'tls']) delete own[name];
       super(server === null ? options : { ...own, connectionString: url });
       opened.push(this);
     }

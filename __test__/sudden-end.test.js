@@ -37,7 +37,7 @@ const WHENS = [
 ];
 
 forEachTarget((target, _open, server) => {
-  const url = () => (target === 'redis' ? server().url : 'memory:');
+  const url = () => server()?.url ?? 'memory:';
   const run = (n, end) =>
     runScript(`${IN_FLIGHT}\n${WHENS[n % WHENS.length](end)}`, { given: { url: url(), n } });
 
@@ -146,8 +146,8 @@ const TERMINATE = `
     console.log(JSON.stringify({ ended, start, warm, last }));
   })();`;
 
-forEachTarget((target, _open, server) => {
-  const url = () => (target === 'redis' ? server().url : 'memory:');
+forEachTarget((_target, _open, server) => {
+  const url = () => server()?.url ?? 'memory:';
 
   test('instances and worker threads share a process and one I/O thread', async () => {
     const code = `

@@ -21,6 +21,8 @@ const MAX_INT = 2 ** 31 - 1;
  * @property {string} [password]
  * @property {boolean} tls whether TLS was asked for
  * @property {Record<string, string | number | boolean | null>} clientOptions for ioredis alone
+ * @property {readonly import('./connection-nodes.js').Node[]} [cluster] nodes of a Redis Cluster
+ * @property {import('./connection-nodes.js').Sentinels} [sentinels] who know where the server is
  *
  * @typedef {{ read: (text: string) => unknown, what: string }} Kind how a text is read, undefined
  *   if it cannot be, and what it should have been
@@ -76,6 +78,12 @@ const CLIENT_OPTIONS = {
   protocol: oneOf({ 2: 2, 3: 3 }),
 };
 
+/** What belongs to Sentinel. @type {Record<string, Kind>} */
+const SENTINEL_FIELDS = {
+  ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
+  sentinelTLS: boolean,
+};
+
 /** What `?name=` may be in a URL. A Map, as a query may name `__proto__`. @type {Map<string, Kind>} */
 const QUERY = new Map(
   Object.entries({
@@ -87,6 +95,8 @@ const QUERY = new Map(
     allowUsernameInURI: { read: (given) => given !== 'false', what: 'true or false' },
   }),
 );
+/** The same in a URL of sentinels. */
+const SENTINEL_QUERY = new Map([...QUERY, ...Object.entries(SENTINEL_FIELDS)]);
 
 /** Options of ioredis that are functions or objects, or that would hide our keys from `client`. */
 const NOT_IN_A_STRING = new Set(
@@ -106,18 +116,26 @@ const NOT_IN_A_STRING = new Set(
  * @throws {TypeError}
  */
 function readServerFields(given, prefix = '') {
-  const entries = Object.entries(FIELDS)
-    .filter(([name]) => !isLeftOut(given[name]))
-    .map(([name, { read, what }]) => {
-      const value = given[name];
-      if (typeof value !== 'string' && typeof value !== 'number') {
-        throw typeError(prefix + name, what, value);
-      }
-      const field = read(String(value));
-      if (field === undefined) throw valueError(prefix + name, what, value);
-      return [name, field];
-    });
+  const entries = Object.keys(FIELDS).map((name) => [
+    name,
+    readField(prefix + name, name, given[name]),
+  ]);
   return toServer(Object.fromEntries(entries));
+}
+
+/**
+ * @param {string} path of the field, for errors
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {any} undefined if it is left out
+ */
+function readField(path, name, value) {
+  if (isLeftOut(value)) return undefined;
+  const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name];
+  if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
+  const field = read(String(value));
+  if (field === undefined) throw valueError(path, what, value);
+  return field;
 }
 
 /** @returns {ServerSettings} */
@@ -166,10 +184,13 @@ function pick(object, names) {
 }
 
 module.exports = {
+  FIELDS,
   FIELD_NAMES: Object.keys(FIELDS),
   TIMEOUTS,
   QUERY,
+  SENTINEL_QUERY,
   NOT_IN_A_STRING,
+  readField,
   readServerFields,
   toServer,
   isLeftOut,

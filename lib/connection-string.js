@@ -7,28 +7,51 @@
 
 const { valueError } = require('./errors.js');
 const fields = require('./connection-fields.js');
-const { NOT_IN_A_STRING, QUERY, all } = fields;
+const nodes = require('./connection-nodes.js');
+const { NOT_IN_A_STRING, QUERY, SENTINEL_QUERY, all } = fields;
 
-const EXAMPLE =
-  'redis://user:password@localhost:6379/0 (percent-encode /, ?, #, @ and % in a password)';
-
-/** @typedef {(expected: string) => never} Fail */
+const EXAMPLE = 'redis://user:password@localhost:6379/0';
+const CLUSTER_EXAMPLE = 'redis-cluster://user:password@node-1:6379,node-2:6379';
+const SENTINEL_EXAMPLE =
+  'redis-sentinel://user:password@sentinel-1:26379,sentinel-2:26379/0?name=mymaster';
 
 /**
- * The forms of a URL by their schemes: what the parts of each mean. Sentinel and Cluster have their
- * place here.
+ * @typedef {(expected: string) => never} Fail
  *
- * @type {Map<string, (parts: UrlParts, fail: Fail) => Record<string, unknown>>}
+ * @typedef {object} Form
+ * @property {(parts: UrlParts, fail: Fail) => Record<string, string | undefined>} read what the
+ *   parts of a URL mean
+ * @property {(server: Server, parts: UrlParts, query: Record<string, any>, fail: Fail) => Server} [complete]
+ *   makes it one of several nodes
+ * @property {boolean} [tls]
+ * @property {string} [example] for errors
+ * @property {Map<string, import('./connection-fields.js').Kind>} [query] what its query may name
+ *
+ * @typedef {import('./connection-fields.js').ServerSettings} Server
  */
+
+/** @type {Form} */
+const CLUSTER = { read: serverUrl, complete: clusterOf, example: CLUSTER_EXAMPLE };
+/** @type {Form} */
+const SENTINEL = {
+  read: serverUrl,
+  complete: sentinelsOf,
+  example: SENTINEL_EXAMPLE,
+  query: SENTINEL_QUERY,
+};
+
+/** The forms of a URL by their schemes. @type {Map<string, Form>} */
 const FORMS = new Map(
   Object.entries({
-    ...all(serverUrl, 'redis', 'valkey'),
-    ...all((parts) => ({ ...serverUrl(parts), tls: 'true' }), 'rediss', 'valkeys'),
-    ...all(socketUrl, 'unix', 'redis+unix', 'redis-socket'),
-    ...all(notYet('Sentinel'), 'redis-sentinel', 'rediss-sentinel', 'redis+sentinel'),
-    ...all(notYet('Sentinel'), 'rediss+sentinel', 'valkey-sentinel', 'valkeys-sentinel'),
-    ...all(notYet('Cluster'), 'redis-cluster', 'rediss-cluster', 'redis+cluster'),
-    ...all(notYet('Cluster'), 'rediss+cluster', 'valkey-cluster', 'valkeys-cluster'),
+    ...all({ read: serverUrl }, 'redis', 'valkey'),
+    ...all({ read: serverUrl, tls: true }, 'rediss', 'valkeys'),
+    ...all({ read: socketUrl }, 'unix', 'redis+unix', 'redis-socket'),
+    ...all(SENTINEL, 'redis-sentinel', 'redis+sentinel', 'valkey-sentinel', 'valkey+sentinel'),
+    ...all({ ...SENTINEL, tls: true }, 'rediss-sentinel', 'rediss+sentinel'),
+    ...all({ ...SENTINEL, tls: true }, 'valkeys-sentinel', 'valkeys+sentinel'),
+    ...all(CLUSTER, 'redis-cluster', 'redis+cluster', 'valkey-cluster', 'valkey+cluster'),
+    ...all({ ...CLUSTER, tls: true }, 'rediss-cluster', 'rediss+cluster'),
+    ...all({ ...CLUSTER, tls: true }, 'valkeys-cluster', 'valkeys+cluster'),
   }),
 );
 
@@ -36,7 +59,7 @@ const FORMS = new Map(
  * Reads a connection string.
  *
  * An option of its query that neither ioredis nor we know is ignored, as ioredis does; so is a
- * fragment, `#insecure` included. An option without a value counts as left out.
+ * fragment, `#insecure` included, but for Sentinel's `#mymaster`. An option without a value counts as left out.
  *
  * @param {string} given such as `redis://user:password@host:6379/0`, `host:6379` or `memory:`
  * @returns {{ server: import('./connection-fields.js').ServerSettings | null, connectTimeout?: number, commandTimeout?: number }}
@@ -44,27 +67,37 @@ const FORMS = new Map(
  */
 function parseConnectionString(given) {
   const string = given.trim();
+  let example = EXAMPLE;
   /** @type {Fail} */
   const fail = (expected) => {
-    throw valueError('connectionString', `${expected}, as in ${EXAMPLE}`, string);
+    const form = `${example} (percent-encode /, ?, #, @ and % in a password)`;
+    throw valueError('connectionString', `${expected}, as in ${form}`, string);
   };
   if (/^memory:(\/\/)?$/i.test(string)) return { server: null };
   if (/^\d+$/.test(string)) return { server: fields.toServer(readTexts({ port: string }, fail)) };
 
   const { form, rest } = takeForm(string, fail);
-  const parts = takeApart(rest, fail);
-  const query = readQuery(parts.query, fail);
-  const fromUrl = form(parts, fail);
-  if (fromUrl.tls && query.tls === false) fail('either rediss:// or tls=false, not both');
+  example = form.example ?? EXAMPLE;
+  const parts = takeApart(rest, form, fail);
+  const query = readQuery(parts.query, form.query ?? QUERY, fail);
+  if (form.tls && query.tls === false) fail('either TLS by the scheme or tls=false, not both');
+  const fromUrl = readTexts(form.read(parts, fail), fail);
   if (query.allowUsernameInURI === false) delete fromUrl.username;
 
+  const server = fields.toServer({ ...query, ...fromUrl, ...(form.tls && { tls: true }) });
   return {
-    server: fields.toServer({ ...query, ...readTexts(fromUrl, fail) }),
+    server: form.complete ? form.complete(server, parts, query, fail) : server,
     ...fields.pick(query, fields.TIMEOUTS),
   };
 }
 
-/** Finds out which form a string has. @param {string} string @param {Fail} fail */
+/**
+ * Finds out which form a string has.
+ *
+ * @param {string} string
+ * @param {Fail} fail
+ * @returns {{ form: Form, rest: string }}
+ */
 function takeForm(string, fail) {
   // `redis:6379` is a host called redis, so a scheme needs its slashes.
   const start = /^(?:([a-z][a-z\d+.-]*):(?=\/\/)|(unix|redis\+unix|redis-socket):(?=\/))/i;
@@ -72,34 +105,46 @@ function takeForm(string, fail) {
   const scheme = withHost ?? withPath;
   const rest = string.slice(beginning.length);
   if (scheme === undefined) {
-    if (rest.startsWith('//')) return { form: serverUrl, rest };
-    return { form: rest.startsWith('/') ? plainPath : plainHost, rest: `//${rest}` };
+    if (rest.startsWith('//')) return { form: { read: serverUrl }, rest };
+    return { form: { read: rest.startsWith('/') ? plainPath : plainHost }, rest: `//${rest}` };
   }
   const form =
     FORMS.get(scheme.toLowerCase()) ??
-    fail('a URL that begins with redis://, rediss://, valkey://, valkeys://, unix:// or memory:');
+    fail(
+      'a URL that begins with redis://, rediss://, valkey://, valkeys://, redis-sentinel://, ' +
+        'redis-cluster://, unix:// or memory:',
+    );
   return { form, rest: rest.startsWith('//') ? rest : `//${rest}` };
 }
 
 /**
- * @typedef {{ login: Record<string, string>, host: string, port?: string, path: string, query: string }} UrlParts
+ * @typedef {{ host: string, port?: string }} Address
+ * @typedef {{ login: Record<string, string>, addresses: Address[], path: string, query: string, fragment: string }} UrlParts
  *
  * @param {string} url from its two slashes on
+ * @param {Form} form
  * @param {Fail} fail
  * @returns {UrlParts}
  */
-function takeApart(url, fail) {
+function takeApart(url, form, fail) {
   const [, authority, path, query = '', fragment = ''] =
     /^\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(url);
   // An unescaped #, ? or / in a password ends the host early; the @ then stands where none belongs.
   if (fragment.includes('@')) fail('a URL whose password has no bare #');
 
   const at = authority.lastIndexOf('@');
-  const address = authority.slice(at + 1);
-  if (address.includes(',')) fail('the address of one server; several are not supported');
-  const [, host, port] =
-    /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(address) ?? fail(`a URL ${whose('host')}`);
-  return { login: readLogin(authority.slice(0, Math.max(at, 0)), fail), host, port, path, query };
+  const userInfo = authority.slice(0, Math.max(at, 0));
+  if (form.complete && userInfo.includes('@')) {
+    fail('a URL with one login, before the first node, whose password has no bare @');
+  }
+  const login = readLogin(userInfo, fail);
+  const list = authority.slice(at + 1).split(',');
+  if (list.length > 1 && !form.complete) {
+    fail(`the address of one server (several: ${CLUSTER_EXAMPLE}, or ${SENTINEL_EXAMPLE})`);
+  }
+  if (list.length > 1 && list.includes('')) fail('a URL with a host before and after each comma');
+  const addresses = list.map((each) => nodes.splitAddress(each) ?? fail(`a URL ${whose('host')}`));
+  return { login, addresses, path, query, fragment };
 }
 
 /** @param {string} userInfo @param {Fail} fail */
@@ -118,14 +163,38 @@ function decode(encoded, fail) {
 }
 
 /** @param {UrlParts} parts */
-function serverUrl({ login, host, port, path }) {
+function serverUrl({ login, addresses: [{ host, port }], path }) {
   // ioredis reads /2/3 as database 2.
   const [, db] = /^\/(\d+)(?:\/|$)/.exec(path) ?? [undefined, path.slice(1)];
   return { ...login, host, port, db };
 }
 
+/** @type {Form['complete']} */
+function clusterOf(server, parts, query, fail) {
+  if (server.db !== 0) fail('a URL without a database, as a cluster has only 0');
+  return nodes.toCluster(server, readNodes(nodes.CLUSTER.port, parts, query, fail));
+}
+
+/** @type {Form['complete']} */
+function sentinelsOf(server, parts, query, fail) {
+  // Lettuce has the name in the fragment.
+  const name = query.name ?? decode(parts.fragment, fail);
+  if (name === '') fail("a URL with ?name= and the primary's name");
+  const list = readNodes(nodes.SENTINEL.port, parts, query, fail);
+  return nodes.toSentinels(server, list, { ...query, name });
+}
+
+/** @type {(port: number, parts: UrlParts, query: Record<string, any>, fail: Fail) => import('./connection-nodes.js').Node[]} */
+function readNodes(port, { login, addresses }, query, fail) {
+  // Some write a password alone like that; silently it would not be used.
+  if (login.username && !login.password) fail('a URL with user:password@, :password@ or neither');
+  const stray = nodes.ONE_SERVER.find((name) => query[name] !== undefined);
+  if (stray) fail(`a URL without ${stray} in its query`);
+  return addresses.map((address) => nodes.toNode(readTexts({ ...address }, fail), port));
+}
+
 /** @type {(parts: UrlParts, fail: Fail) => Record<string, unknown>} */
-function socketUrl({ login, host, port, path }, fail) {
+function socketUrl({ login, addresses: [{ host, port }], path }, fail) {
   if ((host && host !== 'localhost') || port) fail('a URL of a unix socket without a host');
   return { ...login, path: decode(path, fail) || '/' };
 }
@@ -136,28 +205,28 @@ function plainPath({ path }) {
 }
 
 /** @type {(parts: UrlParts, fail: Fail) => Record<string, unknown>} */
-function plainHost({ login, host, port, path }, fail) {
+function plainHost({ login, addresses: [{ host, port }], path }, fail) {
   if (path !== '' && path !== '/') {
     fail('a URL, or a host and a port without a path; a database is written host:6379?db=3');
   }
   return { ...login, host, port };
 }
 
-/** @param {string} what */
-function notYet(what) {
-  return (_parts, fail) => fail(`a URL of one server (${what} is not supported yet)`);
-}
-
-/** @param {string} query @param {Fail} fail @returns {Record<string, any>} */
-function readQuery(query, fail) {
-  const isStray = (item) => item.includes('@') && !QUERY.has(item.split('=', 1)[0]);
+/**
+ * @param {string} query
+ * @param {Map<string, unknown>} names that it may have
+ * @param {Fail} fail
+ * @returns {Record<string, any>}
+ */
+function readQuery(query, names, fail) {
+  const isStray = (item) => item.includes('@') && !names.has(item.split('=', 1)[0]);
   if (query.split('&').some(isStray)) fail('a URL whose password has no bare ?');
 
   const given = [...new Map(new URLSearchParams(query))];
   for (const [name] of given) {
     if (NOT_IN_A_STRING.has(name)) fail(`a URL without ${name}, which a string cannot express`);
   }
-  return readTexts(Object.fromEntries(given.filter(([name]) => QUERY.has(name))), fail);
+  return readTexts(Object.fromEntries(given.filter(([name]) => names.has(name))), fail);
 }
 
 /** @param {Record<string, string | undefined>} texts @param {Fail} fail */
@@ -166,7 +235,7 @@ function readTexts(texts, fail) {
     Object.entries(texts)
       .filter(([, value]) => !fields.isLeftOut(value))
       .map(([name, value]) => {
-        const read = QUERY.get(name).read(value);
+        const read = SENTINEL_QUERY.get(name).read(value);
         return [name, read === undefined ? fail(`a URL ${whose(name)}`) : read];
       }),
   );
@@ -174,7 +243,7 @@ function readTexts(texts, fail) {
 
 /** @param {string} name */
 function whose(name) {
-  return `whose ${name} is ${QUERY.get(name).what}`;
+  return `whose ${name} is ${SENTINEL_QUERY.get(name).what}`;
 }
 
 module.exports = { parseConnectionString };

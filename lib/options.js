@@ -3,9 +3,11 @@
 // The constructor's options, checked once and frozen: what index.js, the engine and the client are
 // set up from. Nothing here connects to anything.
 
-const { FIELD_NAMES, readServerFields } = require('./connection-fields.js');
+const { isLeftOut } = require('./connection-fields.js');
+const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
 const { parseConnectionString } = require('./connection-string.js');
 const { rangeError, typeError, valueError } = require('./errors.js');
+const { readObject } = require('./read-object.js');
 const { TLS_NAMES, completeTls, readTls } = require('./tls.js');
 
 /** The largest delay that a timer of Node takes, in milliseconds. */
@@ -26,11 +28,15 @@ const OPTIONS = {
   connectTimeout: { byDefault: 10_000, read: integer(1, MAX_DELAY) },
   maxPending: { byDefault: 100_000, read: integer(1, Number.MAX_SAFE_INTEGER) },
 };
+/** What `options` and `connectionString` may be. */
+const ADDRESS = 'a connection string or an object';
 const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS)];
 
 /**
- * @typedef {Omit<import('./connection-fields.js').ServerSettings, 'tls'>
- *   & { tls?: Readonly<import('./tls.js').TlsSettings> }} Server
+ * @typedef {Readonly<import('./tls.js').TlsSettings>} Tls
+ * @typedef {Omit<import('./connection-nodes.js').Sentinels, 'tls'> & { tls?: Tls }} Sentinels
+ * @typedef {Omit<import('./connection-fields.js').ServerSettings, 'tls' | 'sentinels'>
+ *   & { tls?: Tls, sentinels?: Readonly<Sentinels> }} Server
  *
  * @typedef {object} Settings
  * @property {Readonly<Server> | null} server null is the embedded store, `memory:`
@@ -55,17 +61,17 @@ function readOptions(options) {
   const string = options === undefined ? '' : readString('options', options);
   const given =
     string === undefined
-      ? readObject('options', options, [...OPTION_NAMES, ...FIELD_NAMES])
+      ? readObject('options', options, [...OPTION_NAMES, ...ADDRESS_NAMES], ADDRESS)
       : { connectionString: string };
 
   const { server, tlsOfServer, ...fromQuery } = readServer(given);
-  const tls = readTlsOption(given.tls ?? tlsOfServer);
+  const tls = readTlsOption('tls', given.tls ?? tlsOfServer);
   const settings = Object.entries(OPTIONS).map(([name, { byDefault, read }]) => [
     name,
     given[name] === undefined ? (fromQuery[name] ?? byDefault) : read(name, given[name]),
   ]);
   return Object.freeze({
-    server: server && Object.freeze({ ...server, tls: chooseTls(server, tls) }),
+    server: server && withTls(server, tls),
     ...Object.fromEntries(settings),
   });
 }
@@ -73,27 +79,63 @@ function readOptions(options) {
 /** Where the server is, and the timeouts of its URL. @param {Record<string, any>} given */
 function readServer(given) {
   const { connectionString = '' } = given;
-  const fields = FIELD_NAMES.filter((name) => given[name] !== undefined);
-  if (connectionString === '') return { server: readServerFields(given) };
+  if (connectionString === '') return { server: readAddress(checkSentinelMode(given)) };
+  const fields = ADDRESS_NAMES.filter((name) => given[name] !== undefined);
   if (fields.length > 0) {
     throw valueError(fields[0], 'left out, as there is a connectionString', given[fields[0]]);
   }
   const string = readString('connectionString', connectionString);
   if (string !== undefined) return parseConnectionString(string);
 
-  const address = readObject('connectionString', connectionString, [...FIELD_NAMES, 'tls']);
-  return { server: readServerFields(address, 'connectionString.'), tlsOfServer: address.tls };
+  const names = [...ADDRESS_NAMES, 'tls'];
+  const address = readObject('connectionString', connectionString, names, ADDRESS);
+  const prefix = 'connectionString.';
+  const tls = given.tls ?? address.tls;
+  checkSentinelMode({ ...address, tls }, prefix);
+  return { server: readAddress(address, prefix), tlsOfServer: address.tls };
+}
+
+/**
+ * Refuses an `enableTLSForSentinelMode` that contradicts `tls`. ioredis ignores `tls` without it,
+ * and then sends sessions in clear.
+ *
+ * @param {Record<string, any>} given
+ * @param {string} [prefix]
+ */
+function checkSentinelMode(given, prefix = '') {
+  const { tls = false, enableTLSForSentinelMode: enabled } = given;
+  if (!isLeftOut(given.sentinels) && enabled !== undefined && enabled !== (tls !== false)) {
+    const name = `${prefix}enableTLSForSentinelMode`;
+    if (typeof enabled !== 'boolean') throw typeError(name, 'true or false', enabled);
+    throw valueError(name, `left out, as \`tls\` is ${tls ? '' : 'not '}asked for`, enabled);
+  }
+  return given;
 }
 
 /**
  * Reads `tls`: undefined if it is left out, false if TLS is unwanted, else its checked settings.
  *
+ * @param {string} name
  * @param {unknown} option
  */
-function readTlsOption(option) {
+function readTlsOption(name, option) {
   if (option === undefined || option === false) return option;
   if (option === true) return {};
-  return readTls(readObject('tls', option, TLS_NAMES));
+  return readTls(readObject(name, option, TLS_NAMES, 'true or an object'), name);
+}
+
+/**
+ * @param {import('./connection-fields.js').ServerSettings} server
+ * @param {ReturnType<typeof readTlsOption>} option
+ * @returns {Readonly<Server>}
+ */
+function withTls({ sentinels, ...server }, option) {
+  const tls = chooseTls(server, option);
+  if (!sentinels) return Object.freeze({ ...server, tls });
+  // True says no more than that it is TLS: its settings are those of `tls`, if there are any.
+  const given = sentinels.tls === true ? option || {} : readTlsOption('sentinelTLS', sentinels.tls);
+  const own = sentinels.tls === undefined ? tls : given ? completeTls(given) : undefined;
+  return Object.freeze({ ...server, tls, sentinels: Object.freeze({ ...sentinels, tls: own }) });
 }
 
 /**
@@ -130,40 +172,6 @@ function readString(name, value) {
   } catch (cause) {
     throw typeError(name, 'readable', value, { cause });
   }
-}
-
-/**
- * Reads the named properties of an object, each once, and refuses others, as they are likely typos.
- *
- * @param {string} name
- * @param {unknown} object null is an empty one
- * @param {string[]} names
- * @returns {Record<string, any>} undefined stands for what is left out
- */
-function readObject(name, object, names) {
-  const what = name === 'tls' ? 'true or an object' : 'a connection string or an object';
-  if (object === null) return {};
-  if (typeof object !== 'object') throw typeError(name, what, object);
-  const values = {};
-  let unknown;
-  try {
-    if (Array.isArray(object)) throw new TypeError('an array has no options');
-    unknown = Object.keys(object).find((key) => !names.includes(key));
-    for (const key of names) values[key] = object[key] ?? undefined;
-  } catch (cause) {
-    throw typeError(name, `${what} that can be read`, object, { cause });
-  }
-  if (unknown !== undefined) {
-    const path = name === 'options' ? unknown : `${name}.${unknown}`;
-    throw unknownOption(path.slice(0, 100), names);
-  }
-  return values;
-}
-
-/** @param {string} name @param {string[]} names that there are */
-function unknownOption(name, names) {
-  const error = new TypeError(`unknown option \`${name}\`: there are ${names.join(', ')}`);
-  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
 /** @param {string} name @param {unknown} value */

@@ -81,7 +81,7 @@ function completeTls(own) {
  * The settings as options of `tls.connect`.
  *
  * @param {TlsSettings} settings
- * @param {string} host
+ * @param {string} [host] left out where there are several, known by and by
  * @returns {import('node:tls').ConnectionOptions}
  */
 function tlsOfClient({ ca, servername, ...settings }, host) {
@@ -89,7 +89,7 @@ function tlsOfClient({ ca, servername, ...settings }, host) {
     ...settings,
     ...(ca !== nodesTrust && { ca: [...ca] }),
     // Node sends no server name of its own accord, and servers behind a proxy are found by it.
-    servername: servername ?? (isIP(host) ? undefined : host),
+    servername: servername ?? (host === undefined || isIP(host) ? undefined : host),
   };
 }
 

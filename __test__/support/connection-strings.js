@@ -100,7 +100,7 @@ const ROWS = [
   [46, 'http://h:80/1', /begins with redis:/, 'it took /1 for a unix socket'],
   [46, 'valkey://h:6380/1', { host: 'h', port: 6380, db: 1 }, 'it took /1 for a unix socket'],
   [46, 'ValkeyS://h:6380/1', { host: 'h', port: 6380, db: 1, tls: TLS }, 'the same, without TLS'],
-  [47, 'redis://h1:1,h2:2', /one server; several are not/, 'it took host h1 and port 2'],
+  [47, 'redis://h1:1,h2:2', /several: redis-cluster.*redis-sentinel/, 'it took host h1 and port 2'],
   [48, 'redis://h:99999', /whose port is/, 'it failed at each connection'],
   [48, 'redis://h:0', /whose port is/, 'it failed at each connection'],
   [48, '99999', /whose port is/, 'it failed at each connection'],

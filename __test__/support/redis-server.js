@@ -3,13 +3,14 @@
 
 const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
-const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const net = require('node:net');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Redis } = require('ioredis');
 const { waitUntil } = require('./wait-until.js');
+const { startWatcher } = require('./watcher.js');
 
 const START_ATTEMPTS = 10;
 /** How long a server may take until it answers PONG, in milliseconds: patience, not a measurement. */
@@ -21,6 +22,8 @@ const START_PATIENCE = 30_000;
  * @property {Record<string, string | number | string[]>} [config] settings, each passed as `--key value`
  * @property {boolean} [unixSocket] listens on a unix socket too: `server.unixSocket`
  * @property {number} [port] this port and no other
+ * @property {() => Promise<number>} [findPort] chooses it, another one at each attempt
+ * @property {string} [sentinel] makes it a sentinel, with these lines of configuration
  */
 
 /**
@@ -31,7 +34,8 @@ const START_PATIENCE = 30_000;
 async function startRedis(options = {}) {
   const binary = findServer();
   for (let attempt = 1; ; attempt++) {
-    const server = new RedisServer(binary, options, options.port ?? (await freePort()));
+    const port = options.port ?? (await (options.findPort ?? freePort)());
+    const server = new RedisServer(binary, options, port);
     try {
       await server.start();
       return server;
@@ -63,6 +67,7 @@ class RedisServer {
     this.dir = mkdtempSync(join(tmpdir(), 'sessions-redis-'));
     this.unixSocket = options.unixSocket ? join(this.dir, 'redis.sock') : undefined;
     this.process = undefined;
+    if (options.sentinel) writeFileSync(this.#file, this.#lines());
   }
 
   /** @returns {number | undefined} */
@@ -102,7 +107,18 @@ class RedisServer {
     }
   }
 
+  /** The file of a sentinel, which it rewrites itself: what it learnt outlives a restart. */
+  get #file() {
+    return join(this.dir, 'sentinel.conf');
+  }
+
+  #lines() {
+    const lines = [`port ${this.port}`, `bind ${this.host}`, `dir ${this.dir}`];
+    return [...lines, 'logfile redis.log', this.#options.sentinel, ''].join('\n');
+  }
+
   #arguments() {
+    if (this.#options.sentinel) return [this.#file, '--sentinel'];
     const settings = {
       port: this.port,
       bind: this.host,
@@ -229,26 +245,6 @@ class RedisServer {
     rmSync(this.dir, { recursive: true, force: true });
     this.#watcher?.kill('SIGKILL');
   }
-}
-
-/**
- * Starts what kills a server and removes its folder as soon as this process is gone: its standard
- * input, on which it is told the server's process, ends then.
- */
-function startWatcher(dir) {
-  const script = `
-    while read -r line; do pid=$line; done
-    [ -z "$pid" ] || kill -9 "$pid"
-    rm -rf "$1"`;
-  const watcher = spawn('sh', ['-c', script, 'sh', dir], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true, // so that Ctrl-C does not end it before its work
-  });
-  watcher.on('error', () => {});
-  watcher.stdin.on('error', () => {});
-  watcher.unref();
-  watcher.stdin.unref();
-  return watcher;
 }
 
 /** $REDIS_SERVER, or the first of redis-server and valkey-server that is installed. */

@@ -1,25 +1,32 @@
-// Runs one suite on every target: the embedded store and a real server.
+// Runs one suite on every target: the embedded store, a real server, a server behind sentinels and a
+// cluster.
 
 const { randomUUID } = require('node:crypto');
 const { after, before, describe } = require('node:test');
+const { startCluster } = require('./cluster.js');
 const { startRedis } = require('./redis-server.js');
+const { startSentinels } = require('./sentinel.js');
+
+/** Whether the suites run behind sentinels and on a cluster too. */
+const DISTRIBUTED = true;
 
 /**
  * @typedef {object} Opened
  * @property {import('../../index.js').SpotsSessions} sessions
- * @property {import('ioredis').Redis | null} redis a client of the same server; null on `memory:`
+ * @property {import('ioredis').Redis | null} redis a client of the same server; null on `memory:`. On
+ *   a cluster it is a Cluster, whose `keys`, `dbsize`, `flushall` and `flushdb` are of all its nodes
  * @property {() => Promise<void>} close
  */
 
 /**
- * Runs `suite` once on `memory:` and once on a Redis server of its own. `open` may be called inside
- * hooks and tests; what it opened is closed after the suite at the latest.
+ * Runs `suite` once on `memory:` and once on each kind of server, each of its own. `open` may be
+ * called inside hooks and tests; what it opened is closed after the suite at the latest.
  *
  * @param {(
- *   name: 'memory' | 'redis',
+ *   name: 'memory' | 'redis' | 'sentinel' | 'cluster',
  *   open: (options?: object) => Opened,
  *   server: () => Awaited<ReturnType<typeof startRedis>> | null,
- * ) => void} suite
+ * ) => void} suite on Sentinel and Cluster, `server` is what startSentinels and startCluster give
  */
 function forEachTarget(suite) {
   describe('memory', () => {
@@ -30,7 +37,12 @@ function forEachTarget(suite) {
       () => null,
     );
   });
-  onRedis((open, server) => suite('redis', open, server));
+  onServer('redis', startRedis, (...args) => suite('redis', ...args));
+  if (!DISTRIBUTED) return;
+  const group = () => startSentinels({ replicas: 1, sentinels: 3 });
+  onServer('sentinel', group, (...args) => suite('sentinel', ...args));
+  const cluster = () => startCluster({ primaries: 3, replicas: 0 });
+  onServer('cluster', cluster, (...args) => suite('cluster', ...args));
 }
 
 /**
@@ -43,11 +55,20 @@ function forEachTarget(suite) {
  * @param {import('./redis-server.js').StartOptions} [serverOptions]
  */
 function onRedis(suite, serverOptions) {
-  describe('redis', () => {
+  onServer('redis', () => startRedis(serverOptions), suite);
+}
+
+/**
+ * @param {string} name
+ * @param {() => Promise<any>} start
+ * @param {(open: (options?: object) => Opened, server: () => any) => void} suite
+ */
+function onServer(name, start, suite) {
+  describe(name, () => {
     let server;
     let redis;
     before(async () => {
-      server = await startRedis(serverOptions);
+      server = await start();
       redis = server.client();
     });
     after(() => server?.stop());

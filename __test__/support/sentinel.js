@@ -1,0 +1,246 @@
+'use strict';
+
+// A throw-away primary with replicas, and the sentinels that watch them, on ports of their own, and
+// what a test may do to them. They end as the servers of redis-server.js do.
+
+const { Redis } = require('ioredis');
+const { startRedis } = require('./redis-server.js');
+const { waitUntil } = require('./wait-until.js');
+
+const NAME = 'mymaster';
+
+/**
+ * @typedef {Awaited<ReturnType<typeof startRedis>>} Server
+ *
+ * @typedef {object} SentinelOptions
+ * @property {number} [replicas]
+ * @property {number} [sentinels]
+ * @property {number} [downAfter] milliseconds of silence after which the primary counts as down
+ * @property {Record<string, string | number | string[]>} [config] settings of each server
+ * @property {string} [sentinelPassword] that the sentinels ask for
+ */
+
+/**
+ * Starts them all and resolves when each sentinel knows the others and all replicas.
+ *
+ * @param {SentinelOptions} [options]
+ */
+async function startSentinels(options = {}) {
+  const group = new SentinelGroup(options);
+  try {
+    await group.form();
+    return group;
+  } catch (error) {
+    await group.stop();
+    throw error;
+  }
+}
+
+class SentinelGroup {
+  #options;
+  #clients = new Set();
+  /** A connection to each, for the harness itself. @type {Map<Server, Redis>} */
+  #admins = new Map();
+  /** @type {Set<Server>} */
+  #paused = new Set();
+
+  /** @param {SentinelOptions} options */
+  constructor(options) {
+    this.#options = { replicas: 2, sentinels: 3, downAfter: 500, config: {}, ...options };
+    this.name = NAME;
+    /** @type {Server[]} the primary and its replicas */
+    this.nodes = [];
+    /** @type {Server[]} */
+    this.sentinels = [];
+  }
+
+  async form() {
+    const { replicas, sentinels } = this.#options;
+    const primary = await startRedis({ config: this.#config() });
+    this.nodes = [primary];
+    const replicaof = [primary.host, String(primary.port)];
+    await Promise.all([
+      ...times(replicas, async () => {
+        this.nodes.push(await startRedis({ config: { ...this.#config(), replicaof } }));
+      }),
+      ...times(sentinels, async () => {
+        this.sentinels.push(await startRedis({ sentinel: this.#lines(primary) }));
+      }),
+    ]);
+    await Promise.all(this.sentinels.map((sentinel) => this.#hurry(sentinel)));
+    await this.settled();
+  }
+
+  /** Settings of a server: each may become the primary, so all know its password. */
+  #config() {
+    const { config } = this.#options;
+    return {
+      'repl-diskless-sync-delay': 0,
+      ...(config.requirepass !== undefined && { masterauth: config.requirepass }),
+      ...config,
+    };
+  }
+
+  /** The configuration of a sentinel. @param {Server} primary */
+  #lines(primary) {
+    const { config, downAfter, sentinelPassword, sentinels } = this.#options;
+    const quorum = Math.floor(sentinels / 2) + 1;
+    return [
+      `sentinel monitor ${NAME} ${primary.host} ${primary.port} ${quorum}`,
+      `sentinel down-after-milliseconds ${NAME} ${downAfter}`,
+      `sentinel failover-timeout ${NAME} 3000`,
+      config.requirepass && `sentinel auth-pass ${NAME} ${JSON.stringify(config.requirepass)}`,
+      sentinelPassword && `requirepass ${JSON.stringify(sentinelPassword)}`,
+      sentinelPassword && `sentinel sentinel-pass ${JSON.stringify(sentinelPassword)}`,
+    ]
+      .filter(Boolean)
+      .join('\n');
+  }
+
+  /** The connection string, with the passwords. */
+  get url() {
+    const { config, sentinelPassword } = this.#options;
+    const login = config.requirepass ? `:${encodeURIComponent(config.requirepass)}@` : '';
+    const list = this.sentinels.map(({ host, port }) => `${host}:${port}`).join(',');
+    const own = sentinelPassword ? `&sentinelPassword=${encodeURIComponent(sentinelPassword)}` : '';
+    return `redis-sentinel://${login}${list}?name=${NAME}${own}`;
+  }
+
+  /**
+   * An ioredis client that follows the primary; disconnected by `stop`.
+   *
+   * @param {import('ioredis').RedisOptions} [options]
+   */
+  client(options) {
+    const client = new Redis({
+      sentinels: this.sentinels.map(({ host, port }) => ({ host, port })),
+      name: NAME,
+      password: this.nodes[0].password,
+      sentinelPassword: this.#options.sentinelPassword,
+      ...options,
+    });
+    client.on('error', () => {});
+    this.#clients.add(client);
+    client.once('end', () => this.#clients.delete(client));
+    return client;
+  }
+
+  /** The primary, as the sentinels that answer say. */
+  async primary() {
+    const [sentinel] = this.#working(this.sentinels);
+    const [, port] = await this.#ask(sentinel, 'GET-MASTER-ADDR-BY-NAME', NAME);
+    return this.nodes.find((node) => node.port === Number(port));
+  }
+
+  /** The other servers that run. */
+  async replicas() {
+    const primary = await this.primary();
+    return this.#working(this.nodes).filter((node) => node !== primary);
+  }
+
+  /** Lets the sentinels promote a replica, and resolves with it. */
+  async failover() {
+    const old = await this.primary();
+    await this.settled();
+    await this.#ask(this.#working(this.sentinels)[0], 'FAILOVER', NAME);
+    return this.promoted(old);
+  }
+
+  /** Resolves with the primary after this one, when all agree on it. @param {Server} old */
+  async promoted(old) {
+    await waitUntil(async () => (await this.primary()) !== old, 'another primary');
+    await this.settled();
+    return this.primary();
+  }
+
+  /** Resolves when all that run agree who the primary is, and each replica has what it has. */
+  async settled() {
+    await waitUntil(() => this.#agree(), 'the sentinels to agree');
+  }
+
+  async #agree() {
+    const sentinels = this.#working(this.sentinels);
+    const nodes = this.#working(this.nodes);
+    const views = await Promise.all(
+      sentinels.map(async (sentinel) => asObject(await this.#ask(sentinel, 'MASTER', NAME))),
+    );
+    const primary = nodes.find(({ port }) => port === Number(views[0].port));
+    if (!primary) return false;
+    const isSeen = (view) =>
+      view.flags === 'master' &&
+      Number(view.port) === primary.port &&
+      Number(view['num-slaves']) >= nodes.length - 1 &&
+      Number(view['num-other-sentinels']) === this.sentinels.length - 1;
+    if (!views.every(isSeen)) return false;
+    const roles = await Promise.all(nodes.map((node) => this.#call(node, 'ROLE')));
+    return nodes.every((node, n) =>
+      node === primary
+        ? roles[n][0] === 'master'
+        : roles[n][2] === primary.port && roles[n][3] === 'connected',
+    );
+  }
+
+  /** Ends a server or a sentinel at once; `node.start()` brings it back. @param {Server} node */
+  kill(node) {
+    return node.down();
+  }
+
+  /** @param {Server} node a server or a sentinel */
+  pause(node) {
+    this.#paused.add(node);
+    node.kill('SIGSTOP');
+  }
+
+  /** @param {Server} node */
+  resume(node) {
+    this.#paused.delete(node);
+    node.kill('SIGCONT');
+  }
+
+  /** @param {Server[]} nodes */
+  #working(nodes) {
+    return nodes.filter((node) => node.pid !== undefined && !this.#paused.has(node));
+  }
+
+  /** @param {Server} sentinel @param {...(string | number)} args */
+  #ask(sentinel, ...args) {
+    return this.#call(sentinel, 'SENTINEL', ...args);
+  }
+
+  /** @param {Server} server @param {string} command @param {...(string | number)} args */
+  #call(server, command, ...args) {
+    if (!this.#admins.has(server)) {
+      const isSentinel = this.sentinels.includes(server);
+      const password = isSentinel ? this.#options.sentinelPassword : server.password;
+      this.#admins.set(server, server.client({ password }));
+    }
+    return this.#admins.get(server).call(command, ...args);
+  }
+
+  /** Lets a sentinel look around more often than every 2 to 10 s, where it can: from Redis 7 on. */
+  async #hurry(sentinel) {
+    const periods = ['INFO-PERIOD', 'PING-PERIOD', 'PUBLISH-PERIOD'].flatMap((name) => [name, 200]);
+    await this.#ask(sentinel, 'DEBUG', ...periods).catch((error) => {
+      if (!/unknown|wrong number/i.test(error.message)) throw error;
+    });
+  }
+
+  /** Disconnects the clients, ends all and removes their folders. */
+  async stop() {
+    for (const client of this.#clients) client.disconnect();
+    await Promise.all([...this.sentinels, ...this.nodes].map((node) => node.stop()));
+  }
+}
+
+/** @param {string[]} pairs @returns {Record<string, string>} */
+function asObject(pairs) {
+  const names = pairs.filter((_, n) => n % 2 === 0);
+  return Object.fromEntries(names.map((name, n) => [name, pairs[2 * n + 1]]));
+}
+
+/** @template T @param {number} count @param {(n: number) => T} make */
+function times(count, make) {
+  return Array.from({ length: count }, (_, n) => make(n));
+}
+
+module.exports = { startSentinels };

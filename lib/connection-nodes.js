@@ -1,0 +1,172 @@
+'use strict';
+
+// Several servers in place of one: the nodes of a Redis Cluster, or the sentinels that know which
+// server is the primary. What is said of them, in an ioredis-style object or, taken apart already
+// by lib/connection-string.js, in a URL.
+
+const {
+  FIELD_NAMES,
+  FIELDS,
+  isLeftOut,
+  readField,
+  readServerFields,
+} = require('./connection-fields.js');
+const { typeError, valueError } = require('./errors.js');
+const { readObject } = require('./read-object.js');
+
+/** Each kind: the port of a node that names none, and what a user writes. */
+const CLUSTER = {
+  port: 6379,
+  example: "{ cluster: [{ host: 'node-1', port: 6379 }, { host: 'node-2', port: 6379 }] }",
+};
+const SENTINEL = {
+  port: 26379,
+  example: "{ sentinels: [{ host: 'sentinel-1', port: 26379 }], name: 'mymaster' }",
+};
+
+/** The fields that belong to `sentinels` alone. */
+const SENTINEL_NAMES = [
+  ...['name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS', 'enableTLSForSentinelMode'],
+];
+/** Those of one server, which has no place beside a list of them. */
+const ONE_SERVER = ['host', 'port', 'path'];
+
+/** All fields of an ioredis-style address but `tls`. */
+const ADDRESS_NAMES = [...FIELD_NAMES, 'cluster', 'sentinels', ...SENTINEL_NAMES];
+
+/**
+ * @typedef {{ readonly host: string, readonly port: number }} Node
+ *
+ * @typedef {object} Sentinels
+ * @property {readonly Node[]} nodes
+ * @property {string} name of the primary, as the sentinels know it
+ * @property {string} [username] for the sentinels, only together with a password
+ * @property {string} [password]
+ * @property {unknown} [tls] as it was given: true, false or settings; undefined is "as the primary's"
+ */
+
+/**
+ * Reads an ioredis-style address: of one server, of a cluster or of sentinels.
+ *
+ * @param {Record<string, any>} given its properties, each read already
+ * @param {string} [prefix] of the names in errors, such as `connectionString.`
+ * @returns {import('./connection-fields.js').ServerSettings}
+ * @throws {TypeError}
+ */
+function readAddress(given, prefix = '') {
+  const isCluster = !isLeftOut(given.cluster);
+  const isSentinel = !isLeftOut(given.sentinels);
+  /** @param {string[]} names @param {string} expected */
+  const forbid = (names, expected) => {
+    const name = names.find((each) => !isLeftOut(given[each]));
+    if (name !== undefined) throw valueError(prefix + name, expected, given[name]);
+  };
+  if (!isSentinel && !isCluster) {
+    forbid(SENTINEL_NAMES, `left out, or together with sentinels, as in ${SENTINEL.example}`);
+    return readServerFields(given, prefix);
+  }
+  const [kind, what] = isCluster ? [CLUSTER, 'cluster'] : [SENTINEL, 'sentinels'];
+  if (isCluster) {
+    const either = `left out, or without cluster: either ${CLUSTER.example} or ${SENTINEL.example}`;
+    forbid(['sentinels', ...SENTINEL_NAMES], either);
+  }
+  forbid(ONE_SERVER, `left out, as there is \`${what}\`, as in ${kind.example}`);
+
+  const server = readServerFields(given, prefix);
+  const nodes = readNodes(prefix + what, given[what], kind);
+  if (isCluster) {
+    if (server.db !== 0) throw valueError(`${prefix}db`, '0, as a cluster has no other', given.db);
+    return toCluster(server, nodes);
+  }
+  /** @param {string} name */
+  const text = (name) => readField(prefix + name, name, given[name]);
+  if (isLeftOut(given.name)) {
+    throw valueError(`${prefix}name`, `the primary's name, as in ${SENTINEL.example}`, given.name);
+  }
+  return toSentinels(server, nodes, {
+    name: text('name'),
+    sentinelUsername: text('sentinelUsername'),
+    sentinelPassword: text('sentinelPassword'),
+    // As in ioredis, `tls` is that of the servers alone.
+    sentinelTLS: given.sentinelTLS ?? false,
+  });
+}
+
+/** @param {string} name @param {unknown} given @param {typeof CLUSTER} kind @returns {Node[]} */
+function readNodes(name, given, kind) {
+  let list;
+  try {
+    list = Array.isArray(given) ? [...given] : undefined;
+  } catch (cause) {
+    throw typeError(name, 'an array that can be read', given, { cause });
+  }
+  if (list === undefined || list.length === 0) {
+    throw valueError(name, `a list of one node or more, as in ${kind.example}`, given);
+  }
+  return list.map((item, index) => readNode(`${name}[${index}]`, item, kind));
+}
+
+/** @param {string} name @param {unknown} given @param {typeof CLUSTER} kind @returns {Node} */
+function readNode(name, given, kind) {
+  const what = "a node such as { host: 'localhost', port: 6379 }, 'localhost:6379' or a port";
+  if (typeof given === 'number') return toNode({ port: readField(name, 'port', given) }, kind.port);
+  if (typeof given === 'string') {
+    const [, address = ''] = /^(?:(?:redis|valkey):\/\/)?(.+?)\/?$/is.exec(given.trim()) ?? [];
+    const parts = splitAddress(address);
+    const expected = `${what}, without a login or TLS, which stand beside the list`;
+    if (address === '' || parts === undefined) throw valueError(name, expected, given);
+    const host = isLeftOut(parts.host) ? undefined : FIELDS.host.read(parts.host);
+    const port = isLeftOut(parts.port) ? undefined : FIELDS.port.read(parts.port);
+    const isWrong = (text, read) => !isLeftOut(text) && read === undefined;
+    if (isWrong(parts.host, host) || isWrong(parts.port, port))
+      throw valueError(name, expected, given);
+    return toNode({ host, port }, kind.port);
+  }
+  if (given === null) throw typeError(name, what, given);
+  const fields = readObject(name, given, ['host', 'port'], what);
+  const [host, port] = ['host', 'port'].map((key) => readField(`${name}.${key}`, key, fields[key]));
+  return toNode({ host, port }, kind.port);
+}
+
+/**
+ * Takes `host`, `host:port`, `:port` or `[IPv6]:port` apart.
+ *
+ * @param {string} address
+ * @returns {{ host: string, port?: string } | undefined}
+ */
+function splitAddress(address) {
+  const [match, host, port] = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(address) ?? [];
+  return match === undefined ? undefined : { host, port };
+}
+
+/** @param {{ host?: string, port?: number }} given @param {number} port @returns {Node} */
+function toNode(given, port) {
+  return Object.freeze({ host: given.host ?? 'localhost', port: given.port ?? port });
+}
+
+/** @param {import('./connection-fields.js').ServerSettings} server @param {Node[]} nodes */
+function toCluster(server, nodes) {
+  return { ...server, ...nodes[0], cluster: Object.freeze(nodes) };
+}
+
+/**
+ * @param {import('./connection-fields.js').ServerSettings} server
+ * @param {Node[]} nodes
+ * @param {Record<string, any>} own
+ */
+function toSentinels(server, nodes, { name, sentinelUsername, sentinelPassword, sentinelTLS }) {
+  /** @type {Sentinels} */
+  const sentinels = {
+    nodes: Object.freeze(nodes),
+    name,
+    username: sentinelPassword ? sentinelUsername : undefined,
+    password: sentinelPassword,
+    tls: sentinelTLS,
+  };
+  return { ...server, ...nodes[0], sentinels };
+}
+
+module.exports = {
+  ...{ ADDRESS_NAMES, CLUSTER, ONE_SERVER, SENTINEL },
+  ...{ readAddress, splitAddress, toCluster, toNode, toSentinels },
+};

@@ -1,0 +1,41 @@
+'use strict';
+
+// Reads what users pass as an object of options, which may be a proxy or have getters that throw.
+
+const { typeError } = require('./errors.js');
+
+/**
+ * Reads the named properties of an object, each once, and refuses others, as they are likely typos.
+ *
+ * @param {string} name
+ * @param {unknown} object null is an empty one
+ * @param {string[]} names
+ * @param {string} what it should be
+ * @returns {Record<string, any>} undefined stands for what is left out
+ */
+function readObject(name, object, names, what) {
+  if (object === null) return {};
+  if (typeof object !== 'object') throw typeError(name, what, object);
+  const values = {};
+  let unknown;
+  try {
+    if (Array.isArray(object)) throw new TypeError('an array has no options');
+    unknown = Object.keys(object).find((key) => !names.includes(key));
+    for (const key of names) values[key] = object[key] ?? undefined;
+  } catch (cause) {
+    throw typeError(name, `${what} that can be read`, object, { cause });
+  }
+  if (unknown !== undefined) {
+    const path = name === 'options' ? unknown : `${name}.${unknown}`;
+    throw unknownOption(path.slice(0, 100), names);
+  }
+  return values;
+}
+
+/** @param {string} name @param {string[]} names that there are */
+function unknownOption(name, names) {
+  const error = new TypeError(`unknown option \`${name}\`: there are ${names.join(', ')}`);
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+module.exports = { readObject };
