@@ -35,9 +35,10 @@ class Bench {
    * Runs `use` with a fresh server and ends what it left open, also when it fails.
    *
    * @param {(stage: Stage) => Promise<void>} use
+   * @param {() => Promise<object>} [start] starts a cluster instead
    */
-  async onServer(use) {
-    const server = await startRedis();
+  async onServer(use, start = startRedis) {
+    const server = await start();
     const stage = new Stage(this, server);
     try {
       await use(stage);
@@ -71,7 +72,7 @@ class Bench {
   }
 }
 
-/** A server, the contestants on it and our own connection to it. */
+/** A server or a cluster, the contestants on it and our own connections to its nodes. */
 class Stage {
   /** @type {Contestant[]} */
   contestants = [];
@@ -80,15 +81,17 @@ class Stage {
   constructor(bench, server) {
     this.bench = bench;
     this.server = server;
-    this.redis = server.client();
+    this.nodes = (server.nodes ?? [server]).map((node) => node.client());
+    this.redis = this.nodes[0];
   }
 
   /**
    * @param {string} peer a file of peers/
    * @param {number} [db] its database on the server
+   * @param {string} [url] another way to it
    */
-  async open(peer, db = 0) {
-    const contestant = await Contestant.open(peer, `${this.server.url}/${db}`);
+  async open(peer, db = 0, url = `${this.server.url}/${db}`) {
+    const contestant = await Contestant.open(peer, url);
     // A peer can be set against itself.
     if (this.contestants.some(({ label }) => label === contestant.label)) {
       contestant.label += ' (2)';
@@ -118,14 +121,24 @@ class Stage {
    * @param {object} run see worker.js
    */
   async measure(contestant, run) {
-    const before = await usage(this.redis);
+    const before = await this.#usage();
     const { calls: _, allCalls, ...measured } = await contestant.ask('run', run);
-    const after = await usage(this.redis);
+    const after = await this.#usage();
     return {
       ...measured,
       redisMicros: (after.micros - before.micros) / allCalls,
       redisCommands: (after.commands - before.commands) / allCalls,
     };
+  }
+
+  /** What all nodes spent. */
+  async #usage() {
+    const total = { micros: 0, commands: 0 };
+    for (const { micros, commands } of await Promise.all(this.nodes.map(usage))) {
+      total.micros += micros;
+      total.commands += commands;
+    }
+    return total;
   }
 }
 

@@ -16,6 +16,8 @@ const suites = [
   'scale',
   'owners',
   'memory',
+  'cluster',
+  'sentinel',
   'endurance',
   'large',
   'load',

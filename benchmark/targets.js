@@ -89,6 +89,26 @@ const targets = [
       unit: '×',
     })),
   ),
+  ...['get', 'create', 'mix'].flatMap((operation) =>
+    perLevel({ 64: 2.0, 1000: 3.0 }, (level, least) =>
+      Object.entries({ ioredis: 'ioredis, autopipelining', glide: 'valkey-glide' }).map(
+        ([id, peer]) => ({
+          id: `cluster.${operation}.${level}.${id}`,
+          text: `Cluster: ${operation === 'mix' ? 'the mix' : operation} ÷ ${peer}, calls/s, ${level} in flight`,
+          least,
+          unit: '×',
+        }),
+      ),
+    ).flat(),
+  ),
+  ...['get', 'mix'].flatMap((operation) =>
+    perLevel({ 64: 0.95, 1000: 0.95 }, (level, least) => ({
+      id: `sentinel.${operation}.${level}`,
+      text: `${operation === 'mix' ? 'the mix' : operation} through Sentinel ÷ by the server's address, calls/s, ${level} in flight`,
+      least,
+      unit: '×',
+    })),
+  ),
   ...['rss', 'heap'].map((memory) => ({
     id: `endurance.${memory}`,
     text: `${memory === 'rss' ? 'RSS' : 'heap'} of the process during 10,000,000 gets, last third ÷ first third`,
@@ -100,7 +120,11 @@ const targets = [
   { id: 'load.size', text: "the addon's file", most: 5, unit: 'MB' },
 ];
 
-/** @param {Record<number, number>} wanted @param {(level: number, value: number) => Target} target */
+/**
+ * @template T
+ * @param {Record<number, number>} wanted
+ * @param {(level: number, value: number) => T} target
+ */
 function perLevel(wanted, target) {
   return Object.entries(wanted).map(([level, value]) => target(Number(level), value));
 }

@@ -6,7 +6,7 @@
 const { randomBytes } = require('node:crypto');
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
-const Redis = require('ioredis');
+const { connect } = require('./ioredis');
 
 const folder = path.join(__dirname, '..', '..', 'src', 'store', 'redis', 'scripts');
 const read = (name) => readFileSync(path.join(folder, `${name}.lua`), 'utf8');
@@ -16,7 +16,7 @@ module.exports = {
   label: 'ioredis, same scripts',
 
   async open(url) {
-    const redis = new Redis(url);
+    const redis = connect(url);
     redis.defineCommand('createSession', { numberOfKeys: 2, lua: index + read('create') });
     redis.defineCommand('refreshSession', { numberOfKeys: 2, lua: index + read('refresh') });
     redis.defineCommand('updateSession', { numberOfKeys: 1, lua: read('update') });

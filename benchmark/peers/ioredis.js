@@ -3,6 +3,7 @@
 // ioredis by hand, with its defaults.
 
 const Redis = require('ioredis');
+const { addressOf } = require('../address');
 const { byHand } = require('./by-hand');
 
 /** @param {string} label @param {import('ioredis').RedisOptions} options */
@@ -11,7 +12,7 @@ function peer(label, options) {
     label,
 
     async open(url) {
-      const redis = new Redis(url, options);
+      const redis = connect(url, options);
       return byHand({
         set: (key, text, seconds) => redis.set(key, text, 'EX', seconds),
         get: (key) => redis.get(key),
@@ -23,4 +24,12 @@ function peer(label, options) {
   };
 }
 
-module.exports = { ...peer('ioredis', {}), peer };
+/** @param {string} url of a server, of sentinels or of a cluster @param {object} [options] */
+function connect(url, options = {}) {
+  const { kind, nodes, name, db } = addressOf(url);
+  if (kind === 'cluster') return new Redis.Cluster(nodes, options);
+  if (kind === 'sentinel') return new Redis({ sentinels: nodes, name, db, ...options });
+  return new Redis(url, options);
+}
+
+module.exports = { ...peer('ioredis', {}), connect, peer };

@@ -15,8 +15,8 @@ local function is_anothers(record, owner)
   return string.find(plain, '^"[^"%z\1-\31\192\193\245-\255]*"$') ~= nil
 end
 
--- Removes what is the owner's among those in a range of ranks. Returns how many there were, and how
--- many of them stay.
+-- Removes what is the owner's among those in a range of ranks. Returns how many sessions were removed,
+-- how many members there were, and how many of them stay.
 local function remove(first, last)
   local ids = redis.call('ZRANGE', KEYS[1], first, last)
   local records, removed = {}, {}
@@ -40,13 +40,17 @@ if kind ~= 'zset' and kind ~= 'none' then
 end
 
 local total, stay = 0, 0
+local listed = kind == 'zset' and redis.call('ZCARD', KEYS[1]) or 0
 local seen
 repeat
   local killed, others
   killed, seen, others = remove(stay, stay + limit - 1)
   total = total + killed
   stay = stay + others
+  listed = listed - (seen - others)
 -- Where another's stay it must all be done now: by the next time, ranks may have moved.
 until stay == 0 or seen < limit
+-- What ended with its last member is not asked for: see kill.
+if listed == 0 then return { total, 0 } end
 keep_index(KEYS[1])
 return { total, (stay == 0 and seen == limit) and 1 or 0 }

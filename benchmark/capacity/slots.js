@@ -1,0 +1,88 @@
+'use strict';
+
+// Where Redis Cluster puts a key: CRC16 (XMODEM) of its hash tag, modulo 16384. And exactly how many of
+// the 2^32 routes fall on each slot, for an app's name of any length.
+
+const slots = 16384;
+const states = 65536;
+
+const table = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+/** @param {string} text ASCII @param {number} [crc] of what came before it */
+function crc16(text, crc = 0) {
+  for (let at = 0; at < text.length; at++) {
+    crc = ((crc << 8) ^ table[(crc >> 8) ^ text.charCodeAt(at)]) & 0xffff;
+  }
+  return crc;
+}
+
+/** @param {string} tag what stands between the braces of a key */
+const slotOf = (tag) => crc16(tag) % slots;
+
+const zeros = '\0\0\0\0';
+const half = (number) => number.toString(16).padStart(4, '0');
+
+/**
+ * CRC16 of the route's first half followed by four zero bytes, and of its second half: as CRC is
+ * linear, a route's CRC is one of the first XOR one of the second.
+ */
+function halves() {
+  const second = Uint16Array.from({ length: states }, (_, number) => crc16(half(number)));
+  const first = second.map((crc) => crc16(zeros, crc));
+  return { first, second };
+}
+
+/**
+ * Makes the function from a route, as a number, to its slot.
+ *
+ * @param {string} app
+ */
+function router(app) {
+  const { first, second } = halves();
+  // What is appended maps each state to another, and no two to the same.
+  const after = Uint16Array.from({ length: states }, (_, state) => crc16(`:${app}`, state) % slots);
+  return (route) => after[first[route >>> 16] ^ second[route & 0xffff]];
+}
+
+/**
+ * How many of the 2^32 routes have each of the 65536 values of CRC16, before the app is appended: the
+ * two halves' histograms, folded over XOR by Walsh-Hadamard transforms.
+ *
+ * @returns {Float64Array}
+ */
+function routesByState() {
+  const { first, second } = halves();
+  const [a, b] = [first, second].map((crcs) => {
+    const histogram = new Float64Array(states);
+    for (const crc of crcs) histogram[crc]++;
+    return transform(histogram);
+  });
+  return transform(a.map((value, at) => value * b[at])).map((value) => value / states);
+}
+
+/** In place. @param {Float64Array} values */
+function transform(values) {
+  for (let step = 1; step < values.length; step *= 2) {
+    for (let block = 0; block < values.length; block += 2 * step) {
+      for (let at = block; at < block + step; at++) {
+        const [left, right] = [values[at], values[at + step]];
+        values[at] = left + right;
+        values[at + step] = left - right;
+      }
+    }
+  }
+  return values;
+}
+
+/** How many of the 2^32 routes fall on each slot. @param {string} app */
+function routesBySlot(app, byState = routesByState()) {
+  const counts = new Float64Array(slots);
+  for (const [state, count] of byState.entries()) counts[crc16(`:${app}`, state) % slots] += count;
+  return counts;
+}
+
+module.exports = { crc16, router, routesBySlot, routesByState, slotOf, slots };

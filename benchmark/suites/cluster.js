@@ -1,0 +1,52 @@
+'use strict';
+
+// `get`, `create` and the mix on a Redis Cluster of three primaries, against the cluster clients of
+// ioredis, with its autopipelining, and of valkey-glide. Nodes, client and peers share the machine.
+
+const { startCluster } = require('../cluster');
+
+const size = 250;
+const sessions = 1000;
+const spare = 100;
+const operations = ['get', 'mix', 'create'];
+const levels = [64, 1000];
+const others = { ioredis: 'ioredis-autopipelining', glide: 'valkey-glide' };
+
+/** @param {import('../bench').Bench} bench */
+module.exports = (bench) => bench.onServer((stage) => measure(bench, stage), startCluster);
+
+async function measure(bench, stage) {
+  const { url } = stage.server;
+  const ours = await stage.open(bench.subject, 0, url);
+  const peers = {};
+  for (const [id, peer] of Object.entries(others)) peers[id] = await stage.open(peer, 0, url);
+  for (const contestant of stage.contestants) {
+    await contestant.ask('check', { size });
+    await contestant.ask('fill', { count: sessions, size });
+  }
+  // What `create` costs when it does the same: context, not judged.
+  const scripts = await stage.open('ioredis-scripts', 0, url);
+
+  for (const operation of operations) {
+    for (const inFlight of levels) {
+      const contestants = [ours, ...Object.values(peers)];
+      if (operation === 'create') contestants.push(scripts);
+      const rounds = await bench.alternate(`cluster: ${operation}, ${inFlight} in flight`, {
+        contestants,
+        rounds: bench.choose(7, 3),
+        measure: (contestant) => run(bench, stage, contestant, { operation, inFlight }),
+      });
+      for (const [id, { label }] of Object.entries(peers)) {
+        const ratio = rounds.ratio(ours.label, label, 'callsPerSecond');
+        bench.report(`cluster.${operation}.${inFlight}.${id}`, ratio);
+      }
+    }
+  }
+}
+
+async function run(bench, stage, contestant, { operation, inFlight }) {
+  // The last operation, so nobody misses the sessions.
+  if (operation === 'create') await Promise.all(stage.nodes.map((node) => node.flushall()));
+  if (operation === 'mix') await contestant.ask('spare', { count: spare, size });
+  return stage.measure(contestant, { operation, size, inFlight, ms: bench.choose(300, 200) });
+}
