@@ -38,15 +38,23 @@ async function buildAddon() {
   const args = ['build', '--platform', '--release', '--strip', '--no-const-enum'];
   args.push('--js', 'binding.js', '--dts', 'binding.d.ts');
   if (process.env.CI) args.push('--', '--locked');
+  const built = hash(sources.flatMap(filesOf));
   await runLong('building the addon', process.execPath, [napi, ...args]);
+  // What was edited meanwhile may not be in it.
+  if (hash(sources.flatMap(filesOf)) !== built) return;
   fs.mkdirSync(path.dirname(stampFile), { recursive: true });
   fs.writeFileSync(stampFile, stamp());
 }
 
 /** What the addon is built from and what came of it, as one hash. */
 function stamp() {
+  return hash([...sources.flatMap(filesOf), ...generated, ...addons()]);
+}
+
+/** @param {string[]} files */
+function hash(files) {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
-  for (const file of [...sources.flatMap(filesOf), ...generated, ...addons()]) {
+  for (const file of files) {
     const content = fs.existsSync(path.join(root, file)) && fs.readFileSync(path.join(root, file));
     hash.update(`\n${file} ${content ? content.length : 'missing'}\n`).update(content || '');
   }
