@@ -7,14 +7,12 @@ const { startCluster } = require('./cluster.js');
 const { startRedis } = require('./redis-server.js');
 const { startSentinels } = require('./sentinel.js');
 
-/** Whether the suites run behind sentinels and on a cluster too. */
-const DISTRIBUTED = true;
-
 /**
  * @typedef {object} Opened
  * @property {import('../../index.js').SpotsSessions} sessions
  * @property {import('ioredis').Redis | null} redis a client of the same server; null on `memory:`. On
  *   a cluster it is a Cluster, whose `keys`, `dbsize`, `flushall` and `flushdb` are of all its nodes
+ * @property {string} connectionString for instances in other processes; each `memory:` is a store of its own
  * @property {() => Promise<void>} close
  */
 
@@ -38,7 +36,6 @@ function forEachTarget(suite) {
     );
   });
   onServer('redis', startRedis, (...args) => suite('redis', ...args));
-  if (!DISTRIBUTED) return;
   const group = () => startSentinels({ replicas: 1, sentinels: 3 });
   onServer('sentinel', group, (...args) => suite('sentinel', ...args));
   const cluster = () => startCluster({ primaries: 3, replicas: 0 });
@@ -88,7 +85,7 @@ function openedUntilTheEnd() {
     const { SpotsSessions } = require('../../index.js');
     const sessions = new SpotsSessions({ connectionString, ...options });
     all.push(sessions);
-    return { sessions, redis, close: () => sessions.close() };
+    return { sessions, redis, connectionString, close: () => sessions.close() };
   };
 }
 

@@ -1,0 +1,96 @@
+'use strict';
+
+// Two calls race, again and again: whoever comes first, what they leave is right. Undisturbed, and
+// while connections are cut.
+//
+//     RACES=20000 node --test __test__/racers.test.js       more rounds of each
+
+const assert = require('node:assert/strict');
+const { before, describe, test } = require('node:test');
+const { RACES } = require('./support/races.js');
+const { repeat } = require('./support/scripts.js');
+const { forEachTarget, freshName } = require('./support/targets.js');
+
+const ROUNDS = Number(process.env.RACES ?? 2000);
+/** While connections are cut, which takes longer. */
+const CUT_ROUNDS = Math.ceil(ROUNDS / 10);
+const AT_ONCE = 50;
+/** In each race: an instance whose connections break again and again waits longer before it connects. */
+const CUTS = 4;
+
+/** Races that take much longer than the others: a round of this one is a hundred. */
+const SHARE = { 'a hundred creates and killAll: it knows them all': 0.1 };
+
+/** What chance decides in a race, and must have gone both ways: or nothing was raced for. */
+const BOTH_WAYS = {
+  'refresh and expiry: true is alive for the new duration, false is gone': ['in time', 'too late'],
+  'update and expiry: it ends all the same': ['in time', 'too late'],
+};
+
+/**
+ * @param {string} label
+ * @param {number} rounds
+ * @param {import('./support/races.js').Track} track
+ * @param {() => Promise<unknown>} [disturb] what is done in the middle, a few times
+ */
+async function runRace(label, rounds, track, disturb) {
+  const count = Math.ceil(rounds * (SHARE[label] ?? 1));
+  const every = Math.ceil(count / (CUTS + 1));
+  // No more at once than there are between two cuts.
+  await repeat(count, Math.min(AT_ONCE, every), async (n) => {
+    const race = RACES[label](track, n);
+    const [end] = await Promise.allSettled([race, n % every === every >> 1 && disturb?.()]);
+    if (end.status === 'rejected') throw end.reason;
+  });
+  if (!track.certain) return; // a call that is sent again comes late
+  for (const outcome of BOTH_WAYS[label] ?? [])
+    assert.ok(track.outcomes.has(outcome), `never was it ${outcome}`);
+}
+
+const freshTrack = (instances, certain) => ({
+  ...instances,
+  app: freshName(),
+  certain,
+  outcomes: new Set(),
+});
+
+forEachTarget((target, open) => {
+  const openTwo = (options) => {
+    const { sessions: a, redis } = open(options);
+    return { a, b: target === 'memory' ? a : open(options).sessions, redis };
+  };
+
+  describe('of two instances', () => {
+    let instances;
+    before(() => {
+      instances = openTwo();
+    });
+    for (const label of Object.keys(RACES))
+      test(label, () => runRace(label, ROUNDS, freshTrack(instances, true)));
+  });
+
+  if (target === 'memory') return;
+  describe('of two instances whose connections are cut', () => {
+    for (const label of Object.keys(RACES)) {
+      test(label, async () => {
+        const { a, b, redis } = openTwo({ commandTimeout: 60_000 });
+        // Connected, so that there is something to cut.
+        for (const sessions of [a, b]) await sessions.get({ app: 'any', token: 'A'.repeat(172) });
+        let cuts = 0;
+        const cut = async () => {
+          cuts += await cutConnections(redis);
+        };
+        await runRace(label, CUT_ROUNDS, freshTrack({ a, b, redis }, false), cut);
+        assert.ok(cuts > 0, 'connections were cut');
+        await Promise.all([a.close(), b.close()]);
+      });
+    }
+  });
+});
+
+/** Cuts all connections but those of `redis`; resolves to how many. */
+async function cutConnections(redis) {
+  const nodes = redis.nodes ? redis.nodes('master') : [redis];
+  const counts = nodes.map((node) => node.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes'));
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,165 @@
+'use strict';
+
+// Histories of clients in several processes, and whether they could have been made by one client that
+// makes one call at a time.
+
+const assert = require('node:assert/strict');
+const { fork } = require('node:child_process');
+const { once } = require('node:events');
+const { join } = require('node:path');
+const { inspect } = require('node:util');
+const { useTogether } = require('./history-client.js');
+const { linearize } = require('./linearizable.js');
+const { ownerSpec, projections } = require('./session-spec.js');
+const { freshName } = require('./targets.js');
+
+/** One of many seeds; the same one draws the same calls, if not how they run into each other. */
+const SEED = Number(process.env.HISTORY_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** Longer than anything that a test does to a connection, in ms. */
+const PATIENT = 60_000;
+
+/** Nothing that a client notices happens earlier than this, in nanoseconds of its clock. */
+const epoch = process.hrtime.bigint();
+const now = () => Number(process.hrtime.bigint() - epoch);
+
+/**
+ * Three processes with two clients each, all of them patient if nothing else is said.
+ *
+ * @param {string} connectionString
+ * @param {number[][]} [timeouts] the `commandTimeout` of each client of each process
+ */
+function startClients(connectionString, timeouts = Array(3).fill([PATIENT, PATIENT])) {
+  const processes = timeouts.map((those, n) =>
+    fork(
+      join(__dirname, 'history-client.js'),
+      [connectionString, 'abcdefgh'[n], JSON.stringify(those)],
+      { execArgv: [] },
+    ),
+  );
+  const ask = async (child, task) => {
+    const ended = new AbortController();
+    const answer = once(child, 'message', ended).then(([ops]) => ops);
+    const end = once(child, 'exit', ended).then(([code, signal]) => {
+      throw new Error(`a process of clients ended: ${code ?? signal}`);
+    });
+    child.send(task);
+    try {
+      return await Promise.race([answer, end]);
+    } finally {
+      answer.catch(() => {});
+      end.catch(() => {});
+      ended.abort();
+    }
+  };
+  return {
+    run: async (task) => {
+      const asked = processes.map((child, n) => ask(child, { ...task, seed: task.seed * 7 + n }));
+      return (await Promise.all(asked)).flat();
+    },
+    stop: () => {
+      for (const child of processes) child.kill('SIGKILL');
+    },
+  };
+}
+
+/** Clients that share an instance, in this process: for a store that lives in it. */
+function localClients(sessions, count = 6) {
+  return {
+    run: (task) => useTogether(Array(count).fill(sessions), 'a', task),
+    stop: () => {},
+  };
+}
+
+/**
+ * One history: sessions of a new owner, and what clients did to them.
+ *
+ * @param {import('../../index.js').SpotsSessions} sessions
+ * @param {ReturnType<typeof startClients>} clients
+ * @param {{ n: number, calls?: number, pause?: number, anew?: boolean }} options
+ */
+async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
+  const app = freshName();
+  const ownerId = `owner ${n}`;
+  const begun = {};
+  const tokens = [];
+  for (let s = 0; s <= n % 3; s++) {
+    begun[`s${s}`] = { base: `s${s}` };
+    const data = begun[`s${s}`];
+    tokens.push([`s${s}`, await sessions.create({ app, ownerId, data, duration: 600 })]);
+  }
+  const seed = SEED + n;
+  const task = { app, ownerId, tokens, seed, calls, pause, anew, epoch: String(epoch) };
+  return { begun, ops: await clients.run(task) };
+}
+
+/**
+ * Whether each call was carried out, by what it was answered: README, "Errors". Leaves out those
+ * that surely were not, and marks those that were sent more than once, for all that can be known.
+ *
+ * @param {any[]} ops
+ * @param {[from: number, to: number][]} [outages] when connections broke; nothing if none could
+ */
+function judged(ops, outages) {
+  const certain = ['ERR_SESSIONS_CONNECTION'];
+  const doubtful = ['ERR_SESSIONS_TIMEOUT', 'ERR_SESSIONS_REDIS'];
+  /** The last call of each client that came to a good end. */
+  const sound = new Map();
+  const known = [];
+  for (const op of ops.toSorted((a, b) => a.call - b.call)) {
+    if (op.code !== undefined)
+      assert.ok(outages && [...certain, ...doubtful].includes(op.code), inspect(op));
+    // A call that was made and answered since the last outage showed that the connection is good.
+    const from = sound.get(op.client)?.call;
+    const again =
+      outages !== undefined &&
+      (from === undefined || outages.some(([begin, end]) => end >= from && begin <= op.end));
+    if (op.code === undefined) sound.set(op.client, op);
+    else sound.delete(op.client);
+    if (certain.includes(op.code)) continue;
+    known.push({ ...op, again, ...(op.code && { end: Infinity }) });
+  }
+  return known;
+}
+
+/**
+ * Fails if no order of the calls explains what each was answered.
+ *
+ * @param {any[]} ops judged
+ * @param {Record<string, object>} begun
+ */
+function assertLinearizable(ops, begun) {
+  if (linearize(ops, ownerSpec(ops, begun))) return;
+  assert.fail(`no order of these calls explains their answers; HISTORY_SEED=${SEED}\n${told(ops)}`);
+}
+
+/** The same for each session alone: what a killAll found is not asked. */
+function assertEachLinearizable(ops, begun) {
+  for (const each of projections(ops, begun)) assertLinearizable(each.ops, each.begun);
+}
+
+/** A history as lines, with times in microseconds. */
+function told(ops) {
+  return ops
+    .toSorted((a, b) => a.call - b.call)
+    .map(({ id, method, session = '', call, end, answer, code, again }) => {
+      const read =
+        answer && typeof answer === 'object' ? Object.keys(answer).concat(answer.last) : answer;
+      const times = [call, end].map((time) => Math.round(time / 1000)).join('..');
+      const more = [code, again && 'may have been sent again'].filter(Boolean).join(', ');
+      return `${times} ${id} ${method} ${session}: ${read} ${more}`;
+    })
+    .join('\n');
+}
+
+module.exports = {
+  ...{
+    assertEachLinearizable,
+    assertLinearizable,
+    judged,
+    localClients,
+    now,
+    record,
+    startClients,
+  },
+};

@@ -1,0 +1,113 @@
+'use strict';
+
+// Clients that use the sessions of one owner at random and write down what they did and when; as a
+// process of its own (`histories.js` forks it) or within the test's.
+
+const { setTimeout: sleep } = require('node:timers/promises');
+const { SpotsSessions, SpotsSessionsError } = require('../../index.js');
+
+/** How often each method is called: mostly those that leave something to race for. */
+const SHARES = { get: 40, update: 34, refresh: 8, create: 9, kill: 6, killAll: 3 };
+const METHODS = Object.entries(SHARES).flatMap(([method, share]) => Array(share).fill(method));
+
+/** Some records are long enough to be folded. */
+const PAD = 'x'.repeat(1500);
+
+/** Numbers from 0 to 1 that a seed decides: mulberry32. */
+function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Nanoseconds of CLOCK_MONOTONIC, which all processes share, since `epoch`. */
+const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoch));
+
+/**
+ * @typedef {object} Task
+ * @property {string} app
+ * @property {string} ownerId
+ * @property {[string, string][]} tokens the sessions that are there: their names and tokens
+ * @property {number} seed
+ * @property {number} calls how many each client makes
+ * @property {number} pause up to how many ms it does nothing in between
+ * @property {string} epoch
+ * @property {boolean} [anew] whether with new instances: one whose connections break again and again
+ *   waits longer each time before it connects
+ */
+
+/**
+ * One client: one call after another. Sessions that it creates are used by those that share `tokens`.
+ *
+ * @param {SpotsSessions} sessions
+ * @param {string} client
+ * @param {Task} task
+ */
+async function useSessions(sessions, client, { app, ownerId, tokens, seed, calls, pause, epoch }) {
+  const random = randomFrom(seed);
+  const pick = (list) => list[Math.floor(random() * list.length)];
+  const now = clockSince(epoch);
+  const ops = [];
+  for (let n = 0; n < calls; n++) {
+    const method = pick(METHODS);
+    const id = `${client}-${n}`;
+    const [session, token] = method === 'create' ? [id] : method === 'killAll' ? [] : pick(tokens);
+    /** @type {any} */
+    const op = { id, client, method, session };
+    if (method === 'create') op.data = { base: id };
+    if (method === 'update') op.data = { [id]: 1, last: id, ...(random() < 0.2 && { pad: PAD }) };
+    op.call = now();
+    try {
+      const request = { app, ownerId, token, data: op.data, duration: 600 };
+      const answer = await sessions[method](request);
+      op.end = now();
+      op.answer = method === 'get' ? (answer?.data ?? null) : answer;
+      if (answer?.ownerId !== undefined && answer.ownerId !== ownerId) op.code = 'ANOTHER OWNER';
+    } catch (error) {
+      op.end = now();
+      op.code = error instanceof SpotsSessionsError ? error.code : String(error);
+    }
+    if (method === 'create' && op.answer) {
+      tokens.push([id, op.answer]);
+      op.answer = true; // what it was is of no use to who reads the history
+    }
+    ops.push(op);
+    if (pause) await sleep(random() * pause);
+  }
+  return ops;
+}
+
+/**
+ * Several clients at once.
+ *
+ * @param {SpotsSessions[]} instances one for each
+ * @param {string} process what their names begin with
+ * @param {Task} task
+ */
+async function useTogether(instances, process, task) {
+  const clients = instances.map((sessions, n) =>
+    useSessions(sessions, `${process}${n}`, { ...task, seed: task.seed * 31 + n }),
+  );
+  return (await Promise.all(clients)).flat();
+}
+
+if (require.main === module) {
+  const [connectionString, name, timeouts] = process.argv.slice(2);
+  const open = () =>
+    JSON.parse(timeouts).map(
+      (commandTimeout) => new SpotsSessions({ connectionString, commandTimeout }),
+    );
+  const lasting = open();
+  process.on('message', async (/** @type {any} */ task) => {
+    const instances = task.anew ? open() : lasting;
+    process.send?.(await useTogether(instances, name, task));
+    if (task.anew) for (const sessions of instances) sessions.close();
+  });
+  process.on('disconnect', () => process.exit());
+}
+
+module.exports = { useTogether };

@@ -1,0 +1,219 @@
+'use strict';
+
+// Calls that run into each other, and what must be so whoever comes first. Each race is run many times,
+// with sessions of its own; `racers.test.js` and the faults run them.
+
+const assert = require('node:assert/strict');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { indexKey, sessionKey } = require('./keys.js');
+const { waitUntil } = require('./wait-until.js');
+
+/**
+ * @typedef {object} Track what a race is run on
+ * @property {import('../../index.js').SpotsSessions} a
+ * @property {import('../../index.js').SpotsSessions} b another connection, where there is one
+ * @property {import('ioredis').Redis | null} redis
+ * @property {string} app
+ * @property {boolean} certain whether no answer gets lost: a kill that is sent again says `true`
+ * @property {Set<string>} outcomes what has happened so far, of that which chance decides
+ */
+
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+const DATA = { a: 1 };
+/** Three of these make a record long enough to be folded. */
+const PAD = 'x'.repeat(1500);
+
+/** The calls of this race in turns: now the ones are made first, now the others. */
+const inTurn = (n, first, second) => (n % 2 ? [second(), first()].reverse() : [first(), second()]);
+
+const create = ({ a, app }, ownerId, duration = 600) =>
+  a.create({ app, ownerId, data: DATA, duration });
+
+async function assertGone({ a, b, app, redis }, ownerId, tokens) {
+  for (const token of tokens) {
+    assert.equal(await a.get({ app, token }), undefined, 'it is back');
+    assert.equal(await b.update({ app, token, data: {} }), false, 'it is back');
+    if (redis) assert.equal(await redis.exists(sessionKey(app, ownerId, token)), 0);
+  }
+}
+
+/** Nothing of a lone owner is left, in the index neither. */
+async function assertNoIndex({ redis, app }, ownerId) {
+  if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0, 'it is in the index');
+}
+
+async function assertEnds({ redis, app }, ownerId, token) {
+  if (redis) assert.notEqual(await redis.pttl(sessionKey(app, ownerId, token)), -1, 'endless');
+}
+
+/** @type {Record<string, (track: Track, n: number) => Promise<void>>} */
+const RACES = {
+  async 'update and kill: nothing is back, nor without end'(track, n) {
+    const { a, b, app } = track;
+    const ownerId = `owner ${n}`;
+    const token = await create(track, ownerId);
+    const update = () => Promise.all(times(2, (m) => a.update({ app, token, data: { m } })));
+    const kill = () => b.kill({ app, token });
+    const calls = inTurn(n, update, kill);
+    await assertEnds(track, ownerId, token);
+    assert.equal((await Promise.all(calls))[1], true, 'the kill found its session');
+    await assertGone(track, ownerId, [token]);
+    await assertNoIndex(track, ownerId);
+  },
+
+  async 'update and update: other keys are all kept, of one key the later value'(track, n) {
+    const { a, b, app } = track;
+    const token = await create(track, 'updates');
+    const update = (sessions, name) => () =>
+      Promise.all(
+        times(4, (m) =>
+          sessions.update({ app, token, data: { [`${name}${m}`]: m, last: `${name}${m}` } }),
+        ),
+      );
+    const answers = await Promise.all(inTurn(n, update(a, 'a'), update(b, 'b')));
+    assert.ok(answers.flat().every((answer) => answer === true));
+    const { data } = await a.get({ app, token });
+    const { last, ...others } = data;
+    const written = ['a', 'b'].flatMap((name) => times(4, (m) => [`${name}${m}`, m]));
+    assert.deepEqual(others, { ...DATA, ...Object.fromEntries(written) });
+    assert.ok(last === 'a3' || last === 'b3', `${last} is not the last of either`);
+  },
+
+  async 'kill and kill: one of them says true'(track, n) {
+    const { a, b, app, certain } = track;
+    const token = await create(track, `owner ${n}`);
+    const kill = (sessions) => () => sessions.kill({ app, token });
+    const answers = await Promise.all(inTurn(n, kill(a), kill(b)));
+    const ended = answers.filter(Boolean).length;
+    assert.ok(certain ? ended === 1 : ended >= 1, `${ended} say so`);
+    await assertGone(track, `owner ${n}`, [token]);
+  },
+
+  async 'killAll and create: what was given before is gone, what comes later is known'(track, n) {
+    const { b, app } = track;
+    const ownerId = `owner ${n}`;
+    const given = [];
+    let began = false;
+    const creations = times(3, async () => {
+      const token = await create(track, ownerId);
+      if (!began) given.push(token);
+      return token;
+    });
+    await Promise.race(creations);
+    began = true;
+    const killed = b.killAll({ app, ownerId });
+    const late = create(track, ownerId);
+    assert.equal(await killed, true);
+    await assertGone(track, ownerId, given);
+    const tokens = await Promise.all([...creations, late]);
+    await b.killAll({ app, ownerId });
+    await assertGone(track, ownerId, tokens);
+    await assertNoIndex(track, ownerId);
+  },
+
+  async 'killAll and update: nothing is back'(track, n) {
+    const { a, b, app, certain } = track;
+    const ownerId = `owner ${n}`;
+    const tokens = await Promise.all(times(3, () => create(track, ownerId)));
+    const touch = (token) => [
+      a.update({ app, token, data: { n } }),
+      a.refresh({ app, token, duration: 700 }),
+    ];
+    const [, killed] = await Promise.all(
+      inTurn(
+        n,
+        () => Promise.all(tokens.flatMap(touch)),
+        () => b.killAll({ app, ownerId }),
+      ),
+    );
+    assert.equal(killed, true);
+    await assertGone(track, ownerId, tokens);
+    if (certain) assert.equal(await a.killAll({ app, ownerId }), false);
+    await assertNoIndex(track, ownerId);
+  },
+
+  async 'refresh and kill: nothing is back, in the index neither'(track, n) {
+    const { a, b, app } = track;
+    const ownerId = `owner ${n}`;
+    const token = await create(track, ownerId);
+    const refresh = () => a.refresh({ app, token, duration: 700 });
+    const [, killed] = await Promise.all(inTurn(n, refresh, () => b.kill({ app, token })));
+    assert.equal(killed, true);
+    await assertGone(track, ownerId, [token]);
+    await assertNoIndex(track, ownerId);
+  },
+
+  async 'refresh and expiry: true is alive for the new duration, false is gone'(track, n) {
+    const { a, b, app, redis, outcomes } = track;
+    const ownerId = `owner ${n}`;
+    const token = await create(track, ownerId, SHORT / 1000);
+    await sleep(2 * SHORT * Math.random());
+    const refreshed = await a.refresh({ app, token, duration: 600 });
+    outcomes.add(refreshed ? 'in time' : 'too late');
+    const found = await b.get({ app, token });
+    assert.deepEqual(found, refreshed ? { ownerId, data: DATA } : undefined);
+    if (!refreshed) return assertGone(track, ownerId, [token]);
+    if (redis) {
+      assert.ok((await redis.pttl(sessionKey(app, ownerId, token))) > 300_000);
+      assert.ok((await redis.pttl(indexKey(app, ownerId))) > 300_000);
+    }
+    assert.equal(await b.killAll({ app, ownerId }), true, 'it is in the index');
+    await assertGone(track, ownerId, [token]);
+  },
+
+  async 'update and expiry: it ends all the same'(track, n) {
+    const { a, b, app, outcomes } = track;
+    const ownerId = `owner ${n}`;
+    const token = await create(track, ownerId, SHORT / 1000);
+    await sleep(2 * SHORT * Math.random());
+    const data = { pad: PAD };
+    const updates = await Promise.all(times(3, () => a.update({ app, token, data })));
+    outcomes.add(updates[0] ? 'in time' : 'too late');
+    assert.ok(!updates.includes(true, updates.indexOf(false) + 1 || 3), 'it is back');
+    await assertEnds(track, ownerId, token);
+    if (updates[2] === false) await assertGone(track, ownerId, [token]);
+    const gone = async () => (await b.get({ app, token })) === undefined;
+    await waitUntil(gone, 'the session to end');
+    await assertGone(track, ownerId, [token]);
+  },
+
+  async 'a hundred creates and killAll: it knows them all'(track, n) {
+    const { a, b, app, certain } = track;
+    const ownerId = `owner ${n}`;
+    const creations = times(100, (m) =>
+      [a, b][m % 2].create({ app, ownerId, data: DATA, duration: m % 3 ? 600 : Infinity }),
+    );
+    // One at the same time too: what it meets is gone, and what it does not is known to the next.
+    const early = b.killAll({ app, ownerId });
+    const tokens = await Promise.all(creations);
+    const met = await early;
+    const left = (await Promise.all(tokens.map((token) => a.get({ app, token })))).filter(Boolean);
+    const killed = await b.killAll({ app, ownerId });
+    if (certain) assert.deepEqual([met, killed], [left.length < 100, left.length > 0]);
+    const found = await Promise.all(tokens.map((token) => a.get({ app, token })));
+    assert.ok(
+      found.every((session) => session === undefined),
+      'a session survived killAll',
+    );
+    if (certain) assert.equal(await a.killAll({ app, ownerId }), false);
+    await assertNoIndex(track, ownerId);
+  },
+
+  async 'kill and get: whole, then gone, and never back'(track, n) {
+    const { a, b, app, outcomes } = track;
+    const token = await create(track, 'gets');
+    const get = () => Promise.all(times(6, () => a.get({ app, token })));
+    const [found, killed] = await Promise.all(inTurn(n, get, () => b.kill({ app, token })));
+    assert.equal(killed, true);
+    const there = found.filter((session) => session !== undefined);
+    for (const session of there) assert.deepEqual(session, { ownerId: 'gets', data: DATA });
+    assert.ok(found.slice(0, there.length).every(Boolean), 'it is back');
+    outcomes.add(there.length > 0 ? 'found' : 'not found');
+    assert.equal(await a.get({ app, token }), undefined);
+  },
+};
+
+/** How long sessions live that are to end in the middle of a race, in ms. */
+const SHORT = 40;
+
+module.exports = { RACES };
