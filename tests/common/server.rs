@@ -150,6 +150,7 @@ pub fn settings_of(port: u16) -> Settings {
         deployment: Deployment::Server(Address::Tcp { host: "127.0.0.1".into(), port, family: 0 }),
         login: Login::default(),
         database: 0,
+        reads_replicas: false,
         connect_timeout: PATIENCE * 2,
         command_timeout: PATIENCE * 2,
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cluster::Cluster;
 use super::command::Task;
 use super::leg::{Ended, Leg};
 use super::node::Node;
 use super::queue::Place;
+use super::servers::Servers;
 use crate::answers::Answers;
 
 /// A batch among those of its store, until its deadline.
@@ -39,15 +39,15 @@ impl Batch {
         }
     }
 
-    /// Sends to the nodes of a cluster, to each what is its own, until every call is answered or the
+    /// Sends to several servers, to each what is its own, until every call is answered or the
     /// deadline has come.
-    pub async fn run_over(self, cluster: &Cluster, mut open: Vec<Task<'_>>, answers: &mut Answers) {
+    pub async fn run_over(self, servers: &Servers, mut open: Vec<Task<'_>>, answers: &mut Answers) {
         let mut legs = Vec::new();
         loop {
-            for (node, calls) in cluster.split(open) {
+            for (node, calls) in servers.split(open) {
                 let leg = self.leg(node, calls);
                 legs.push(Box::pin(async move {
-                    let ended = leg.go(Some(cluster)).await;
+                    let ended = leg.go(servers.cluster()).await;
                     (leg, ended)
                 }));
             }
@@ -55,7 +55,7 @@ impl Batch {
                 return;
             }
             let (leg, ended) = first(&mut legs).await;
-            open = leg.settle(ended, Some(cluster), answers);
+            open = leg.settle(ended, servers.cluster(), answers);
             answers.send();
         }
     }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::super::Minting;
 use super::node::Node;
+use super::recent::Recent;
 use super::script::{self, Name};
 use super::wire::Reply;
 use crate::answers::Answers;
@@ -21,6 +22,7 @@ use crate::token::{self, Route, SessionId};
 pub(super) const LONG: u64 = 4096;
 
 /// A call on its way.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Task<'c> {
     /// Its place in the batch.
     pub place: usize,
@@ -38,6 +40,8 @@ pub(super) struct Task<'c> {
     pub refused: Option<Error>,
     /// When it is sent again.
     pub again: Again,
+    /// It may be read from a replica; then, it is sent to one.
+    pub from_replica: bool,
     /// The node that another one referred it to, for once.
     pub referred: Option<Arc<Node>>,
     /// How often a node sent it to another one.
@@ -118,6 +122,7 @@ impl<'c> Task<'c> {
             in_doubt: false,
             refused: None,
             again: Again::AtOnce,
+            from_replica: false,
             referred: None,
             redirections: 0,
             killed: false,
@@ -205,6 +210,17 @@ impl<'c> Task<'c> {
             Outcome::Done
         } else {
             Outcome::More
+        }
+    }
+
+    /// Lets a `get` read from a replica, unless this process has just changed the owner's sessions, and
+    /// remembers such changes.
+    pub fn read_from_replica(&mut self, recent: &Recent) {
+        let now = Instant::now();
+        if matches!(self.operation, Operation::Get { .. }) {
+            self.from_replica = !recent.has(now, self.route, self.app);
+        } else {
+            recent.note(now, self.route, self.app);
         }
     }
 

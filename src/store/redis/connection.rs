@@ -41,6 +41,8 @@ pub(super) enum Purpose {
     Serve { database: u32 },
     /// Sessions, if the server is a primary.
     ServeAsPrimary { database: u32 },
+    /// To read sessions, if the server is a replica that hears from its primary.
+    ServeAsReplica { database: u32 },
     /// To ask about other servers.
     Ask,
 }
@@ -217,6 +219,8 @@ enum Must {
     Select,
     /// The server must say that it is a primary.
     BePrimary,
+    /// The server must say that it is a replica with a connection to its primary.
+    BeReplica,
     /// It may be refused, but not for want of a password.
     Try,
 }
@@ -236,6 +240,12 @@ fn greetings(peer: &Peer) -> Vec<(Must, Cmd)> {
         Purpose::Serve { database } => database,
         Purpose::ServeAsPrimary { database } => {
             commands.push((Must::BePrimary, redis::cmd("ROLE")));
+            database
+        }
+        Purpose::ServeAsReplica { database } => {
+            commands.push((Must::BeReplica, redis::cmd("ROLE")));
+            // In a cluster a replica answers nothing without it; elsewhere it is refused.
+            commands.push((Must::Try, redis::cmd("READONLY")));
             database
         }
         Purpose::Ask => {
@@ -260,12 +270,18 @@ fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Erro
                 _ => Err(unreachable(peer, "it is a replica, and no longer or not yet a primary")),
             };
         }
+        Reply::Array(role) if must == Must::BeReplica => {
+            return match role.as_slice() {
+                [Reply::Bytes(b"slave"), _, _, Reply::Bytes(b"connected"), ..] => Ok(()),
+                _ => Err(unreachable(peer, "it is no replica that hears from its primary")),
+            };
+        }
         _ => return Ok(()),
     };
     let matters = match must {
         // Redis 6 and later, and Redis before; both without a code of their own.
         Must::LogIn => !error.contains("without any password") && !error.contains("no password"),
-        Must::Select | Must::BePrimary => true,
+        Must::Select | Must::BePrimary | Must::BeReplica => true,
         Must::Try => error.starts_with("NOAUTH "),
     };
     if !matters {

@@ -50,6 +50,8 @@ pub(super) enum Ended {
     Broken(Live),
     /// The deadline came first.
     Unanswered(Live),
+    /// A replica takes too long.
+    Late(Live),
     /// They were not sent by the deadline, or need not be: the server would refuse.
     Outage(Error),
     /// They were not sent: another server is to have some of them now.
@@ -73,6 +75,9 @@ impl<'c> Leg<'c> {
         if let Some(live) = self.admit_at_once(node) {
             return self.send(node, live, None, cluster).await;
         }
+        if self.reads_replica() {
+            return Ended::Rerouted;
+        }
         self.pause(Again::is_aside).await;
         let admitted = match cluster {
             None => self.admit(node).await,
@@ -85,6 +90,10 @@ impl<'c> Leg<'c> {
             Ok((live, turn)) => self.send(node, live, Some(turn), cluster).await,
             Err(outage) => Ended::Outage(outage),
         }
+    }
+
+    fn reads_replica(&self) -> bool {
+        self.calls.iter().any(|call| call.from_replica)
     }
 
     fn admit_at_once(&self, node: &Node) -> Option<Live> {
@@ -171,6 +180,7 @@ impl<'c> Leg<'c> {
             match outcome {
                 Some(Ok(replies)) => return Ended::Replied(live, replies),
                 Some(Err(Broken)) => return Ended::Broken(live),
+                None if self.reads_replica() => return Ended::Late(live),
                 // Another node may have taken the place of one that hangs.
                 None => cluster.into_iter().for_each(Cluster::survey),
             }
@@ -185,13 +195,20 @@ impl<'c> Leg<'c> {
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
+        let from_replica = self.reads_replica();
         for call in &mut self.calls {
             call.again = Again::AtOnce;
+            // Whatever it does not find there, the primary is asked for.
+            call.from_replica = false;
         }
         match (ended, &self.node) {
             (Ended::Replied(live, replies), Some(node)) => {
                 let node = Arc::clone(node);
-                return self.read(&node, &live, &replies, cluster, answers);
+                return if from_replica {
+                    self.read_from_replica(&replies, answers)
+                } else {
+                    self.read(&node, &live, &replies, cluster, answers)
+                };
             }
             (Ended::Unsent(live), Some(node)) => {
                 node.link.replace(&live);
@@ -201,7 +218,7 @@ impl<'c> Leg<'c> {
                 node.link.replace(&live);
                 cluster.into_iter().for_each(Cluster::survey);
                 for call in &mut self.calls {
-                    call.in_doubt = true;
+                    call.in_doubt |= !from_replica;
                     call.referred = None;
                 }
             }
@@ -211,6 +228,7 @@ impl<'c> Leg<'c> {
                 }
                 node.link.suspect(live);
             }
+            (Ended::Late(live), Some(node)) => node.link.suspect(live),
             (Ended::Outage(outage), _) => give_up(self.calls.drain(..), &outage, answers),
             (_, _) => {
                 for call in &mut self.calls {
@@ -219,6 +237,19 @@ impl<'c> Leg<'c> {
             }
         }
         self.calls
+    }
+
+    /// Answers with the sessions that were found. A replica may not have heard of the others yet.
+    fn read_from_replica(self, replies: &Replies, answers: &mut Answers) -> Vec<Task<'c>> {
+        let mut replies = replies.iter();
+        let mut open = Vec::new();
+        for mut call in self.calls {
+            match replies.next() {
+                Some(reply @ Reply::Bytes(_)) => drop(call.answer(&reply, answers)),
+                _ => open.push(call),
+            }
+        }
+        open
     }
 
     fn read(

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(super) enum End {
     Server(Peer),
     /// To the one that is the primary.
     Primary(Sentinel),
+    /// To one of its replicas.
+    Replica(Sentinel),
 }
 
 impl End {
@@ -44,6 +46,7 @@ impl End {
         match self {
             Self::Server(peer) => Ok((connection::open(peer).await?, peer.address.clone())),
             Self::Primary(sentinel) => sentinel.open().await,
+            Self::Replica(sentinel) => sentinel.open_replica().await,
         }
     }
 }
@@ -52,7 +55,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(peer) => peer.address.fmt(f),
-            Self::Primary(sentinel) => sentinel.fmt(f),
+            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.fmt(f),
         }
     }
 }
@@ -81,6 +84,8 @@ struct Shared {
     waiting: AtomicUsize,
     /// Told when a call begins to wait.
     wanted: Notify,
+    /// Whether a call would have used a connection that is not there.
+    missed: AtomicBool,
     /// The connection that must go.
     unfit: AtomicU64,
     /// The connection that is being asked whether it still answers.
@@ -111,6 +116,7 @@ impl Link {
             state: watch::Sender::new((State::Down(None), 0)),
             waiting: AtomicUsize::new(0),
             wanted: Notify::new(),
+            missed: AtomicBool::new(false),
             unfit: AtomicU64::new(0),
             suspected: AtomicU64::new(0),
             replace: Notify::new(),
@@ -137,7 +143,7 @@ impl Link {
     pub fn address(&self) -> Option<&Address> {
         match &self.shared.end {
             End::Server(peer) => Some(&peer.address),
-            End::Primary(_) => None,
+            End::Primary(_) | End::Replica(_) => None,
         }
     }
 
@@ -159,6 +165,16 @@ impl Link {
     /// The connection, if there is one.
     pub fn now(&self) -> Option<Live> {
         self.shared.live()
+    }
+
+    /// The connection, if there is one; else one is made for the next who asks.
+    pub fn now_or_soon(&self) -> Option<Live> {
+        let live = self.now();
+        if live.is_none() {
+            self.shared.missed.store(true, Ordering::Relaxed);
+            self.shared.wanted.notify_one();
+        }
+        live
     }
 
     /// The connection, as soon as there is one.
@@ -301,7 +317,8 @@ async fn supervise(shared: Arc<Shared>) {
             }
             Err(error) => shared.set(State::Down(Some(error))),
         }
-        while shared.waiting.load(Ordering::Relaxed) == 0 {
+        let is_missed = || shared.missed.swap(false, Ordering::Relaxed);
+        while shared.waiting.load(Ordering::Relaxed) == 0 && !is_missed() {
             shared.wanted.notified().await;
         }
         tokio::time::sleep(with_jitter(pause)).await;
@@ -349,8 +366,11 @@ async fn follow(shared: Arc<Shared>, number: usize) {
 
 /// Half to all of a pause, so that many processes do not come back at the same instant.
 pub(super) fn with_jitter(pause: Duration) -> Duration {
-    let random = rand::rngs::SysRng.try_next_u32().unwrap_or(u32::MAX);
-    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0)
+    pause.mul_f64(0.5 + f64::from(random()) / f64::from(u32::MAX) / 2.0)
+}
+
+pub(super) fn random() -> u32 {
+    rand::rngs::SysRng.try_next_u32().unwrap_or(u32::MAX)
 }
 
 async fn answers_ping(pipe: &Pipe) -> bool {

@@ -14,42 +14,42 @@ mod link;
 mod node;
 mod pipe;
 mod queue;
+mod recent;
 mod reply;
 mod script;
 mod sentinel;
+mod servers;
 pub mod settings;
 mod stream;
 pub mod tls;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::batch::Batch;
-use self::cluster::Cluster;
 use self::command::Task;
-use self::link::End;
-use self::node::Node;
 pub(crate) use self::pipe::Pipe;
-use self::sentinel::Sentinel;
-use self::settings::{Deployment, Settings};
+use self::recent::Recent;
+use self::servers::Servers;
+use self::settings::Settings;
 use super::Minting;
 use crate::answers::Answers;
 use crate::call::Call;
+
+/// How long after a change by this process the owner's sessions are not read from replicas. Replicas
+/// are milliseconds behind, if all is well; nothing bounds it.
+const REPLICATION: Duration = Duration::from_secs(10);
 
 /// Sessions in Redis.
 pub struct RedisStore {
     minting: Minting,
     servers: Servers,
+    /// What must not be read from replicas; nothing where they are not read from.
+    recent: Option<Recent>,
     command_timeout: Duration,
     /// How many batches have come.
     batches: AtomicU64,
-}
-
-enum Servers {
-    One(Arc<Node>),
-    Cluster(Cluster),
 }
 
 impl RedisStore {
@@ -57,22 +57,21 @@ impl RedisStore {
     #[must_use]
     pub fn new(settings: Settings, minting: Minting) -> Self {
         let command_timeout = settings.command_timeout;
-        let servers = match &settings.deployment {
-            Deployment::Server(address) => Servers::One(Node::at(address.clone(), &settings)),
-            Deployment::Sentinel(sentinels) => {
-                let end = End::Primary(Sentinel::new(sentinels, &settings));
-                Servers::One(Node::new(end, &settings))
-            }
-            Deployment::Cluster(seeds) => Servers::Cluster(Cluster::new(seeds.clone(), settings)),
-        };
-        Self { minting, servers, command_timeout, batches: AtomicU64::new(0) }
+        let recent = settings.reads_replicas.then(|| Recent::new(REPLICATION + command_timeout));
+        Self {
+            minting,
+            servers: Servers::new(settings),
+            recent,
+            command_timeout,
+            batches: AtomicU64::new(0),
+        }
     }
 
     /// The open connection, if there is one, and could not be more than one.
     pub(crate) fn connection(&self) -> Option<Pipe> {
         match &self.servers {
             Servers::One(node) => node.link.now().map(|live| live.pipe),
-            Servers::Cluster(_) => None,
+            Servers::Replicated { .. } | Servers::Cluster(_) => None,
         }
     }
 
@@ -83,7 +82,7 @@ impl RedisStore {
         let batch = Batch::new(number, self.command_timeout);
         match &self.servers {
             Servers::One(node) => batch.run_on(node, open, answers).await,
-            Servers::Cluster(cluster) => batch.run_over(cluster, open, answers).await,
+            servers => batch.run_over(servers, open, answers).await,
         }
     }
 
@@ -92,7 +91,12 @@ impl RedisStore {
         let mut tasks = Vec::with_capacity(calls.len());
         for (place, call) in calls.iter().enumerate() {
             match Task::new(place, &call.operation, self.minting) {
-                Ok(Some(task)) => tasks.push(task),
+                Ok(Some(mut task)) => {
+                    if let Some(recent) = &self.recent {
+                        task.read_from_replica(recent);
+                    }
+                    tasks.push(task);
+                }
                 Ok(None) => command::answer_absent(place, &call.operation, answers),
                 Err(error) => answers.reject(place, &error),
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::connection::Peer;
+use super::connection::{Peer, Purpose};
 use super::link::{End, Link, Timeouts};
 use super::queue::Queue;
 use super::settings::{Address, Settings};
@@ -24,5 +24,11 @@ impl Node {
     /// Begins to connect to a server at a known address.
     pub fn at(address: Address, settings: &Settings) -> Arc<Self> {
         Self::new(End::Server(Peer::new(address, settings)), settings)
+    }
+
+    /// Begins to connect to a replica at a known address.
+    pub fn replica_at(address: Address, settings: &Settings) -> Arc<Self> {
+        let purpose = Purpose::ServeAsReplica { database: settings.database };
+        Self::new(End::Server(Peer { purpose, ..Peer::new(address, settings) }), settings)
     }
 }

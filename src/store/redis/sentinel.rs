@@ -9,7 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, Opened, Peer, Purpose};
-use super::pipe::Broken;
+use super::link::random;
+use super::pipe::{Broken, Replies};
+use super::reply::without_arguments;
 use super::settings::{Address, Sentinels, Settings};
 use super::wire::Reply;
 use crate::error::Error;
@@ -71,6 +73,43 @@ impl Sentinel {
         Err(last.unwrap_or_else(|| self.unknown()))
     }
 
+    /// Opens a connection to one of the replicas, any of them, as its sentinels know them.
+    pub async fn open_replica(&self) -> Result<(Opened, Address), Error> {
+        let mut replicas = self.replicas().await?;
+        let middle = random() as usize % replicas.len().max(1);
+        replicas.rotate_left(middle);
+        let mut last = None;
+        for address in replicas {
+            let Purpose::ServeAsPrimary { database } = self.primary.purpose else { break };
+            let purpose = Purpose::ServeAsReplica { database };
+            let peer = Peer { address: address.clone(), purpose, ..self.primary.clone() };
+            match connection::open(&peer).await {
+                Ok(opened) => return Ok((opened, address)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown()))
+    }
+
+    /// The replicas that the first sentinel to answer knows.
+    async fn replicas(&self) -> Result<Vec<Address>, Error> {
+        let question = redis::cmd("SENTINEL").arg(&["REPLICAS", &self.name]).get_packed_command();
+        let mut last = None;
+        for peer in &self.sentinels {
+            match ask(peer, &question, 1).await {
+                Ok((_, replies)) => match replies.iter().next() {
+                    Some(Reply::Array(replicas)) => {
+                        let address = |replica| read_replica(replica, self.family);
+                        return Ok(replicas.iter().filter_map(address).collect());
+                    }
+                    _ => last = Some(self.unknown()),
+                },
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown()))
+    }
+
     /// Whether more sentinels name another primary than this one.
     pub async fn has_moved_from(&self, primary: &Address) -> bool {
         let votes = self.votes().await.unwrap_or_default();
@@ -83,14 +122,14 @@ impl Sentinel {
         let mut asked = JoinSet::new();
         for peer in &self.sentinels {
             let (peer, question) = (peer.clone(), self.question());
-            asked.spawn(async move { ask(&peer, &question, 1).await });
+            asked.spawn(async move { read_primary(&ask(&peer, &question, 1).await?.1, &peer) });
         }
         let mut votes: Vec<(Address, usize)> = Vec::new();
         let mut last = None;
         let mut until = Instant::now() + self.primary.connect_timeout;
         while let Ok(Some(answer)) = timeout_at(until, asked.join_next()).await {
             match answer.unwrap_or(Err(Error::Internal)) {
-                Ok((_, Some((host, port)))) => {
+                Ok(Some((host, port))) => {
                     until = until.min(Instant::now() + OTHERS);
                     let address = Address::Tcp { host, port, family: self.family };
                     match votes.iter_mut().find(|(named, _)| *named == address) {
@@ -98,7 +137,7 @@ impl Sentinel {
                         None => votes.push((address, 1)),
                     }
                 }
-                Ok((_, None)) => last = Some(self.unknown()),
+                Ok(None) => last = Some(self.unknown()),
                 Err(error) => last = last.or(Some(error)),
             }
         }
@@ -111,7 +150,9 @@ impl Sentinel {
         let mut commands = self.question();
         commands.extend(redis::cmd("SUBSCRIBE").arg("+switch-master").get_packed_command());
         // It answers both before it tells anything else, so nothing falls in between.
-        let (connection, primary) = ask(&self.sentinels[number], &commands, 2).await?;
+        let sentinel = &self.sentinels[number];
+        let (connection, replies) = ask(sentinel, &commands, 2).await?;
+        let primary = read_primary(&replies, sentinel)?;
         let to_address = |(host, port)| Address::Tcp { host, port, family: self.family };
         Ok(Subscription { connection, primary: primary.map(to_address) })
     }
@@ -146,12 +187,8 @@ impl Subscription {
     }
 }
 
-/// Asks a sentinel. The first answer must be an address, or nil.
-async fn ask(
-    peer: &Peer,
-    commands: &[u8],
-    replies: usize,
-) -> Result<(Opened, Option<(String, u16)>), Error> {
+/// Asks a sentinel.
+async fn ask(peer: &Peer, commands: &[u8], replies: usize) -> Result<(Opened, Replies), Error> {
     let (pipe, mut driver) = connection::open(peer).await?;
     let answer = pipe.send(commands, replies);
     let answer = tokio::time::timeout(peer.connect_timeout, async {
@@ -162,16 +199,40 @@ async fn ask(
     });
     let answer = answer.await.unwrap_or(Err(Broken));
     let answer = answer.map_err(|Broken| connection::unreachable(peer, "it gave no answer"))?;
-    let primary = match answer.iter().next() {
-        Some(Reply::Nil) => None,
-        Some(Reply::Array(address)) => read_address(&address),
+    Ok(((pipe, driver), answer))
+}
+
+/// Reads who is the primary; nothing if the sentinel knows none of this name.
+fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>, Error> {
+    let reason = match replies.iter().next() {
+        Some(Reply::Nil) => return Ok(None),
+        Some(Reply::Array(address)) => return Ok(read_address(&address)),
         Some(Reply::Error(error)) => {
-            let reason = format!("it is no sentinel, or gives no answer: {error}");
-            return Err(connection::unreachable(peer, &reason));
+            format!("it is no sentinel, or gives no answer: {}", without_arguments(error))
         }
-        _ => return Err(connection::unreachable(peer, "its answer is not one of a sentinel")),
+        _ => "its answer is not one of a sentinel".to_owned(),
     };
-    Ok(((pipe, driver), primary))
+    Err(connection::unreachable(peer, &reason))
+}
+
+/// Reads where a replica is, unless it is known to be down, from its properties: names and values in
+/// turn.
+fn read_replica(properties: &Reply<'_>, family: u8) -> Option<Address> {
+    let Reply::Array(properties) = properties else { return None };
+    let property = |wanted: &str| {
+        properties.chunks_exact(2).find_map(|pair| match pair {
+            [Reply::Bytes(name), Reply::Bytes(value)] if *name == wanted.as_bytes() => {
+                std::str::from_utf8(value).ok()
+            }
+            _ => None,
+        })
+    };
+    let flags = property("flags")?;
+    if flags.contains("down") || flags.contains("disconnected") {
+        return None;
+    }
+    let host = property("ip")?.to_owned();
+    Some(Address::Tcp { host, port: property("port")?.parse().ok()?, family })
 }
 
 fn read_address(reply: &[Reply<'_>]) -> Option<(String, u16)> {

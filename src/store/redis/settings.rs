@@ -13,6 +13,8 @@ pub struct Settings {
     pub login: Login,
     /// The number given to `SELECT`.
     pub database: u32,
+    /// Whether `get` may read from replicas. Not on a server of its own.
+    pub reads_replicas: bool,
     /// How long a connection may take to be ready for commands.
     pub connect_timeout: Duration,
     /// How long a call may take, connecting and repeating included.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::super::node::Node;
-use super::super::settings::Address;
+use super::super::settings::{Address, Settings};
 use super::super::wire::Reply;
 use crate::keys::SLOTS;
 
@@ -13,28 +13,56 @@ pub(super) struct Map {
     /// By slot, the node's number and one; 0 where none serves it.
     slots: Vec<u16>,
     nodes: Vec<Arc<Node>>,
+    /// By a node's number less one, its replicas that may be read from.
+    replicas: Vec<Vec<Arc<Node>>>,
 }
 
-/// Slots, and the address of the primary that serves them.
-pub(super) type Range = (RangeInclusive<u16>, Address);
+/// Slots, and who serves them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub slots: RangeInclusive<u16>,
+    pub primary: Address,
+    pub replicas: Vec<Address>,
+}
 
 impl Default for Map {
     fn default() -> Self {
-        Self { slots: vec![0; usize::from(SLOTS)], nodes: Vec::new() }
+        Self { slots: vec![0; usize::from(SLOTS)], nodes: Vec::new(), replicas: Vec::new() }
     }
 }
 
 impl Map {
-    /// Makes a map of what a node has told; `open` gives the node at an address.
-    pub fn new(ranges: Vec<Range>, mut open: impl FnMut(Address) -> Arc<Node>) -> Self {
+    /// Makes a map of what a node has told. Nodes that this one has are taken over.
+    pub fn updated(&self, ranges: Vec<Range>, settings: &Settings) -> Self {
         let mut map = Self::default();
-        for (slots, address) in ranges {
-            let node = map.find(&address).unwrap_or_else(|| open(address));
-            let number = map.number(node);
+        for Range { slots, primary, replicas } in ranges {
+            let node = map.find(&primary).or_else(|| self.find(&primary));
+            let number = map.number(node.unwrap_or_else(|| Node::at(primary, settings)));
             let slots = usize::from(*slots.start())..=usize::from(*slots.end());
             map.slots[slots].fill(number);
+            if settings.reads_replicas {
+                let known = |address: &Address| {
+                    let mut all = map.replicas.iter().chain(&self.replicas).flatten();
+                    all.find(|node| node.link.leads_to(address)).cloned()
+                };
+                let open = |address| {
+                    known(&address).unwrap_or_else(|| Node::replica_at(address, settings))
+                };
+                let replicas = replicas.into_iter().map(open).collect();
+                map.replicas[usize::from(number) - 1] = replicas;
+            }
         }
         map
+    }
+
+    /// A replica of the node that serves a slot, if one is connected. The slots of a node are spread
+    /// over its replicas.
+    pub fn replica(&self, slot: u16) -> Option<&Arc<Node>> {
+        let number = usize::from(self.slots[usize::from(slot)]);
+        let replicas = self.replicas.get(number.checked_sub(1)?)?;
+        let start = usize::from(slot) % replicas.len().max(1);
+        let mut in_turn = replicas[start..].iter().chain(&replicas[..start]);
+        in_turn.find(|node| node.link.now_or_soon().is_some())
     }
 
     /// The node that serves a slot.
@@ -58,7 +86,9 @@ impl Map {
 
     /// The same map, but for one slot.
     pub fn with(&self, slot: u16, node: Arc<Node>) -> Self {
-        let mut map = Self { slots: self.slots.clone(), nodes: self.nodes.clone() };
+        let Self { slots, nodes, replicas } = self;
+        let mut map =
+            Self { slots: slots.clone(), nodes: nodes.clone(), replicas: replicas.clone() };
         let number = map.number(node);
         map.slots[usize::from(slot)] = number;
         map
@@ -71,7 +101,12 @@ impl Map {
             (None, None) => true,
             _ => false,
         };
-        self.nodes.len() == other.nodes.len() && (0..SLOTS).all(of_slot)
+        let same = |a: &Vec<Arc<Node>>, b: &Vec<Arc<Node>>| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        same(&self.nodes, &other.nodes)
+            && self.replicas.iter().zip(&other.replicas).all(|(a, b)| same(a, b))
+            && (0..SLOTS).all(of_slot)
     }
 
     /// The number of a node, which is added if it is new.
@@ -79,6 +114,7 @@ impl Map {
         let place = self.nodes.iter().position(|known| Arc::ptr_eq(known, &node));
         let place = place.unwrap_or_else(|| {
             self.nodes.push(node);
+            self.replicas.push(Vec::new());
             self.nodes.len() - 1
         });
         // There are fewer nodes than slots.
@@ -96,20 +132,26 @@ pub(super) fn read_slots(reply: &Reply<'_>, from: &Address) -> Option<Vec<Range>
 fn read_range(range: &Reply<'_>, from: &Address) -> Option<Range> {
     let Reply::Array(range) = range else { return None };
     // The primary comes first, then its replicas.
-    let [Reply::Int(first), Reply::Int(last), Reply::Array(primary), ..] = range.as_slice() else {
+    let [Reply::Int(first), Reply::Int(last), primary, replicas @ ..] = range.as_slice() else {
         return None;
     };
     let slot = |number: i64| u16::try_from(number).ok().filter(|slot| *slot < SLOTS);
     let (first, last) = (slot(*first)?, slot(*last)?);
-    let [host, Reply::Int(port), ..] = primary.as_slice() else { return None };
+    let primary = read_node(primary, from)?;
+    let replicas = replicas.iter().filter_map(|replica| read_node(replica, from)).collect();
+    (first <= last).then_some(Range { slots: first..=last, primary, replicas })
+}
+
+fn read_node(node: &Reply<'_>, from: &Address) -> Option<Address> {
+    let Reply::Array(node) = node else { return None };
+    let [host, Reply::Int(port), ..] = node.as_slice() else { return None };
     let host = match host {
         // A node that does not know its own address is where it was asked.
         Reply::Nil | Reply::Bytes(b"" | b"?") => "",
         Reply::Bytes(host) => std::str::from_utf8(host).ok()?,
         _ => return None,
     };
-    let address = from.of_node(host, u16::try_from(*port).ok()?);
-    (first <= last).then_some((first..=last, address))
+    Some(from.of_node(host, u16::try_from(*port).ok()?))
 }
 
 #[cfg(test)]
@@ -119,6 +161,10 @@ mod tests {
 
     fn at(host: &str, port: u16) -> Address {
         Address::Tcp { host: host.into(), port, family: 4 }
+    }
+
+    fn range(slots: RangeInclusive<u16>, replicas: Vec<Address>) -> Range {
+        Range { slots, primary: at("10.0.0.2", 7001), replicas }
     }
 
     fn read(text: &str) -> Option<Vec<Range>> {
@@ -135,12 +181,12 @@ mod tests {
             (
                 "a primary and its replica",
                 format!("*1 *4 :0 :5460 {node} {replica}"),
-                Some(vec![(0..=5460, at("10.0.0.2", 7001))]),
+                Some(vec![range(0..=5460, vec![at("10.0.0.3", 7002)])]),
             ),
             (
                 "a node that does not know its address",
                 "*1 *3 :9 :9 *3 $-1 :7001 $2 id".to_owned(),
-                Some(vec![(9..=9, at("10.0.0.1", 7001))]),
+                Some(vec![Range { primary: at("10.0.0.1", 7001), ..range(9..=9, vec![]) }]),
             ),
             ("a slot that there is not", format!("*1 *3 :0 :16384 {node}"), None),
             ("slots the wrong way round", format!("*1 *3 :2 :1 {node}"), None),

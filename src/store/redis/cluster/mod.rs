@@ -18,6 +18,7 @@ use self::map::Map;
 use super::command::Task;
 use super::node::Node;
 use super::reply::Redirect;
+use super::servers::Part;
 use super::settings::{Address, Settings};
 use crate::error::Error;
 
@@ -62,11 +63,14 @@ impl Cluster {
 
     /// Divides calls by the node to send them to; none where none is known. Calls that must wait are
     /// kept apart from those that need not, and each node's stay in their order.
-    pub fn split<'c>(&self, calls: Vec<Task<'c>>) -> Vec<(Option<Arc<Node>>, Vec<Task<'c>>)> {
+    pub fn split<'c>(&self, calls: Vec<Task<'c>>) -> Vec<Part<'c>> {
         let mut parts = BTreeMap::new();
         let map = self.map();
-        for call in calls {
-            let node = call.referred.as_ref().or_else(|| map.node(call.slot()));
+        for mut call in calls {
+            let slot = call.slot();
+            let replica = if call.from_replica { map.replica(slot) } else { None };
+            call.from_replica = replica.is_some();
+            let node = call.referred.as_ref().or(replica).or_else(|| map.node(slot));
             let key = (
                 node.map(Arc::as_ptr),
                 call.referred.is_some(),

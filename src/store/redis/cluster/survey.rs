@@ -14,7 +14,7 @@ use super::super::node::Node;
 use super::super::reply::refusal;
 use super::super::wire::Reply;
 use super::Shared;
-use super::map::{Map, Range, read_slots};
+use super::map::{Range, read_slots};
 use crate::error::Error;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -55,11 +55,7 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
     let mut gone = Vec::new();
     let has_changed = shared.state.send_if_modified(|state| {
         let known = Arc::clone(&state.map);
-        let open = |address| {
-            let node = known.find(&address);
-            node.unwrap_or_else(|| Node::at(address, &shared.settings))
-        };
-        let map = Map::new(ranges, open);
+        let map = known.updated(ranges, &shared.settings);
         let had_trouble = state.trouble.take().is_some();
         if map.is_like(&known) {
             return had_trouble;

@@ -1,0 +1,85 @@
+//! Which owners' sessions this process has changed of late, so that it does not read them from a
+//! replica that may not have heard of it.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::token::Route;
+
+/// Owners by the route of their sessions. Two may be taken for one: then more is read from the
+/// primary.
+pub(super) struct Recent {
+    memory: Duration,
+    hasher: RandomState,
+    generations: Mutex<Generations>,
+}
+
+/// What was changed since then, and what was before that.
+struct Generations {
+    since: Instant,
+    young: HashSet<u64>,
+    old: HashSet<u64>,
+}
+
+impl Recent {
+    /// Remembers each change for this long at least, and twice as long at most.
+    pub fn new(memory: Duration) -> Self {
+        let generations = Generations {
+            since: Instant::now(),
+            young: HashSet::default(),
+            old: HashSet::default(),
+        };
+        Self { memory, hasher: RandomState::new(), generations: Mutex::new(generations) }
+    }
+
+    /// Remembers a change.
+    pub fn note(&self, now: Instant, route: Route, app: &[u8]) {
+        let owner = self.hasher.hash_one((route, app));
+        self.with(now, |generations| generations.young.insert(owner));
+    }
+
+    /// Whether there was a change.
+    pub fn has(&self, now: Instant, route: Route, app: &[u8]) -> bool {
+        let owner = self.hasher.hash_one((route, app));
+        self.with(now, |generations| {
+            generations.young.contains(&owner) || generations.old.contains(&owner)
+        })
+    }
+
+    fn with<T>(&self, now: Instant, use_them: impl FnOnce(&mut Generations) -> T) -> T {
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = now.duration_since(generations.since);
+        if age >= self.memory {
+            let young = std::mem::take(&mut generations.young);
+            generations.old = if age < self.memory * 2 { young } else { HashSet::default() };
+            generations.since = now;
+        }
+        use_them(&mut generations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_remembered_for_its_time_and_then_forgotten() {
+        let recent = Recent::new(Duration::from_secs(10));
+        let route = Route::of_owner(b"app", b"owner");
+        let mut now = Instant::now();
+        for pause in [0, 3, 9, 15, 25] {
+            now += Duration::from_secs(pause);
+            assert!(!recent.has(now, route, b"app"));
+            recent.note(now, route, b"app");
+            assert!(recent.has(now, route, b"app") && !recent.has(now, route, b"other"));
+            now += Duration::from_millis(9_999);
+            assert!(recent.has(now, route, b"app"), "after a pause of {pause} s");
+            now += Duration::from_secs(11);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Which servers hold the sessions, and which of them a call goes to.
+
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use super::command::Task;
+use super::link::End;
+use super::node::Node;
+use super::sentinel::Sentinel;
+use super::settings::{Deployment, Settings};
+
+/// The servers that hold the sessions.
+pub(super) enum Servers {
+    /// One, which may be another one after a failover.
+    One(Arc<Node>),
+    /// One, and a replica of it.
+    Replicated { primary: Arc<Node>, replica: Arc<Node> },
+    /// The nodes of a cluster.
+    Cluster(Cluster),
+}
+
+/// Calls, and the node to send them to; none where none is known.
+pub(super) type Part<'c> = (Option<Arc<Node>>, Vec<Task<'c>>);
+
+impl Servers {
+    /// Begins to connect.
+    pub fn new(settings: Settings) -> Self {
+        let sentinels = match &settings.deployment {
+            Deployment::Server(address) => {
+                return Self::One(Node::at(address.clone(), &settings));
+            }
+            Deployment::Cluster(seeds) => {
+                return Self::Cluster(Cluster::new(seeds.clone(), settings));
+            }
+            Deployment::Sentinel(sentinels) => sentinels,
+        };
+        let node = |end: fn(Sentinel) -> End| {
+            Node::new(end(Sentinel::new(sentinels, &settings)), &settings)
+        };
+        let primary = node(End::Primary);
+        if settings.reads_replicas {
+            Self::Replicated { primary, replica: node(End::Replica) }
+        } else {
+            Self::One(primary)
+        }
+    }
+
+    pub fn cluster(&self) -> Option<&Cluster> {
+        match self {
+            Self::Cluster(cluster) => Some(cluster),
+            _ => None,
+        }
+    }
+
+    /// Divides calls by the node to send them to.
+    pub fn split<'c>(&self, calls: Vec<Task<'c>>) -> Vec<Part<'c>> {
+        let (primary, replica) = match self {
+            Self::Cluster(cluster) => return cluster.split(calls),
+            Self::One(node) => (node, None),
+            Self::Replicated { primary, replica } => {
+                let is_there = calls.iter().any(|call| call.from_replica)
+                    && replica.link.now_or_soon().is_some();
+                (primary, is_there.then_some(replica))
+            }
+        };
+        let (mut from_replica, mut others) = (Vec::new(), Vec::new());
+        for mut call in calls {
+            call.from_replica &= replica.is_some();
+            if call.from_replica { from_replica.push(call) } else { others.push(call) }
+        }
+        let part = |node: Option<&Arc<Node>>, calls: Vec<_>| {
+            (!calls.is_empty()).then(|| (node.cloned(), calls))
+        };
+        [part(replica, from_replica), part(Some(primary), others)].into_iter().flatten().collect()
+    }
+}
