@@ -42,6 +42,8 @@ export interface EngineSettings {
   commandTimeout: number
   /** Milliseconds. */
   connectTimeout: number
+  /** `primary`, or `replica` if `get` may read from replicas. */
+  readFrom: string
   /** Left out for the embedded store. */
   server?: ServerSettings
 }

@@ -1,6 +1,7 @@
 /// <reference types="node" />
 
-import type { Cluster, Redis } from 'ioredis';
+import { EventEmitter } from 'node:events';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 
 /** How the bytes of a token become text. Others of Node's encodings lose bits and are refused. */
 export type TokenEncoding = 'base64' | 'base64url' | 'hex' | 'latin1' | 'binary';
@@ -95,8 +96,40 @@ export interface ServerAddress {
   enableTLSForSentinelMode?: boolean;
 }
 
+/**
+ * Options of ioredis for {@link SpotsSessions.client}, with its defaults. The six methods have a
+ * connection of their own, which these do not concern.
+ */
+export type ClientOptions = Pick<
+  RedisOptions,
+  | 'autoResendUnfulfilledCommands'
+  | 'autoResubscribe'
+  | 'blockingTimeout'
+  | 'blockingTimeoutGrace'
+  | 'clientInfoTag'
+  | 'connectionName'
+  | 'disableClientInfo'
+  | 'disconnectTimeout'
+  | 'enableAutoPipelining'
+  | 'enableOfflineQueue'
+  | 'enableReadyCheck'
+  | 'keepAlive'
+  | 'lazyConnect'
+  | 'maxLoadingRetryTime'
+  | 'maxRetriesPerRequest'
+  | 'monitor'
+  | 'noDelay'
+  | 'protocol'
+  | 'readOnly'
+  | 'reconnectOnError'
+  | 'retryStrategy'
+  | 'showFriendlyErrorStack'
+  | 'socketTimeout'
+  | 'stringNumbers'
+>;
+
 /** Options of {@link SpotsSessions}. All may be left out. */
-export interface SpotsSessionsOptions extends ServerAddress {
+export interface SpotsSessionsOptions extends ServerAddress, ClientOptions {
   /**
    * Where the sessions are kept: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` for
    * TLS, `unix:///path/to/redis.sock`, `redis-sentinel://host,host?name=mymaster`,
@@ -105,7 +138,7 @@ export interface SpotsSessionsOptions extends ServerAddress {
    *
    * @default 'redis://localhost:6379'
    */
-  connectionString?: string | ServerAddress;
+  connectionString?: string | (ServerAddress & ClientOptions & { tls?: boolean | TlsOptions });
   /**
    * How tokens are written. `base64` tokens have `+`, `/` and `=`, which URLs and cookies must
    * escape; `base64url` and `hex` need no escaping.
@@ -145,6 +178,16 @@ export interface SpotsSessionsOptions extends ServerAddress {
    * @default 100000
    */
   maxPending?: number;
+  /**
+   * Where `get` reads: with `'replica'`, from a replica where there is one, behind Sentinel and on a
+   * Cluster only. What it reads may then be out of date by the replica's lag, so that a session which
+   * another process has just killed or updated may be seen as it was. Never so for 10 seconds after a
+   * call of this instance has changed a session of the same owner, and never for "no such session",
+   * which the primary is always asked about.
+   *
+   * @default 'primary'
+   */
+  readFrom?: 'primary' | 'replica';
 }
 
 /**
@@ -205,6 +248,42 @@ export interface Session<Data extends object = Record<string, any>> {
 }
 
 /**
+ * What an instance tells of its connection, and the arguments of the listeners. Nobody has to listen.
+ * An event keeps neither the process nor the instance alive, and none comes after `close`.
+ */
+export interface SpotsSessionsEvents {
+  /**
+   * It is connected and serves calls: at first, and again after each `reconnecting`; on a Cluster, for
+   * each node.
+   */
+  ready: [];
+  /**
+   * A connection was lost, or an attempt to connect failed. It tries again at once, then with pauses
+   * of up to a second as long as calls wait.
+   */
+  reconnecting: [reason: SpotsSessionsError];
+  /**
+   * An attempt to connect failed: why. It goes on trying; `reconnecting` follows. Unlike other
+   * emitters', this error is not thrown where nobody listens for it.
+   */
+  error: [error: SpotsSessionsError];
+}
+
+/**
+ * A message of Node's `diagnostics_channel.tracingChannel('spots-sessions:call')`: one object for each
+ * call, in all of `start`, `end`, `asyncStart`, `asyncEnd` and, if it is rejected, `error`.
+ */
+export interface TracedCall {
+  readonly method: 'create' | 'get' | 'refresh' | 'update' | 'kill' | 'killAll';
+  /** Left out if the call was rejected for it. */
+  readonly app?: string;
+  /** Milliseconds from the call to its end; there from `asyncStart` and `error` on. */
+  readonly duration?: number;
+  /** What the call is rejected with. */
+  readonly error?: unknown;
+}
+
+/**
  * Users' sessions in Redis.
  *
  * A wrong argument rejects with a `TypeError` or `RangeError` that names it; a call that the server
@@ -221,7 +300,7 @@ export interface Session<Data extends object = Record<string, any>> {
 export class SpotsSessions<
   Data extends object = Record<string, any>,
   Client extends Redis | Cluster = Redis,
-> {
+> extends EventEmitter {
   /**
    * Returns at once and connects in the background.
    *
@@ -330,6 +409,21 @@ export class SpotsSessions<
   client: Client;
 
   /**
+   * Listens for an event; the other methods of Node's `EventEmitter` are there as well.
+   *
+   * @example
+   * sessions.on('error', (error) => console.error('sessions:', error.message));
+   */
+  on<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  once<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  off<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  addListener<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  removeListener<Name extends keyof SpotsSessionsEvents>(
+    event: Name,
+    listener: Listener<Name>,
+  ): this;
+
+  /**
    * Takes no more calls, and resolves when those pending have settled. A call made later rejects
    * with `ERR_SESSIONS_CLOSED`. To close twice is fine.
    *
@@ -346,6 +440,10 @@ export class SpotsSessions<
    */
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+type Listener<Name extends keyof SpotsSessionsEvents> = (
+  ...about: SpotsSessionsEvents[Name]
+) => void;
 
 /**
  * Why the server did not carry out a call. No field holds a token, a password or data.

@@ -1,16 +1,19 @@
 'use strict';
 
+const { EventEmitter } = require('node:events');
 const { Boundary, closedError } = require('./lib/boundary.js');
 const { createClient } = require('./lib/client.js');
 const { SpotsSessionsError } = require('./lib/errors.js');
+const { announce } = require('./lib/events.js');
 const methods = require('./lib/methods.js');
 const { readOptions } = require('./lib/options.js');
+const { isTraced, trace } = require('./lib/tracing.js');
 
 /** @type {(sessions: unknown) => Boundary} */
 let boundaryOf;
 
 // What it does is documented where editors look: in index.d.ts.
-class SpotsSessions {
+class SpotsSessions extends EventEmitter {
   #boundary;
   #settings;
   #client;
@@ -24,10 +27,14 @@ class SpotsSessions {
   }
 
   constructor(options) {
+    super();
     try {
       this.#settings = readOptions(options);
       const server = this.#settings.server ?? undefined;
-      this.#boundary = new Boundary({ ...this.#settings, server }, this.#settings.maxPending);
+      const isClosed = () => this.#boundary.closed;
+      const onEvent = (event) => announce(this, isClosed, event);
+      const engineSettings = { ...this.#settings, server };
+      this.#boundary = new Boundary(engineSettings, this.#settings.maxPending, onEvent);
     } catch (cause) {
       throw new Error('failed to instantiate IORedis client', { cause });
     }
@@ -41,27 +48,29 @@ class SpotsSessions {
   }
 
   create(request) {
-    return attempt(() => methods.create(boundaryOf(this), request, this.#settings.defaultDuration));
+    return call('create', request, () =>
+      methods.create(boundaryOf(this), request, this.#settings.defaultDuration),
+    );
   }
 
   get(request) {
-    return attempt(() => methods.get(boundaryOf(this), request));
+    return call('get', request, () => methods.get(boundaryOf(this), request));
   }
 
   refresh(request) {
-    return attempt(() => methods.refresh(boundaryOf(this), request));
+    return call('refresh', request, () => methods.refresh(boundaryOf(this), request));
   }
 
   update(request) {
-    return attempt(() => methods.update(boundaryOf(this), request));
+    return call('update', request, () => methods.update(boundaryOf(this), request));
   }
 
   kill(request) {
-    return attempt(() => methods.kill(boundaryOf(this), request));
+    return call('kill', request, () => methods.kill(boundaryOf(this), request));
   }
 
   killAll(request) {
-    return attempt(() => methods.killAll(boundaryOf(this), request));
+    return call('killAll', request, () => methods.killAll(boundaryOf(this), request));
   }
 
   get client() {
@@ -86,6 +95,19 @@ class SpotsSessions {
   [Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')]() {
     return this.close();
   }
+}
+
+/**
+ * Carries out a call.
+ *
+ * @template T
+ * @param {string} method
+ * @param {any} request
+ * @param {() => Promise<T>} run
+ * @returns {Promise<T>}
+ */
+function call(method, request, run) {
+  return isTraced() ? trace(method, request, () => attempt(run)) : attempt(run);
 }
 
 /**

@@ -16,6 +16,7 @@ const DEFAULTS = {
   commandTimeout: 5000,
   connectTimeout: 10_000,
   maxPending: 100_000,
+  readFrom: 'primary',
 };
 
 /** @param {RegExp | string} message @param {string} code @param {unknown} options */
@@ -206,6 +207,27 @@ describe('a number', () => {
       }
     });
   }
+});
+
+describe('readFrom', () => {
+  it("is 'replica' only where there are replicas", () => {
+    const cluster = ['127.0.0.1:7000'];
+    const sentinels = ['127.0.0.1:26379'];
+    for (const place of [{ cluster }, { sentinels, name: 'mymaster' }]) {
+      assert.equal(readOptions({ ...place, readFrom: 'replica' }).readFrom, 'replica');
+      assert.equal(readOptions(place).readFrom, 'primary');
+    }
+    assert.equal(readOptions({ readFrom: 'primary' }).readFrom, 'primary');
+    for (const connectionString of ['redis://h', 'memory:']) {
+      const given = { connectionString, readFrom: 'replica' };
+      refuses(given, 'ERR_INVALID_ARG_VALUE', /`readFrom`.*only with Sentinel or Cluster/);
+    }
+  });
+
+  it('is refused when it is unknown or no string', () => {
+    refuses({ readFrom: 'slave' }, 'ERR_INVALID_ARG_VALUE', /'primary' or 'replica'/);
+    refuses({ readFrom: true }, 'ERR_INVALID_ARG_TYPE', /'primary' or 'replica'/);
+  });
 });
 
 describe('tls', () => {

@@ -239,6 +239,8 @@ describe('the packed packages', () => {
         compile('typescript', ['mistake.ts'], ['--noEmit']),
         /mistake\.ts.*tokn/,
       );
+      fs.writeFileSync(path.join(project, 'event.ts'), asModule("sessions.on('redy', () => {});"));
+      await assert.rejects(compile('typescript', ['event.ts'], ['--noEmit']), /event\.ts.*redy/);
     });
   });
 

@@ -149,6 +149,7 @@ async function run(code, { sessions, app, token, ownerId }, Local) {
   const fakes = {
     exports,
     require: (name) => {
+      if (name.startsWith('node:')) return require(name);
       assert.equal(name, manifest.name);
       return { SpotsSessions: Local, ...others };
     },

@@ -27,6 +27,7 @@ class Boundary {
   /** This, while calls are pending: so long the engine keeps it. */
   #self = { busy: undefined };
   #maxPending;
+  #onEvent;
   #pending = 0;
   #closed = false;
   /** @type {(() => void)[]} */
@@ -46,14 +47,18 @@ class Boundary {
   /**
    * @param {object} engineSettings what `EngineSettings` of binding.d.ts says
    * @param {number} maxPending
+   * @param {(event: [string, ...string[]]) => void} onEvent
    */
-  constructor(engineSettings, maxPending) {
+  constructor(engineSettings, maxPending, onEvent) {
     this.#maxPending = maxPending;
+    this.#onEvent = onEvent;
     const self = this.#self;
+    // Events come while no call is pending too, and must not keep an instance that is forgotten.
+    const idle = new WeakRef(this);
     this.#engine = new Engine(
       engineSettings,
-      (text, more) => self.busy?.receive(text, more),
-      (text, more) => self.busy === undefined || self.busy.settle(text, more),
+      (text, more) => (self.busy ?? idle.deref())?.receive(text, more),
+      (text, more) => (self.busy ?? idle.deref())?.settle(text, more) ?? true,
     );
   }
 
@@ -176,7 +181,7 @@ class Boundary {
   }
 
   /** @param {any[][]} columns as src/answers.rs describes them */
-  #settleAll([slots, owners, data, others]) {
+  #settleAll([slots, owners, data, others, events]) {
     for (let i = 0; i < slots.length; i++) {
       this.#resolve(slots[i], { ownerId: owners[i], data: data[i] });
     }
@@ -188,6 +193,7 @@ class Boundary {
       else this.#resolve(slot, value === null ? undefined : value);
     }
     if (this.#pending === 0) this.#release();
+    for (const event of events ?? []) this.#onEvent(event);
   }
 
   #resolve(slot, value) {

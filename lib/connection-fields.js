@@ -20,7 +20,7 @@ const MAX_INT = 2 ** 31 - 1;
  * @property {string} [username] only together with a password
  * @property {string} [password]
  * @property {boolean} tls whether TLS was asked for
- * @property {Record<string, string | number | boolean | null>} clientOptions for ioredis alone
+ * @property {Readonly<Record<string, unknown>>} clientOptions for ioredis alone
  * @property {readonly import('./connection-nodes.js').Node[]} [cluster] nodes of a Redis Cluster
  * @property {import('./connection-nodes.js').Sentinels} [sentinels] who know where the server is
  *
@@ -52,7 +52,7 @@ const FIELDS = {
     read: (given) => (/^\/[^\0]+$/.test(given) ? given : undefined),
     what: 'the absolute path of a unix socket',
   },
-  family: oneOf({ 0: 0, 4: 4, 6: 6 }),
+  family: oneOf({ 0: 0, 4: 4, 6: 6, IPv4: 4, IPv6: 6 }),
   db: integer(0, MAX_INT),
   username: text,
   password: text,
@@ -107,8 +107,49 @@ const NOT_IN_A_STRING = new Set(
   ].flat(),
 );
 
+/** Options of ioredis that an object can express and a text cannot; for `client` alone too. */
+const FUNCTIONS = ['retryStrategy', 'reconnectOnError'];
+const CLIENT_OPTION_NAMES = [...Object.keys(CLIENT_OPTIONS), ...FUNCTIONS];
+
+/** Refused by name and with the reason: to leave it out in silence could mix up what it keeps apart. */
+const NO_PREFIX = 'left out, as the keys of sessions begin with spots: and nothing else';
+
 /**
- * Reads the fields of an ioredis-style object `{ host, port, path, family, db, username, password }`.
+ * Reads options of ioredis, which are for `client` alone.
+ *
+ * @param {Record<string, unknown>} given
+ * @param {string} [prefix] of the names in errors
+ */
+function readClientOptions(given, prefix = '') {
+  if (!isLeftOut(given.keyPrefix)) {
+    throw valueError(`${prefix}keyPrefix`, NO_PREFIX, given.keyPrefix);
+  }
+  const names = CLIENT_OPTION_NAMES.filter(
+    (name) => given[name] !== undefined && given[name] !== '',
+  );
+  return Object.fromEntries(
+    names.map((name) => [name, readClientOption(name, given[name], prefix)]),
+  );
+}
+
+/** @param {string} name @param {unknown} value @param {string} prefix */
+function readClientOption(name, value, prefix) {
+  if (FUNCTIONS.includes(name)) {
+    if (typeof value === 'function') return value;
+    throw typeError(prefix + name, 'a function', value);
+  }
+  const { read, what } = CLIENT_OPTIONS[name];
+  if (value !== null && !['string', 'number', 'boolean'].includes(typeof value)) {
+    throw typeError(prefix + name, what, value);
+  }
+  const option = read(String(value));
+  if (option === undefined) throw valueError(prefix + name, what, value);
+  return option;
+}
+
+/**
+ * Reads the fields of an ioredis-style object `{ host, port, path, family, db, username, password }`,
+ * and its options for `client`.
  *
  * @param {Record<string, unknown>} given numbers may be strings, as in the environment
  * @param {string} [prefix] of the names in errors, such as `connectionString.`
@@ -120,7 +161,21 @@ function readServerFields(given, prefix = '') {
     name,
     readField(prefix + name, name, given[name]),
   ]);
-  return toServer(Object.fromEntries(entries));
+  return toServer({ ...Object.fromEntries(entries), ...readClientOptions(given, prefix) });
+}
+
+/**
+ * Reads the options of our own that an object may set in the place of a connection string.
+ *
+ * @param {Record<string, unknown>} given
+ * @param {string} prefix
+ */
+function readTimeouts(given, prefix) {
+  const entries = Object.keys(TIMEOUTS).map((name) => [
+    name,
+    readField(prefix + name, name, given[name]),
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /**
@@ -131,7 +186,7 @@ function readServerFields(given, prefix = '') {
  */
 function readField(path, name, value) {
   if (isLeftOut(value)) return undefined;
-  const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name];
+  const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name] ?? TIMEOUTS[name];
   if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
   const field = read(String(value));
   if (field === undefined) throw valueError(path, what, value);
@@ -150,7 +205,7 @@ function toServer({ username, password, tls = false, ...fields }) {
     username: password ? username || undefined : undefined,
     password: password || undefined,
     tls,
-    clientOptions: Object.freeze(pick(fields, CLIENT_OPTIONS)),
+    clientOptions: Object.freeze(pick(fields, CLIENT_OPTION_NAMES)),
   };
 }
 
@@ -178,20 +233,23 @@ function all(value, ...names) {
   return Object.fromEntries(names.map((name) => [name, value]));
 }
 
-/** The properties of `object` that `names` has too. @param {object} object @param {object} names */
+/** The properties of an object that have these names. @param {object} object @param {string[]} names */
 function pick(object, names) {
-  return Object.fromEntries(Object.entries(object).filter(([name]) => Object.hasOwn(names, name)));
+  return Object.fromEntries(Object.entries(object).filter(([name]) => names.includes(name)));
 }
 
 module.exports = {
   FIELDS,
   FIELD_NAMES: Object.keys(FIELDS),
-  TIMEOUTS,
+  CLIENT_OPTION_NAMES,
+  TIMEOUT_NAMES: Object.keys(TIMEOUTS),
   QUERY,
   SENTINEL_QUERY,
   NOT_IN_A_STRING,
+  readClientOptions,
   readField,
   readServerFields,
+  readTimeouts,
   toServer,
   isLeftOut,
   all,

@@ -87,7 +87,7 @@ function parseConnectionString(given) {
   const server = fields.toServer({ ...query, ...fromUrl, ...(form.tls && { tls: true }) });
   return {
     server: form.complete ? form.complete(server, parts, query, fail) : server,
-    ...fields.pick(query, fields.TIMEOUTS),
+    ...fields.pick(query, fields.TIMEOUT_NAMES),
   };
 }
 

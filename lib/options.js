@@ -3,7 +3,7 @@
 // The constructor's options, checked once and frozen: what index.js, the engine and the client are
 // set up from. Nothing here connects to anything.
 
-const { isLeftOut } = require('./connection-fields.js');
+const fields = require('./connection-fields.js');
 const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
 const { parseConnectionString } = require('./connection-string.js');
 const { rangeError, typeError, valueError } = require('./errors.js');
@@ -27,10 +27,13 @@ const OPTIONS = {
   commandTimeout: { byDefault: 5000, read: integer(1, MAX_DELAY) },
   connectTimeout: { byDefault: 10_000, read: integer(1, MAX_DELAY) },
   maxPending: { byDefault: 100_000, read: integer(1, Number.MAX_SAFE_INTEGER) },
+  readFrom: { byDefault: 'primary', read: readReadFrom },
 };
 /** What `options` and `connectionString` may be. */
 const ADDRESS = 'a connection string or an object';
 const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS)];
+/** Of ioredis, and for `client` alone; the last one only to be refused. */
+const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
 
 /**
  * @typedef {Readonly<import('./tls.js').TlsSettings>} Tls
@@ -46,12 +49,13 @@ const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS)];
  * @property {number} commandTimeout in milliseconds
  * @property {number} connectTimeout in milliseconds
  * @property {number} maxPending
+ * @property {'primary' | 'replica'} readFrom
  */
 
 /**
  * Reads the constructor's options: a connection string, or an object of options, in which the
  * fields of an ioredis-style address may stand in place of `connectionString`. `undefined` and
- * `null` always mean the default.
+ * `null` mean the default, but for ioredis' `maxRetriesPerRequest: null`.
  *
  * @param {unknown} options
  * @returns {Readonly<Settings>}
@@ -61,38 +65,54 @@ function readOptions(options) {
   const string = options === undefined ? '' : readString('options', options);
   const given =
     string === undefined
-      ? readObject('options', options, [...OPTION_NAMES, ...ADDRESS_NAMES], ADDRESS)
+      ? readObject('options', options, [...OPTION_NAMES, ...ADDRESS_NAMES], ADDRESS, CLIENT_NAMES)
       : { connectionString: string };
 
-  const { server, tlsOfServer, ...fromQuery } = readServer(given);
+  const { server, tlsOfServer, ...fromServer } = readServer(given);
   const tls = readTlsOption('tls', given.tls ?? tlsOfServer);
   const settings = Object.entries(OPTIONS).map(([name, { byDefault, read }]) => [
     name,
-    given[name] === undefined ? (fromQuery[name] ?? byDefault) : read(name, given[name]),
+    given[name] === undefined ? (fromServer[name] ?? byDefault) : read(name, given[name]),
   ]);
-  return Object.freeze({
-    server: server && withTls(server, tls),
-    ...Object.fromEntries(settings),
-  });
+  const read = Object.fromEntries(settings);
+  if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
+    throw valueError('readFrom', "'replica' only with Sentinel or Cluster", given.readFrom);
+  }
+  return Object.freeze({ server: server && withTls(server, tls), ...read });
 }
 
-/** Where the server is, and the timeouts of its URL. @param {Record<string, any>} given */
+/** Where the server is, and the timeouts that are given with it. @param {Record<string, any>} given */
 function readServer(given) {
   const { connectionString = '' } = given;
   if (connectionString === '') return { server: readAddress(checkSentinelMode(given)) };
-  const fields = ADDRESS_NAMES.filter((name) => given[name] !== undefined);
-  if (fields.length > 0) {
-    throw valueError(fields[0], 'left out, as there is a connectionString', given[fields[0]]);
+  const field = ADDRESS_NAMES.find((name) => given[name] !== undefined);
+  if (field !== undefined) {
+    throw valueError(field, 'left out, as there is a connectionString', given[field]);
   }
+  const own = fields.readClientOptions(given);
+  const { server, ...rest } = readConnection(connectionString, given.tls);
+  if (server === null) return { server };
+  const clientOptions = Object.freeze({ ...server.clientOptions, ...own });
+  return { server: { ...server, clientOptions }, ...rest };
+}
+
+/**
+ * @param {unknown} connectionString a string in any of its shapes, or an object in its place
+ * @param {unknown} tls the option beside it
+ */
+function readConnection(connectionString, tls) {
   const string = readString('connectionString', connectionString);
   if (string !== undefined) return parseConnectionString(string);
 
-  const names = [...ADDRESS_NAMES, 'tls'];
-  const address = readObject('connectionString', connectionString, names, ADDRESS);
+  const names = [...ADDRESS_NAMES, ...fields.TIMEOUT_NAMES, 'tls'];
+  const address = readObject('connectionString', connectionString, names, ADDRESS, CLIENT_NAMES);
   const prefix = 'connectionString.';
-  const tls = given.tls ?? address.tls;
-  checkSentinelMode({ ...address, tls }, prefix);
-  return { server: readAddress(address, prefix), tlsOfServer: address.tls };
+  checkSentinelMode({ ...address, tls: tls ?? address.tls }, prefix);
+  return {
+    server: readAddress(address, prefix),
+    tlsOfServer: address.tls,
+    ...fields.readTimeouts(address, prefix),
+  };
 }
 
 /**
@@ -104,7 +124,7 @@ function readServer(given) {
  */
 function checkSentinelMode(given, prefix = '') {
   const { tls = false, enableTLSForSentinelMode: enabled } = given;
-  if (!isLeftOut(given.sentinels) && enabled !== undefined && enabled !== (tls !== false)) {
+  if (!fields.isLeftOut(given.sentinels) && enabled !== undefined && enabled !== (tls !== false)) {
     const name = `${prefix}enableTLSForSentinelMode`;
     if (typeof enabled !== 'boolean') throw typeError(name, 'true or false', enabled);
     throw valueError(name, `left out, as \`tls\` is ${tls ? '' : 'not '}asked for`, enabled);
@@ -186,6 +206,14 @@ function readEncoding(name, value) {
     ? `${works} (${value.toLowerCase()} loses bits, so that such a token could not be found again)`
     : works;
   throw valueError(name, why, value);
+}
+
+/** @param {string} name @param {unknown} value */
+function readReadFrom(name, value) {
+  const what = "'primary' or 'replica'";
+  if (typeof value !== 'string') throw typeError(name, what, value);
+  if (value !== 'primary' && value !== 'replica') throw valueError(name, what, value);
+  return value;
 }
 
 /** @param {string} name @param {unknown} value */

@@ -11,17 +11,19 @@ const { typeError } = require('./errors.js');
  * @param {unknown} object null is an empty one
  * @param {string[]} names
  * @param {string} what it should be
+ * @param {string[]} [more] names that a message does not list
  * @returns {Record<string, any>} undefined stands for what is left out
  */
-function readObject(name, object, names, what) {
+function readObject(name, object, names, what, more = []) {
   if (object === null) return {};
   if (typeof object !== 'object') throw typeError(name, what, object);
   const values = {};
   let unknown;
   try {
     if (Array.isArray(object)) throw new TypeError('an array has no options');
-    unknown = Object.keys(object).find((key) => !names.includes(key));
-    for (const key of names) values[key] = object[key] ?? undefined;
+    const known = [...names, ...more];
+    unknown = Object.keys(object).find((key) => !known.includes(key));
+    for (const key of known) values[key] = read(key, object[key]);
   } catch (cause) {
     throw typeError(name, `${what} that can be read`, object, { cause });
   }
@@ -30,6 +32,11 @@ function readObject(name, object, names, what) {
     throw unknownOption(path.slice(0, 100), names);
   }
   return values;
+}
+
+/** To ioredis, null is a value of one option: to wait for ever. @param {string} key @param {any} value */
+function read(key, value) {
+  return value === null && key !== 'maxRetriesPerRequest' ? undefined : value;
 }
 
 /** @param {string} name @param {string[]} names that there are */

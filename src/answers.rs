@@ -3,6 +3,7 @@
 //! It has four columns, `[[slot,…],[owner,…],[data,…],[slot,value,…]]`: three of equal length for
 //! the sessions that were found, and all other answers in the last, slots and values in turn. The
 //! slot of a rejection is complemented (`-slot - 1`), and its value is what the error is made of.
+//! A fifth column follows where there are events: `[[kind,…],…]`.
 //!
 //! Data that stands beside data of the same shape is what V8's `JSON.parse` reads fastest: columns
 //! cost it a third less than one list of slots and sessions.
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
+use crate::event::Event;
 use crate::record::Record;
 
 /// A text that has grown to this many bytes is closed, so that no parse stalls the event loop.
@@ -33,12 +35,13 @@ struct Columns {
     owners: String,
     data: String,
     others: String,
+    events: String,
     answers: usize,
 }
 
 impl Columns {
     fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.others.is_empty()
+        self.slots.is_empty() && self.others.is_empty() && self.events.is_empty()
     }
 
     fn is_full(&self) -> bool {
@@ -53,6 +56,7 @@ impl Columns {
             (&mut self.owners, &more.owners),
             (&mut self.data, &more.data),
             (&mut self.others, &more.others),
+            (&mut self.events, &more.events),
         ];
         for (column, more) in columns {
             if !more.is_empty() {
@@ -63,8 +67,10 @@ impl Columns {
     }
 
     fn into_text(self) -> String {
-        let Self { slots, owners, data, others, .. } = self;
-        ["[[", &slots, "],[", &owners, "],[", &data, "],[", &others, "]]"].concat()
+        let Self { slots, owners, data, others, events, .. } = self;
+        let (begin, end) = if events.is_empty() { ("", "") } else { (",[", "]") };
+        ["[[", &slots, "],[", &owners, "],[", &data, "],[", &others, "]", begin, &events, end, "]"]
+            .concat()
     }
 }
 
@@ -129,6 +135,12 @@ impl Outbox {
     /// Has JavaScript reject every call that waits: a batch could not be read.
     pub fn give_up(&self) {
         self.put(&mut Columns { others: "null,null".into(), ..Columns::default() });
+    }
+
+    /// Leaves an event, for who takes the answers.
+    pub fn tell(&self, event: &Event) {
+        let events = serde_json::Value::from(event.words()).to_string();
+        self.put(&mut Columns { events, ..Columns::default() });
     }
 
     /// Takes the answers out of `columns`.

@@ -38,6 +38,8 @@ pub struct EngineSettings {
     pub command_timeout: u32,
     /// Milliseconds.
     pub connect_timeout: u32,
+    /// `primary`, or `replica` if `get` may read from replicas.
+    pub read_from: String,
     /// Left out for the embedded store.
     pub server: Option<ServerSettings>,
 }
@@ -51,8 +53,6 @@ pub struct ServerSettings {
     pub port: u16,
     /// Nodes of a cluster, instead of host and port.
     pub cluster: Option<Vec<NodeAddress>>,
-    /// Whether `get` may read from replicas.
-    pub reads_replicas: Option<bool>,
     /// Who knows the server, instead of host and port.
     pub sentinels: Option<SentinelSettings>,
     /// 0, 4 or 6.
@@ -216,7 +216,7 @@ fn target(settings: EngineSettings) -> Result<Target> {
         deployment,
         login: login(server.username, server.password, server.tls)?,
         database: server.db,
-        reads_replicas: server.reads_replicas.unwrap_or(false),
+        reads_replicas: settings.read_from == "replica",
         connect_timeout: Duration::from_millis(settings.connect_timeout.into()),
         command_timeout: Duration::from_millis(settings.command_timeout.into()),
     })))

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::answers::{Answers, Outbox};
 use crate::call::decode;
+use crate::event::{Event, Observer};
 use crate::here;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::settings::Settings;
@@ -58,9 +59,16 @@ impl Engine {
     pub fn start(target: Target, minting: Minting, outbox: Arc<Outbox>) -> io::Result<Self> {
         let runtime = io_thread()?;
         let _tasks = runtime.enter();
+        let observer: Observer = {
+            let outbox = Arc::clone(&outbox);
+            Arc::new(move |event| outbox.tell(event))
+        };
         let store = Arc::new(match target {
-            Target::Memory => Store::Memory(MemoryStore::new(minting)),
-            Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting)),
+            Target::Memory => {
+                observer(&Event::Ready);
+                Store::Memory(MemoryStore::new(minting))
+            }
+            Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting, observer)),
         });
         let server = Server { store, outbox };
         let (batches, inbox) = mpsc::unbounded_channel();

@@ -9,6 +9,7 @@ mod binding;
 pub mod call;
 pub mod engine;
 pub mod error;
+pub mod event;
 mod here;
 pub mod keys;
 mod line;

@@ -3,6 +3,7 @@
 /** The settings that TLS is left with when it is asked for without more. */
 const TLS = { servername: undefined, rejectUnauthorized: true };
 const SOCKET = { path: '/tmp/redis.sock' };
+const retryStrategy = () => null;
 
 /**
  * Each row: its number in our survey of 53 inputs, the input, and what it means here: the settings
@@ -109,6 +110,7 @@ const ROWS = [
   [50, 'redis://HOST', { host: 'host' }],
   [50, 'redis://bücher.example', { host: 'xn--bcher-kva.example' }],
   [51, true, /to be a connection string or an object, got a boolean/],
+  [51, false, /to be a connection string or an object, got a boolean/],
   [51, () => {}, /to be a connection string or an object, got a function/],
   [51, Symbol('x'), /to be a connection string or an object, got a symbol/],
   [51, 1n, /to be a connection string or an object, got a bigint/],
@@ -118,12 +120,8 @@ const ROWS = [
     { host: 'h', port: 1, db: 2, username: 'u', password: 'p', tls: TLS, family: 4 },
   ],
   [52, { path: '/tmp/redis.sock', db: 2 }, { ...SOCKET, db: 2 }],
-  [
-    52,
-    { host: 'h', retryStrategy() {} },
-    /unknown option `connectionString.retryStrategy`/,
-    'ours',
-  ],
+  [52, { host: 'h', retryStrategy }, { host: 'h', clientOptions: { retryStrategy } }],
+  [52, { hostname: 'h' }, /unknown option `connectionString.hostname`/, 'it ignored it'],
   [53, new String('redis://h:1'), { host: 'h', port: 1 }, 'it took localhost'],
 ];
 

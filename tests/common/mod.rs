@@ -45,6 +45,10 @@ pub struct Sessions {
     bell: Receiver<()>,
     next_slot: u32,
     answers: HashMap<u32, Answer>,
+    /// Whether it gave up on all calls.
+    gave_up: bool,
+    /// What became of its connections: kinds, and what belongs to them.
+    pub events: Vec<Vec<String>>,
 }
 
 impl Sessions {
@@ -56,7 +60,15 @@ impl Sessions {
         }));
         let minting = Minting { size: 128, encoding: Encoding::Base64 };
         let engine = Engine::start(target, minting, Arc::clone(&outbox)).expect("a thread");
-        Self { engine: Some(engine), outbox, bell, next_slot: 0, answers: HashMap::new() }
+        Self {
+            engine: Some(engine),
+            outbox,
+            bell,
+            next_slot: 0,
+            answers: HashMap::new(),
+            gave_up: false,
+            events: Vec::new(),
+        }
     }
 
     pub fn memory() -> Self {
@@ -106,8 +118,11 @@ impl Sessions {
 
     /// Waits until the engine gives up on all calls.
     pub fn await_giving_up(&mut self) {
-        self.bell.recv_timeout(PATIENCE).expect("an answer");
-        assert_eq!(self.outbox.take(), Some(("[[],[],[],[null,null]]".into(), false)));
+        let until = Instant::now() + PATIENCE;
+        while !self.gave_up {
+            self.await_bell(until);
+        }
+        self.gave_up = false;
     }
 
     /// Carries out one batch.
@@ -137,11 +152,28 @@ impl Sessions {
         token.as_str().expect("a token").to_owned()
     }
 
+    /// Waits for an event of this kind, and returns what belongs to it.
+    pub fn event(&mut self, kind: &str) -> Vec<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.events.iter().position(|event| event[0] == kind) {
+                return self.events.drain(..=at).next_back().expect("it is there")[1..].to_vec();
+            }
+            self.await_bell(until);
+        }
+    }
+
     fn await_bell(&mut self, until: Instant) {
         let left = until.saturating_duration_since(Instant::now());
         self.bell.recv_timeout(left).expect("an answer in time");
         while let Some(text) = self.outbox.take_later() {
-            for pair in pairs(&text) {
+            let (pairs, events) = read(&text);
+            self.events.extend(events);
+            for pair in pairs {
+                if pair[0].is_null() {
+                    self.gave_up = true;
+                    continue;
+                }
                 let slot = pair[0].as_i64().expect("a slot");
                 let (slot, answer) = if slot < 0 {
                     (!slot, Err(rejection(&pair[1])))
@@ -157,14 +189,16 @@ impl Sessions {
     }
 }
 
-/// The slots and values of a text of answers.
-fn pairs(text: &str) -> Vec<[Value; 2]> {
-    let [slots, owners, data, others]: [Vec<Value>; 4] =
-        serde_json::from_str(text).expect("four columns");
+/// The slots and values of a text of answers, and the events.
+fn read(text: &str) -> (Vec<[Value; 2]>, Vec<Vec<String>>) {
+    let mut columns: Vec<Vec<Value>> = serde_json::from_str(text).expect("columns");
+    let events = columns.drain(4..).flatten();
+    let events = events.map(|event| serde_json::from_value(event).expect("words")).collect();
+    let [slots, owners, data, others] = columns.try_into().expect("four columns");
     let sessions = owners.into_iter().zip(data);
     let sessions = sessions.map(|(owner, data)| json!({"ownerId": owner, "data": data}));
     let others = others.chunks(2).map(|pair| [pair[0].clone(), pair[1].clone()]);
-    slots.into_iter().zip(sessions).map(<[Value; 2]>::from).chain(others).collect()
+    (slots.into_iter().zip(sessions).map(<[Value; 2]>::from).chain(others).collect(), events)
 }
 
 fn rejection(value: &Value) -> Rejection {

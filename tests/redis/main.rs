@@ -6,6 +6,7 @@
 mod common;
 
 mod connecting;
+mod events;
 mod faults;
 mod order;
 mod storage;

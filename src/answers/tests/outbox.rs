@@ -28,6 +28,30 @@ fn the_outbox_wakes_whenever_it_ceases_to_be_empty() {
 }
 
 #[test]
+fn events_are_a_column_of_their_own_and_wake_as_answers_do() {
+    let (outbox, wakes) = outbox();
+    let refused = Error::Redis { code: "WRONGPASS".into(), detail: "no".into() };
+    let server = "h:1".to_owned();
+    let lost = Error::Connection { server: server.clone(), reason: "gone".into() };
+    outbox.tell(&Event::Ready);
+    assert_eq!(wakes.load(Ordering::SeqCst), 1);
+    assert_eq!(outbox.take(), Some((r#"[[],[],[],[],[["ready"]]]"#.into(), false)));
+    outbox.tell(&Event::Lost(lost));
+    Answers::new(Arc::clone(&outbox), [3].into_iter()).flag(0, true);
+    outbox.tell(&Event::Failed(refused));
+    outbox.tell(&Event::Evicts { server, policy: "allkeys-lru".into() });
+    let told = json!([
+        ["lost", "ERR_SESSIONS_CONNECTION", "cannot reach redis at h:1: gone"],
+        ["failed", "ERR_SESSIONS_REDIS", "redis refused: WRONGPASS no", "WRONGPASS"],
+        ["evicts", "h:1", "allkeys-lru"],
+    ]);
+    let text = outbox.take().unwrap().0;
+    let columns: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(columns, json!([[], [], [], [3, true], told]));
+    assert_eq!(wakes.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn a_batch_that_cannot_be_read_rejects_every_call() {
     let (outbox, wakes) = outbox();
     outbox.give_up();

@@ -17,10 +17,12 @@ use tokio::time::{Instant, timeout};
 
 use super::connection::{self, Opened, Peer, silent};
 use super::deadline::{Deadlines, now};
+use super::eviction;
 use super::pipe::Pipe;
 use super::sentinel::Sentinel;
 use super::settings::Address;
 use crate::error::Error;
+use crate::event::{Event, Observer};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -79,6 +81,7 @@ enum State {
 struct Shared {
     end: End,
     timeouts: Timeouts,
+    observer: Observer,
     /// The state, and how many attempts were made.
     state: watch::Sender<(State, u64)>,
     waiting: AtomicUsize,
@@ -108,11 +111,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Begins to connect.
-    pub fn new(end: End, timeouts: Timeouts) -> Self {
+    /// Begins to connect. `observer` is told of each change.
+    pub fn new(end: End, timeouts: Timeouts, observer: Observer) -> Self {
         let shared = Arc::new(Shared {
             end,
             timeouts,
+            observer,
             state: watch::Sender::new((State::Down(None), 0)),
             waiting: AtomicUsize::new(0),
             wanted: Notify::new(),
@@ -266,11 +270,13 @@ impl Shared {
         self.replace.notify_one();
     }
 
-    fn set(&self, state: State) {
+    /// Sets the state, and only then tells: who is told may call at once.
+    fn set(&self, state: State, event: &Event) {
         self.state.send_modify(|(old, attempts)| {
             *old = state;
             *attempts += 1;
         });
+        (self.observer)(event);
     }
 }
 
@@ -297,25 +303,32 @@ async fn supervise(shared: Arc<Shared>) {
         match open(&shared).await {
             Ok(((pipe, mut driver), server)) => {
                 let since = Instant::now();
-                shared.set(State::Up(Live { pipe, server, number }));
-                loop {
+                let name = server.to_string();
+                tokio::spawn(eviction::look(
+                    pipe.clone(),
+                    name.clone(),
+                    Arc::clone(&shared.observer),
+                ));
+                shared.set(State::Up(Live { pipe, server, number }), &Event::Ready);
+                let lost = loop {
                     tokio::select! {
-                        _words = &mut driver => break,
+                        _words = &mut driver => break "the connection was lost",
                         () = shared.replace.notified() => {
                             if shared.unfit.load(Ordering::Relaxed) >= number {
-                                break;
+                                break "it does not answer, or takes no writes";
                             }
                         }
                     }
-                }
-                shared.set(State::Down(None));
+                };
+                let lost = Event::Lost(Error::Connection { server: name, reason: lost.into() });
+                shared.set(State::Down(None), &lost);
                 // A server that drops every connection at once must not be hammered.
                 if since.elapsed() >= LONGEST_PAUSE {
                     pause = FIRST_PAUSE;
                     continue;
                 }
             }
-            Err(error) => shared.set(State::Down(Some(error))),
+            Err(error) => shared.set(State::Down(Some(error.clone())), &Event::Failed(error)),
         }
         let is_missed = || shared.missed.swap(false, Ordering::Relaxed);
         while shared.waiting.load(Ordering::Relaxed) == 0 && !is_missed() {

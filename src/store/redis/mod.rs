@@ -7,6 +7,7 @@ mod command;
 mod connection;
 mod deadline;
 mod driver;
+mod eviction;
 mod fold;
 mod incoming;
 mod leg;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use self::batch::Batch;
 use self::command::Task;
+use self::node::Setup;
 pub(crate) use self::pipe::Pipe;
 use self::recent::Recent;
 use self::servers::Servers;
@@ -36,6 +38,7 @@ use self::settings::Settings;
 use super::Minting;
 use crate::answers::Answers;
 use crate::call::Call;
+use crate::event::Observer;
 
 /// How long after a change by this process the owner's sessions are not read from replicas. Replicas
 /// are milliseconds behind, if all is well; nothing bounds it.
@@ -53,14 +56,14 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Begins to connect.
+    /// Begins to connect. `observer` is told what becomes of the connections.
     #[must_use]
-    pub fn new(settings: Settings, minting: Minting) -> Self {
+    pub fn new(settings: Settings, minting: Minting, observer: Observer) -> Self {
         let command_timeout = settings.command_timeout;
         let recent = settings.reads_replicas.then(|| Recent::new(REPLICATION + command_timeout));
         Self {
             minting,
-            servers: Servers::new(settings),
+            servers: Servers::new(Setup { settings, observer }),
             recent,
             command_timeout,
             batches: AtomicU64::new(0),

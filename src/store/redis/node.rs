@@ -6,6 +6,14 @@ use super::connection::{Peer, Purpose};
 use super::link::{End, Link, Timeouts};
 use super::queue::Queue;
 use super::settings::{Address, Settings};
+use crate::event::Observer;
+
+/// What every node of an instance has in common.
+pub(super) struct Setup {
+    pub settings: Settings,
+    /// Is told what becomes of the connections.
+    pub observer: Observer,
+}
 
 /// A server that holds sessions.
 pub(super) struct Node {
@@ -15,20 +23,25 @@ pub(super) struct Node {
 
 impl Node {
     /// Begins to connect.
-    pub fn new(end: End, settings: &Settings) -> Arc<Self> {
-        let timeouts =
-            Timeouts { connect: settings.connect_timeout, command: settings.command_timeout };
-        Arc::new(Self { link: Link::new(end, timeouts), queue: Queue::default() })
+    pub fn new(end: End, setup: &Setup) -> Arc<Self> {
+        let timeouts = Timeouts {
+            connect: setup.settings.connect_timeout,
+            command: setup.settings.command_timeout,
+        };
+        Arc::new(Self {
+            link: Link::new(end, timeouts, Arc::clone(&setup.observer)),
+            queue: Queue::default(),
+        })
     }
 
     /// Begins to connect to a server at a known address.
-    pub fn at(address: Address, settings: &Settings) -> Arc<Self> {
-        Self::new(End::Server(Peer::new(address, settings)), settings)
+    pub fn at(address: Address, setup: &Setup) -> Arc<Self> {
+        Self::new(End::Server(Peer::new(address, &setup.settings)), setup)
     }
 
     /// Begins to connect to a replica at a known address.
-    pub fn replica_at(address: Address, settings: &Settings) -> Arc<Self> {
-        let purpose = Purpose::ServeAsReplica { database: settings.database };
-        Self::new(End::Server(Peer { purpose, ..Peer::new(address, settings) }), settings)
+    pub fn replica_at(address: Address, setup: &Setup) -> Arc<Self> {
+        let purpose = Purpose::ServeAsReplica { database: setup.settings.database };
+        Self::new(End::Server(Peer { purpose, ..Peer::new(address, &setup.settings) }), setup)
     }
 }

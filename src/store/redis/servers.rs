@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::command::Task;
 use super::link::End;
-use super::node::Node;
+use super::node::{Node, Setup};
 use super::sentinel::Sentinel;
-use super::settings::{Deployment, Settings};
+use super::settings::Deployment;
 
 /// The servers that hold the sessions.
 pub(super) enum Servers {
@@ -24,21 +24,21 @@ pub(super) type Part<'c> = (Option<Arc<Node>>, Vec<Task<'c>>);
 
 impl Servers {
     /// Begins to connect.
-    pub fn new(settings: Settings) -> Self {
-        let sentinels = match &settings.deployment {
+    pub fn new(setup: Setup) -> Self {
+        let sentinels = match &setup.settings.deployment {
             Deployment::Server(address) => {
-                return Self::One(Node::at(address.clone(), &settings));
+                return Self::One(Node::at(address.clone(), &setup));
             }
             Deployment::Cluster(seeds) => {
-                return Self::Cluster(Cluster::new(seeds.clone(), settings));
+                return Self::Cluster(Cluster::new(seeds.clone(), setup));
             }
             Deployment::Sentinel(sentinels) => sentinels,
         };
         let node = |end: fn(Sentinel) -> End| {
-            Node::new(end(Sentinel::new(sentinels, &settings)), &settings)
+            Node::new(end(Sentinel::new(sentinels, &setup.settings)), &setup)
         };
         let primary = node(End::Primary);
-        if settings.reads_replicas {
+        if setup.settings.reads_replicas {
             Self::Replicated { primary, replica: node(End::Replica) }
         } else {
             Self::One(primary)

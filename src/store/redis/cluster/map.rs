@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::super::node::Node;
-use super::super::settings::{Address, Settings};
+use super::super::node::{Node, Setup};
+use super::super::settings::Address;
 use super::super::wire::Reply;
 use crate::keys::SLOTS;
 
@@ -33,21 +33,20 @@ impl Default for Map {
 
 impl Map {
     /// Makes a map of what a node has told. Nodes that this one has are taken over.
-    pub fn updated(&self, ranges: Vec<Range>, settings: &Settings) -> Self {
+    pub fn updated(&self, ranges: Vec<Range>, setup: &Setup) -> Self {
         let mut map = Self::default();
         for Range { slots, primary, replicas } in ranges {
             let node = map.find(&primary).or_else(|| self.find(&primary));
-            let number = map.number(node.unwrap_or_else(|| Node::at(primary, settings)));
+            let number = map.number(node.unwrap_or_else(|| Node::at(primary, setup)));
             let slots = usize::from(*slots.start())..=usize::from(*slots.end());
             map.slots[slots].fill(number);
-            if settings.reads_replicas {
+            if setup.settings.reads_replicas {
                 let known = |address: &Address| {
                     let mut all = map.replicas.iter().chain(&self.replicas).flatten();
                     all.find(|node| node.link.leads_to(address)).cloned()
                 };
-                let open = |address| {
-                    known(&address).unwrap_or_else(|| Node::replica_at(address, settings))
-                };
+                let open =
+                    |address| known(&address).unwrap_or_else(|| Node::replica_at(address, setup));
                 let replicas = replicas.into_iter().map(open).collect();
                 map.replicas[usize::from(number) - 1] = replicas;
             }

@@ -10,17 +10,22 @@ mod survey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use self::map::Map;
 use super::command::Task;
-use super::node::Node;
+use super::node::{Node, Setup};
 use super::reply::Redirect;
 use super::servers::Part;
-use super::settings::{Address, Settings};
+use super::settings::Address;
 use crate::error::Error;
+
+/// How often replicas are looked for, where they are to be read from and there is none.
+const REPLICAS: Duration = Duration::from_secs(5);
 
 /// The nodes of a cluster, for as long as this lives.
 pub(super) struct Cluster {
@@ -30,7 +35,7 @@ pub(super) struct Cluster {
 
 /// What the surveys and the calls share.
 struct Shared {
-    settings: Settings,
+    setup: Setup,
     /// The nodes to ask first.
     seeds: Vec<Address>,
     state: watch::Sender<State>,
@@ -45,13 +50,15 @@ struct State {
     map: Arc<Map>,
     /// What the last survey ran into.
     trouble: Option<Error>,
+    /// When a node last told.
+    surveyed: Option<Instant>,
 }
 
 impl Cluster {
     /// Begins to look at the cluster.
-    pub fn new(seeds: Vec<Address>, settings: Settings) -> Self {
+    pub fn new(seeds: Vec<Address>, setup: Setup) -> Self {
         let shared = Arc::new(Shared {
-            settings,
+            setup,
             seeds,
             state: watch::Sender::new(State::default()),
             waiting: AtomicUsize::new(0),
@@ -68,7 +75,7 @@ impl Cluster {
         let map = self.map();
         for mut call in calls {
             let slot = call.slot();
-            let replica = if call.from_replica { map.replica(slot) } else { None };
+            let replica = if call.from_replica { self.replica(&map, slot) } else { None };
             call.from_replica = replica.is_some();
             let node = call.referred.as_ref().or(replica).or_else(|| map.node(slot));
             let key = (
@@ -81,6 +88,16 @@ impl Cluster {
             part.1.push(call);
         }
         parts.into_values().collect()
+    }
+
+    /// A replica that is connected. One may have been added since the cluster was last looked at.
+    fn replica<'m>(&self, map: &'m Map, slot: u16) -> Option<&'m Arc<Node>> {
+        let replica = map.replica(slot);
+        let surveyed = || self.shared.state.borrow().surveyed;
+        if replica.is_none() && surveyed().is_some_and(|time| time.elapsed() > REPLICAS) {
+            self.survey();
+        }
+        replica
     }
 
     /// Waits until one of these calls is to be sent to another node than this one. While somebody
@@ -135,7 +152,7 @@ impl Cluster {
             }
             let node = state.map.find(&address).unwrap_or_else(|| {
                 is_new = true;
-                Node::at(address, &self.shared.settings)
+                Node::at(address, &self.shared.setup)
             });
             state.map = Arc::new(state.map.with(to.slot, node));
             true
@@ -148,7 +165,7 @@ impl Cluster {
     /// The node that a call was referred to.
     pub fn node(&self, to: &Redirect, from: &Address) -> Arc<Node> {
         let address = to.address(from);
-        self.map().find(&address).unwrap_or_else(|| Node::at(address, &self.shared.settings))
+        self.map().find(&address).unwrap_or_else(|| Node::at(address, &self.shared.setup))
     }
 
     fn map(&self) -> Arc<Map> {

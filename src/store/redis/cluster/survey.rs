@@ -16,6 +16,7 @@ use super::super::wire::Reply;
 use super::Shared;
 use super::map::{Range, read_slots};
 use crate::error::Error;
+use crate::event::Event;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -33,7 +34,8 @@ pub(super) async fn keep_up(shared: Arc<Shared>) {
         let has_changed = match ask_around(&shared, round).await {
             Ok(ranges) => install(&shared, ranges),
             Err(trouble) => {
-                shared.state.send_modify(|state| state.trouble = Some(trouble));
+                shared.state.send_modify(|state| state.trouble = Some(trouble.clone()));
+                (shared.setup.observer)(&Event::Failed(trouble));
                 false
             }
         };
@@ -55,8 +57,9 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
     let mut gone = Vec::new();
     let has_changed = shared.state.send_if_modified(|state| {
         let known = Arc::clone(&state.map);
-        let map = known.updated(ranges, &shared.settings);
+        let map = known.updated(ranges, &shared.setup);
         let had_trouble = state.trouble.take().is_some();
+        state.surveyed = Some(Instant::now());
         if map.is_like(&known) {
             return had_trouble;
         }
@@ -99,7 +102,7 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
     while next.is_some() || !asked.is_empty() {
         if let Some(address) = next.take() {
             let purpose = Purpose::Ask;
-            let peer = Peer { purpose, ..Peer::new(address, &shared.settings) };
+            let peer = Peer { purpose, ..Peer::new(address, &shared.setup.settings) };
             asked.spawn(async move { ask(&peer).await });
         }
         tokio::select! {

@@ -1,0 +1,134 @@
+'use strict';
+
+// `readFrom: 'replica'`: what is read there, what the primary is asked about all the same, and what
+// happens when the replica is gone, hangs or lags.
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { startCluster } = require('./support/cluster.js');
+const { startSentinels } = require('./support/sentinel.js');
+const { freshName } = require('./support/targets.js');
+const { waitUntil } = require('./support/wait-until.js');
+const { SpotsSessions } = require('../index.js');
+
+const app = 'app';
+
+/** GETs that a server has carried out. @param {import('ioredis').Redis} redis */
+async function gets(redis) {
+  const [, calls = '0'] = /cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats')) ?? [];
+  return Number(calls);
+}
+
+for (const [target, start] of [
+  ['sentinel', () => startSentinels({ replicas: 1, sentinels: 3 })],
+  ['cluster', () => startCluster({ primaries: 3, replicas: 1 })],
+]) {
+  describe(target, () => {
+    let servers;
+    let writer;
+    let reader;
+    let primaries;
+    let replicas;
+    before(async () => {
+      servers = await start();
+      const options = { connectionString: servers.url };
+      // Another process has not made the writer's changes; nor has another instance.
+      writer = new SpotsSessions(options);
+      reader = new SpotsSessions({ ...options, readFrom: 'replica' });
+      const nodes = { replicas: await servers.replicas(), primaries: [] };
+      nodes.primaries = servers.primaries ? await servers.primaries() : [await servers.primary()];
+      primaries = nodes.primaries.map((node) => node.client());
+      replicas = nodes.replicas.map((node) => node.client());
+      await waitUntil(async () => {
+        const before = await total(replicas);
+        await Promise.all((await create(30)).map((token) => reader.get({ app, token })));
+        return (await total(replicas)) > before;
+      }, 'a replica to be read from');
+    });
+    after(async () => {
+      await Promise.all([writer?.close(), reader?.close()]);
+      await servers?.stop();
+    });
+
+    // A sentinel group keeps account of who is paused; a cluster's nodes do so themselves.
+    const does = (what) => (node) => (servers[what] ? servers[what](node) : node[what]());
+    const [pause, resume, kill] = ['pause', 'resume', 'kill'].map(does);
+    const total = async (clients) =>
+      (await Promise.all(clients.map(gets))).reduce((sum, count) => sum + count, 0);
+    // Of owners whose sessions no other test has changed.
+    const create = (count, prefix = freshName('owner')) =>
+      Promise.all(
+        Array.from({ length: count }, (_, n) =>
+          writer.create({ app, ownerId: `${prefix}-${n}`, data: { n } }),
+        ),
+      );
+    const replicated = () =>
+      Promise.all(
+        primaries.map(async (redis) => {
+          const [, written] = await redis.role();
+          const has = async () =>
+            (await redis.role())[2].every(([, , received]) => Number(received) >= written);
+          await waitUntil(has, 'replicas to have what was written');
+        }),
+      );
+
+    test('get reads from replicas, and only get does', async () => {
+      const tokens = await create(50);
+      await replicated();
+      const primariesBefore = await total(primaries);
+      const replicasBefore = await total(replicas);
+      const found = await Promise.all(tokens.map((token) => reader.get({ app, token })));
+      assert.ok(found.every(({ data }, n) => data.n === n));
+      assert.equal((await total(primaries)) - primariesBefore, 0);
+      assert.equal((await total(replicas)) - replicasBefore, 50);
+      const updated = tokens.map((token) => reader.update({ app, token, data: { more: true } }));
+      assert.ok((await Promise.all(updated)).every(Boolean));
+      const killed = tokens.map((token) => reader.kill({ app, token }));
+      assert.ok((await Promise.all(killed)).every(Boolean));
+    });
+
+    test('what a replica does not have is looked for on the primary, before it is called absent', async () => {
+      await Promise.all(replicas.map((redis) => redis.client('PAUSE', 300, 'WRITE')));
+      for (let round = 0; round < 20; round++) {
+        const tokens = await create(10);
+        const found = await Promise.all(tokens.map((token) => reader.get({ app, token })));
+        assert.ok(found.every((session) => session !== undefined));
+      }
+    });
+
+    test('what this instance has changed is read as it is, what others have as it was, from a replica that is cut off', async () => {
+      const prefix = freshName('owner');
+      const tokens = await create(30, prefix);
+      await replicated();
+      const everyReplica = (...command) =>
+        Promise.all(replicas.map((redis) => redis.call(...command)));
+      // It cannot log in to its primary any more, and serves on.
+      await everyReplica('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'x');
+      await everyReplica('CLIENT', 'KILL', 'TYPE', 'master');
+      for (const [n, token] of tokens.entries()) {
+        const ownerId = `${prefix}-${n}`;
+        if (n % 4 === 0) assert.equal(await reader.killAll({ app, ownerId }), true);
+        if (n % 4 === 1) assert.equal(await reader.kill({ app, token }), true);
+        if (n % 4 === 2) await reader.update({ app, token, data: { n: 'new' } });
+        if (n % 4 === 3) assert.equal(await writer.kill({ app, token }), true);
+        const expected = [undefined, undefined, 'new', n][n % 4];
+        assert.equal((await reader.get({ app, token }))?.data.n, expected);
+      }
+      await everyReplica('CONFIG', 'SET', 'masteruser', '', 'masterauth', '');
+      const [token] = tokens.slice(3);
+      const isGone = async () => (await reader.get({ app, token })) === undefined;
+      await waitUntil(isGone, 'the replicas to hear of what was killed');
+    });
+
+    test('a replica that is gone or hangs is done without', async () => {
+      const tokens = await create(30);
+      const all = () => Promise.all(tokens.map((token) => reader.get({ app, token })));
+      const nodes = await servers.replicas();
+      for (const node of nodes) pause(node);
+      assert.ok((await all()).every(({ data }, n) => data.n === n));
+      for (const node of nodes) resume(node);
+      await Promise.all(nodes.map(kill));
+      assert.ok((await all()).every(({ data }, n) => data.n === n));
+    });
+  });
+}

@@ -1,0 +1,71 @@
+'use strict';
+
+// The tracing channel of calls, for monitoring: `diagnostics_channel.tracingChannel('spots-sessions:call')`.
+// Node's own `tracePromise` would publish what a call resolves to: tokens and data.
+
+const { tracingChannel } = require('node:diagnostics_channel');
+const { performance } = require('node:perf_hooks');
+const { checkName } = require('./arguments.js');
+
+const { start, end, asyncStart, asyncEnd, error } = tracingChannel('spots-sessions:call');
+
+// Node's own, taken when this module loads, so that a test's fake timers do not change it.
+const now = performance.now.bind(performance);
+
+/** Whether anybody listens. The channel can tell this by itself only from Node 20.13 on. */
+function isTraced() {
+  return (
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers ||
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers
+  );
+}
+
+/**
+ * Makes a call and publishes its beginning and its end, in the order of Node's `tracePromise`.
+ *
+ * @template T
+ * @param {string} method
+ * @param {{ app: unknown }} request
+ * @param {() => Promise<T>} run does not throw
+ * @returns {Promise<T>}
+ */
+function trace(method, request, run) {
+  /** @type {{ method: string, app?: string, duration?: number, error?: unknown }} */
+  const message = { method, app: readApp(request) };
+  const begun = now();
+  const settle = () => {
+    asyncStart.publish(message);
+    asyncEnd.publish(message);
+  };
+  return start.runStores(message, () => {
+    const promise = run();
+    promise.then(
+      () => {
+        message.duration = now() - begun;
+        settle();
+      },
+      (reason) => {
+        message.duration = now() - begun;
+        message.error = reason;
+        error.publish(message);
+        settle();
+      },
+    );
+    end.publish(message);
+    return promise;
+  });
+}
+
+/** The app of a call; nothing if the call will be rejected for it. @param {{ app: unknown }} request */
+function readApp(request) {
+  try {
+    return checkName('app', request.app);
+  } catch {
+    return undefined;
+  }
+}
+
+module.exports = { isTraced, trace };

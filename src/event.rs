@@ -1,0 +1,43 @@
+//! What becomes of an instance's connections, for its users to watch.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+
+/// Something that happened to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It is open and serves calls.
+    Ready,
+    /// It ended, or was given up. Another will be opened.
+    Lost(Error),
+    /// An attempt to open it failed. Another will be made.
+    Failed(Error),
+    /// Its server evicts keys when its memory is full.
+    Evicts {
+        /// The server, as `host:port` or a path.
+        server: String,
+        /// Its `maxmemory-policy`.
+        policy: String,
+    },
+}
+
+impl Event {
+    /// Its kind, and what JavaScript is told of it.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let (kind, error) = match self {
+            Self::Ready => return vec!["ready".into()],
+            Self::Evicts { server, policy } => {
+                return vec!["evicts".into(), server.clone(), policy.clone()];
+            }
+            Self::Lost(error) => ("lost", error),
+            Self::Failed(error) => ("failed", error),
+        };
+        let words = [kind.into(), error.code().into(), error.to_string()];
+        words.into_iter().chain(error.redis_code().map(str::to_owned)).collect()
+    }
+}
+
+/// Is told of events, on the thread on which they happen. It must not block.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
