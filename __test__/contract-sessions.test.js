@@ -205,8 +205,10 @@ forEachTarget((_target, open) => {
     });
 
     test('50 parallel updates of different keys all take effect', async () => {
-      const { app, token } = await newSession({ data: {} });
       const numbers = Array.from({ length: 50 }, (_, n) => n);
+      // Some keys are there already: an old value must not come back with another's update.
+      const old = Object.fromEntries(numbers.slice(25).map((n) => [`key-${n}`, 'old']));
+      const { app, token } = await newSession({ data: old });
       const answers = await Promise.all(
         numbers.map((n) => sessions.update({ app, token, data: { [`key-${n}`]: n } })),
       );

@@ -285,3 +285,16 @@ describe('errors', () => {
     });
   });
 });
+
+test('a server without EVALSHA is named as the cause, wherever it cuts the names that it repeats', async (t) => {
+  const server = await startRedis({ args: ['--rename-command', 'EVALSHA', ''] });
+  t.after(() => server.stop());
+  const sessions = new SpotsSessions(server.url);
+  t.after(() => sessions.close());
+  // A character of two bytes: one of the two names is cut within.
+  for (const app of ['é'.repeat(60), `a${'é'.repeat(60)}`]) {
+    const error = await rejection(() => sessions.create({ app, ownerId: 'ann', data: DATA }));
+    assert.deepEqual([error.code, error.redisCode], ['ERR_SESSIONS_REDIS', 'ERR']);
+    assert.match(error.message, /^redis refused: ERR unknown command .EVALSHA.$/);
+  }
+});

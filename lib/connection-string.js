@@ -164,8 +164,8 @@ function decode(encoded, fail) {
 
 /** @param {UrlParts} parts */
 function serverUrl({ login, addresses: [{ host, port }], path }) {
-  // ioredis reads /2/3 as database 2.
-  const [, db] = /^\/(\d+)(?:\/|$)/.exec(path) ?? [undefined, path.slice(1)];
+  // ioredis reads /2/3 as database 2; but an @ behind it is that of a password with a bare slash.
+  const [, db] = /^\/(\d+)(?:\/[^@]*)?$/.exec(path) ?? [undefined, path.slice(1)];
   return { ...login, host, port, db };
 }
 

@@ -164,12 +164,14 @@ fn identity(key: &str) -> Cow<'_, [u8]> {
 ///
 /// # Errors
 ///
-/// [`Corrupt`] if the text is not one JSON string.
+/// [`Corrupt`] if the text is not exactly one JSON string.
 pub fn decode_string(json: &str) -> Result<Vec<u8>, Corrupt> {
+    // Alone, `deserialize_bytes` allows raw control characters.
+    if !is_json(json, '"') {
+        return Err(Corrupt);
+    }
     let mut read = serde_json::Deserializer::from_str(json);
-    let bytes = read.deserialize_bytes(Bytes).map_err(|_| Corrupt)?;
-    read.end().map_err(|_| Corrupt)?;
-    Ok(bytes)
+    read.deserialize_bytes(Bytes).map_err(|_| Corrupt)
 }
 
 struct Bytes;

@@ -217,3 +217,27 @@ test('R11 a server that says nothing until it does, with the default timeouts: w
   proxy.silent = false;
   await recovers(sessions, app);
 });
+
+test('R16 a server that is late and answers a PING keeps its connection', async (t) => {
+  const { proxy, get } = await connected(t, { commandTimeout: 1000 });
+  const before = proxy.connections;
+  let asked = false;
+  proxy.loses = (bytes) => {
+    asked ||= bytes.includes('PING');
+    return false;
+  };
+  proxy.delay = 1200;
+  const { error } = await settled(get(0), 1000);
+  assert.equal(error?.code, 'ERR_SESSIONS_TIMEOUT');
+  proxy.delay = 0;
+  await waitUntil(() => asked, 'a PING');
+  await waitUntil(async () => (await settled(get(1), 1000)).value?.data.n === 1, 'a reply in time');
+  assert.equal(proxy.connections, before);
+});
+
+test('R13 a connection that falls silent for ever is found out by the calls on it, and replaced', async (t) => {
+  const { proxy, sessions, app, get } = await connected(t, { commandTimeout: 1000 });
+  proxy.forget();
+  assert.equal((await settled(get(0), 1000)).error?.code, 'ERR_SESSIONS_TIMEOUT');
+  await recovers(sessions, app);
+});

@@ -50,6 +50,7 @@ const ROWS = [
   [21, 'redis://:p#ss@h', /no bare #/, 'it took localhost without a password'],
   [21, 'redis://:p/ss@h', /whose port is/, 'it took localhost without a password'],
   [21, 'redis://:1/ss@h', /whose db is/, 'it took localhost without a password'],
+  [21, 'redis://:1/2/ss@h', /whose db is/, 'it took database 2 of localhost without a password'],
   [21, 'redis://:1?ss@h', /no bare \?/, 'it took localhost without a password'],
   [22, 'redis://:p%zz@h', /every % begins a percent-encoded character/],
   [23, 'redis://h?db=3', { host: 'h', db: 3 }],

@@ -5,6 +5,7 @@
 
 const { once } = require('node:events');
 const net = require('node:net');
+const { setTimeout: sleep } = require('node:timers/promises');
 
 /**
  * @typedef {object} Passing one reply on its way back
@@ -24,6 +25,11 @@ class FaultyProxy {
   #listener = net.createServer({ allowHalfOpen: false }, (client) => this.#pass(client));
   /** @type {Set<net.Socket>} */
   #sockets = new Set();
+  /** Connections up to this one are silent for ever. */
+  #forgotten = 0;
+  #accepted = 0;
+  /** When replies that are late will have been sent. @type {WeakMap<net.Socket, Promise<void>>} */
+  #late = new WeakMap();
 
   /** @param {number} upstream */
   constructor(upstream) {
@@ -76,6 +82,11 @@ class FaultyProxy {
     for (const socket of this.#sockets) reset(socket);
   }
 
+  /** Passes nothing on any more on the connections that there are, and does not close them either. */
+  forget() {
+    this.#forgotten = this.#accepted;
+  }
+
   async stop() {
     if (this.#listener.listening) await this.refuse();
   }
@@ -83,6 +94,8 @@ class FaultyProxy {
   /** @param {net.Socket} client */
   #pass(client) {
     this.connections++;
+    const number = ++this.#accepted;
+    const isSilent = () => this.silent || number <= this.#forgotten;
     const server = net.connect(this.upstream, this.host);
     const ends = [client, server];
     const cut = () => {
@@ -99,14 +112,14 @@ class FaultyProxy {
     if (this.hangsUp(this.connections)) return cut();
 
     client.on('data', (bytes) => {
-      if (this.silent) return;
+      if (isSilent()) return;
       if (this.loses(bytes)) cut();
       else server.write(bytes);
     });
     let nth = 0;
     let rest = Buffer.alloc(0);
     server.on('data', (bytes) => {
-      if (this.silent) return;
+      if (isSilent()) return;
       if (!this.onReply) return this.#send(client, bytes);
       rest = Buffer.concat([rest, bytes]);
       for (let end = endOfReply(rest, 0); end > 0; end = endOfReply(rest, 0)) {
@@ -123,8 +136,17 @@ class FaultyProxy {
       for (let at = 0; at < bytes.length && !client.destroyed; at += this.piece)
         client.write(bytes.subarray(at, at + this.piece));
     };
-    if (this.delay === 0) write();
-    else setTimeout(write, this.delay);
+    const late = this.#late.get(client);
+    if (this.delay === 0 && !late) return write();
+    // In their order, also when the delay has become shorter.
+    const due = Date.now() + this.delay;
+    const written = (late ?? Promise.resolve())
+      .then(() => sleep(Math.max(0, due - Date.now())))
+      .then(() => {
+        write();
+        if (this.#late.get(client) === written) this.#late.delete(client);
+      });
+    this.#late.set(client, written);
   }
 }
 

@@ -125,7 +125,7 @@ fn no_depth_of_nesting_overflows_the_stack() {
 
 #[test]
 fn strings_are_decoded_to_the_bytes_they_stand_for() {
-    let rows: [(&str, &str, Option<&[u8]>); 14] = [
+    let rows: [(&str, &str, Option<&[u8]>); 17] = [
         ("plain", r#""a""#, Some(b"a")),
         ("empty", r#""""#, Some(b"")),
         ("escapes", r#""\"\\\/\b\f\n\r\t""#, Some(b"\"\\/\x08\x0c\n\r\t")),
@@ -140,6 +140,9 @@ fn strings_are_decoded_to_the_bytes_they_stand_for() {
         ("not closed", r#""a"#, None),
         ("junk after it", r#""a"b"#, None),
         ("nothing", "", None),
+        ("a raw tab", "\"a\tb\"", None),
+        ("a raw NUL", "\"\0\"", None),
+        ("a space before it", " \"a\"", None),
     ];
     for (label, json, expected) in rows {
         assert_eq!(decode_string(json).ok().as_deref(), expected, "{label}");

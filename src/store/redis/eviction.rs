@@ -60,7 +60,10 @@ mod tests {
         ] {
             assert_eq!(policy(&Reply::Bytes(info.as_bytes())).as_deref(), expected, "{info:?}");
         }
-        assert_eq!(policy(&Reply::Error("NOPERM no permissions to run the 'info' command")), None);
+        assert_eq!(
+            policy(&Reply::Error("NOPERM no permissions to run the 'info' command".into())),
+            None
+        );
         assert_eq!(policy(&Reply::Bytes(b"\xff")), None);
     }
 }

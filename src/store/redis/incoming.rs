@@ -88,7 +88,7 @@ impl Incoming {
     /// The error that a server may leave when it hangs up.
     pub fn last_words(&self) -> Option<String> {
         match parse(&mut &self.buffer[..]) {
-            Ok(Reply::Error(words)) => Some(words.to_owned()),
+            Ok(Reply::Error(words)) => Some(words.into_owned()),
             _ => None,
         }
     }

@@ -287,30 +287,30 @@ impl<'c> Leg<'c> {
                 }
             };
             let soon = Instant::now() + PAUSE;
-            match (judge(error), cluster) {
+            match (judge(&error), cluster) {
                 (Verdict::SendText, _) => call.by_text = true,
                 (Verdict::Later, _) => {
-                    call.postpone(Again::InTurn(soon), refusal(error));
+                    call.postpone(Again::InTurn(soon), refusal(&error));
                     cluster.into_iter().for_each(Cluster::survey);
                 }
                 (Verdict::Migrating, _) => {
                     call.in_doubt |= call.finds_its_keys();
-                    call.postpone(Again::Aside(soon), refusal(error));
+                    call.postpone(Again::Aside(soon), refusal(&error));
                 }
                 (Verdict::Elsewhere, _) => {
-                    call.postpone(Again::InTurn(soon), refusal(error));
+                    call.postpone(Again::InTurn(soon), refusal(&error));
                     node.link.replace(live);
                     cluster.into_iter().for_each(Cluster::survey);
                 }
                 (Verdict::Redirect(to), Some(cluster)) => {
                     call.redirections = call.redirections.saturating_add(1);
                     if call.redirections > REDIRECTIONS {
-                        call.postpone(Again::Aside(soon), refusal(error));
+                        call.postpone(Again::Aside(soon), refusal(&error));
                     }
                     if !to.once {
                         cluster.moved(&to, &live.server);
                     } else if call.finds_its_keys() {
-                        call.postpone(Again::Aside(soon), refusal(error));
+                        call.postpone(Again::Aside(soon), refusal(&error));
                     } else {
                         call.referred = Some(cluster.node(&to, &live.server));
                     }
@@ -320,7 +320,7 @@ impl<'c> Leg<'c> {
                     continue;
                 }
                 (Verdict::Redirect(_), None) => {
-                    answers.reject(call.place, &part_of_a_cluster(error));
+                    answers.reject(call.place, &part_of_a_cluster(&error));
                     continue;
                 }
             }

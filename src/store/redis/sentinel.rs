@@ -208,7 +208,7 @@ fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>,
         Some(Reply::Nil) => return Ok(None),
         Some(Reply::Array(address)) => return Ok(read_address(&address)),
         Some(Reply::Error(error)) => {
-            format!("it is no sentinel, or gives no answer: {}", without_arguments(error))
+            format!("it is no sentinel, or gives no answer: {}", without_arguments(&error))
         }
         _ => "its answer is not one of a sentinel".to_owned(),
     };

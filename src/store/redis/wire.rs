@@ -4,6 +4,8 @@
 //! Replies are read in place: a batch's replies are one piece of the read buffer, and what they hold
 //! is borrowed from it. That is why this is not the crate's parser, which copies every value.
 
+use std::borrow::Cow;
+
 /// A reply, borrowed from the bytes that were read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply<'a> {
@@ -15,8 +17,8 @@ pub(super) enum Reply<'a> {
     Bytes(&'a [u8]),
     /// "OK" and the like.
     Status,
-    /// What the server refuses, and why.
-    Error(&'a str),
+    /// What the server refuses, and why. It may repeat a part of a command, cut anywhere.
+    Error(Cow<'a, str>),
     /// Replies in a reply.
     Array(Vec<Reply<'a>>),
 }
@@ -35,12 +37,18 @@ const LONGEST_LINE: usize = 64 * 1024;
 /// How deep replies may lie in replies. Ours are flat.
 const DEEPEST: usize = 4;
 
+/// How many values one reply may hold; one without end would fill the memory. The longest is that
+/// to `CLUSTER SLOTS`: 16384 ranges at the worst, of a few values for each node.
+const MOST: usize = 1 << 20;
+
 /// Finds where replies end in a buffer that grows. It keeps its place, so nothing is read twice.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     place: usize,
     /// Values that are missing from the reply that was begun; 0 between replies.
     missing: usize,
+    /// Values that this reply is known to have.
+    values: usize,
 }
 
 impl Scanner {
@@ -51,7 +59,9 @@ impl Scanner {
 
     /// Goes to the end of the next reply. `false` if `buffer` does not hold all of it yet.
     pub fn next(&mut self, buffer: &[u8]) -> Result<bool, Garbage> {
-        self.missing = self.missing.max(1);
+        if self.missing == 0 {
+            (self.missing, self.values) = (1, 1);
+        }
         while self.missing > 0 {
             let mut rest = &buffer[self.place..];
             let Some(head) = line(&mut rest)? else { return Ok(false) };
@@ -67,7 +77,14 @@ impl Scanner {
                         return Ok(false);
                     }
                 }
-                b'*' => self.missing += length(number)?.unwrap_or(0),
+                b'*' => {
+                    let values = length(number)?.unwrap_or(0);
+                    self.missing += values;
+                    self.values += values;
+                    if self.values > MOST {
+                        return Err(Garbage);
+                    }
+                }
                 _ => return Err(Garbage),
             }
             self.place = end;
@@ -90,7 +107,7 @@ fn parse_within<'a>(bytes: &mut &'a [u8], depth: usize) -> Result<Reply<'a>, Gar
     let (&kind, text) = line(bytes)?.and_then(<[u8]>::split_first).ok_or(Garbage)?;
     match kind {
         b'+' => Ok(Reply::Status),
-        b'-' => std::str::from_utf8(text).map(Reply::Error).map_err(|_| Garbage),
+        b'-' => Ok(Reply::Error(String::from_utf8_lossy(text))),
         b':' => number(text).map(Reply::Int),
         b'$' => {
             let Some(length) = length(text)? else { return Ok(Reply::Nil) };
@@ -165,9 +182,11 @@ mod tests {
 
     #[test]
     fn replies_are_read_as_the_protocol_says() {
-        let rows: [(&[u8], Reply<'_>); 8] = [
+        let rows: [(&[u8], Reply<'_>); 9] = [
             (b"+OK\r\n", Reply::Status),
-            (b"-ERR no\r\n", Reply::Error("ERR no")),
+            (b"-ERR no\r\n", Reply::Error("ERR no".into())),
+            // A server that does not know a command repeats 128 bytes of it.
+            (b"-ERR unknown '\xc3\r\n", Reply::Error("ERR unknown '\u{fffd}".into())),
             (b":-7\r\n", Reply::Int(-7)),
             (b"$0\r\n\r\n", Reply::Bytes(b"")),
             (b"$4\r\na\r\nb\r\n", Reply::Bytes(b"a\r\nb")),
@@ -204,6 +223,22 @@ mod tests {
             let label = String::from_utf8_lossy(bytes).into_owned();
             let scanned = Scanner::default().next(bytes);
             assert!(scanned == Err(Garbage) || parse(&mut bytes) == Err(Garbage), "{label}");
+        }
+    }
+
+    #[test]
+    fn a_reply_without_end_is_refused() {
+        let rows: [(&str, &[u8], &[u8]); 3] = [
+            ("ever deeper", b"", b"*1\r\n"),
+            ("ever longer", b"", b"*2\r\n:1\r\n"),
+            ("announced as long", b"*536870912\r\n", b":1\r\n"),
+        ];
+        for (label, head, again) in rows {
+            let bytes = [head, &again.repeat(2 * MOST)].concat();
+            let mut scanner = Scanner::default();
+            let mut ends =
+                (0..bytes.len()).step_by(4096).map(|arrived| scanner.next(&bytes[..arrived]));
+            assert_eq!(ends.find(|end| *end != Ok(false)), Some(Err(Garbage)), "{label}");
         }
     }
 

@@ -128,7 +128,7 @@ async fn ask(peer: &Peer) -> Result<Vec<Range>, Error> {
     };
     let replies = replies.ok_or_else(|| unreachable(peer, "it gave no answer"))?;
     match replies.iter().next() {
-        Some(Reply::Error(error)) => Err(refusal(error)),
+        Some(Reply::Error(error)) => Err(refusal(&error)),
         Some(reply) => match read_slots(&reply, &peer.address) {
             Some(ranges) if !ranges.is_empty() => Ok(ranges),
             Some(_) => Err(unreachable(peer, "it knows of no node that serves a slot")),

@@ -1,0 +1,111 @@
+'use strict';
+
+// What crosses the boundary at random: names, tokens and data that are hard to spell, many at once, so
+// that one that is read wrongly would shift its neighbours' answers. In memory, as Redis plays no part.
+
+const assert = require('node:assert/strict');
+const { describe, it, before, after } = require('node:test');
+const fc = require('fast-check');
+const { SpotsSessions } = require('../index.js');
+const { spell } = require('../lib/boundary.js');
+const { fuzz } = require('./support/fuzz.js');
+
+/** Any string of JavaScript: what is hard to spell, any unit of UTF-16, and what Rust reads. */
+const piece = fc.oneof(
+  fc.constantFrom('\n', '"', '\\', '\r', '\0', '\ud83d', '\ude00', '\u2028', '\ufeff', 'é', '🙂'),
+  fc.constantFrom('g1\na\nt\n', '\\n', '\\ud800', '"]]', '],[', 'null', '{}', '%', 'a', ' '),
+  fc.nat(0xffff).map((unit) => String.fromCharCode(unit)),
+);
+const name = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
+const data = fc.dictionary(name, fc.oneof(fc.jsonValue({ maxDepth: 2 }), name), { maxKeys: 4 });
+
+describe('what crosses the boundary', () => {
+  let sessions;
+  before(() => {
+    sessions = new SpotsSessions({ connectionString: 'memory:', tokenSize: 16 });
+  });
+  after(() => sessions.close());
+
+  it(
+    'is one line that is read back as it was',
+    fuzz(
+      fc.property(name, (text) => {
+        const line = spell(text);
+        assert.ok(!line.includes('\n') && line.isWellFormed());
+        assert.equal(line.startsWith('"') ? JSON.parse(line) : line, text);
+      }),
+      { numRuns: 5000 },
+    ),
+  );
+
+  const call = fc.record({ app: name, ownerId: name, data, patch: data, stranger: name });
+  it(
+    'in one batch comes back to who sent it',
+    fuzz(
+      fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 12 }), async (calls) => {
+        const all = (make) => Promise.all(calls.map(make));
+        const tokens = await all(({ app, ownerId, data }) =>
+          sessions.create({ app, ownerId, data, duration: Infinity }),
+        );
+        const found = await all(async ({ app, patch, stranger }, index) => {
+          const token = tokens[index];
+          return Promise.all([
+            sessions.get({ app, token }),
+            sessions.get({ app: app + stranger, token }),
+            sessions.get({ app, token: stranger }),
+            sessions.refresh({ app, token, duration: 3600 }),
+            sessions.update({ app, token, data: patch }),
+            sessions.get({ app, token }),
+            sessions.kill({ app, token: stranger }),
+          ]);
+        });
+        const killed = await all(({ app }, index) => sessions.kill({ app, token: tokens[index] }));
+
+        for (const [index, { ownerId, data, patch }] of calls.entries()) {
+          const session = { ownerId, data: plain(data) };
+          const patched = { ownerId, data: merged(plain(data), plain(patch)) };
+          const expected = [session, undefined, undefined, true, true, patched, false];
+          assert.deepStrictEqual(found[index], expected);
+          assert.equal(JSON.stringify(found[index]), JSON.stringify(expected), 'in the same order');
+        }
+        assert.ok(killed.every((killed) => killed === true));
+      }),
+      { numRuns: 150 },
+    ),
+  );
+
+  it(
+    'to killAll names one owner of one app',
+    fuzz(
+      fc.asyncProperty(name, name, name, async (app, ownerId, other) => {
+        fc.pre(other !== ownerId);
+        const [own, foreign] = await Promise.all([
+          sessions.create({ app, ownerId }),
+          sessions.create({ app, ownerId: other }),
+        ]);
+        const killed = [await sessions.killAll({ app, ownerId })];
+        killed.push(await sessions.killAll({ app, ownerId }));
+        assert.deepEqual(killed, [true, false]);
+        assert.equal(await sessions.get({ app, token: own }), undefined);
+        assert.equal((await sessions.get({ app, token: foreign })).ownerId, other);
+        assert.equal(await sessions.killAll({ app, ownerId: other }), true);
+      }),
+      { numRuns: 150 },
+    ),
+  );
+});
+
+/** @param {object} data */
+function plain(data) {
+  return JSON.parse(JSON.stringify(data));
+}
+
+/** As `update` merges. @param {object} data @param {object} patch */
+function merged(data, patch) {
+  const entries = new Map(Object.entries(data));
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) entries.delete(key);
+    else entries.set(key, value);
+  }
+  return Object.fromEntries(entries);
+}

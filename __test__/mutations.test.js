@@ -1,0 +1,30 @@
+'use strict';
+
+// The bugs that `npm run test:mutations` plants can still be planted, and docs/reliability.md lists them.
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { readBugs } = require('../scripts/mutations/read.js');
+
+const read = (name) => readFileSync(join(__dirname, '..', name), 'utf8');
+const bugs = readBugs();
+
+for (const { title, file, search, replace, test: where, name } of bugs) {
+  test(`there is one place for the bug: ${title}`, () => {
+    assert.ok(search, 'what it takes out');
+    assert.notEqual(search, replace);
+    assert.equal(read(file).split(search).length - 1, 1, `${file}: ${search}`);
+    assert.ok(read(where).includes(name), `${where}: ${name}`);
+  });
+}
+
+test('docs/reliability.md lists them all', () => {
+  const [, listed] = read('docs/reliability.md').split('## Mutation control\n');
+  const rows = listed.split('\n## ')[0].match(/^\| .*\| `.*$/gm);
+  const expected = bugs.map(
+    ({ title, file, test, name }) => `| ${title} | \`${file}\` | \`${test}\` “${name}” |`,
+  );
+  assert.deepEqual(rows, expected);
+});

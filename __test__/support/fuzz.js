@@ -1,0 +1,31 @@
+'use strict';
+
+// Properties that are tried with a bounded number of inputs by `npm test`, and for as long as
+// `npm run fuzz` asks for.
+
+const fc = require('fast-check');
+
+/** @type {import('fast-check').Parameters<any>} */
+const LONG = {
+  numRuns: Number.MAX_SAFE_INTEGER,
+  interruptAfterTimeLimit: Number(process.env.FUZZ_SECONDS) * 1000,
+  markInterruptAsFailure: false,
+};
+
+/**
+ * A test of a property. What was found is a row of the test itself, in `examples`.
+ *
+ * @template T
+ * @param {import('fast-check').IRawProperty<T>} property
+ * @param {{ numRuns: number, examples?: T[] }} short
+ */
+function fuzz(property, short) {
+  return async (/** @type {import('node:test').TestContext} */ t) => {
+    const parameters = process.env.FUZZ_SECONDS ? { ...short, ...LONG } : short;
+    const details = await fc.check(property, parameters);
+    t.diagnostic(`${details.numRuns} inputs`);
+    if (details.failed) throw new Error(fc.defaultReportMessage(details));
+  };
+}
+
+module.exports = { fuzz };

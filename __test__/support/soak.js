@@ -1,0 +1,212 @@
+'use strict';
+
+// A steady load of all methods on sessions whose state is known, so that every answer can be judged:
+// no call may get another's, lose what was acknowledged, or fail but by an outage.
+
+const assert = require('node:assert/strict');
+const { inspect } = require('node:util');
+
+/** How a call may end in an outage: what is thrown has one of these as its `redisCode` or `code`. */
+const OUTAGES = ['ERR_SESSIONS_TIMEOUT', 'ERR_SESSIONS_CONNECTION', 'LOADING'];
+const TICK = 10;
+/** More calls than this are not begun at once, to make up for a turn that came late. */
+const BURST = 200;
+
+/** @typedef {{ ownerId: string, token: string, data: { nonce: number, updates: number, pad: string } }} Session */
+
+/**
+ * What is known of one user.
+ *
+ * @typedef {object} User
+ * @property {string} ownerId
+ * @property {Session} [session] that lives
+ * @property {Session} [ended] that opens nothing any more
+ * @property {boolean} busy whether a call under way may change it
+ * @property {boolean} unsure whether an outage left open what there is
+ */
+
+class Load {
+  #instances;
+  #app;
+  #rate;
+  /** @type {User[]} */
+  #users;
+  /** Owners about whom an outage left something open. */
+  #retired = /** @type {string[]} */ ([]);
+  #calls = new Set();
+  #timer;
+  #nonce = 0;
+  /** Calls that settled. */
+  done = 0;
+  /** Of these, by their code, those that an outage ended. */
+  outages = /** @type {Record<string, number>} */ ({});
+  /** @type {Error | undefined} what must not happen */
+  failure = undefined;
+
+  /**
+   * @param {import('../../index.js').SpotsSessions[]} instances share the calls
+   * @param {{ app: string, rate: number, users: number }} options rate: calls a second
+   */
+  constructor(instances, { app, rate, users }) {
+    this.#instances = instances;
+    this.#app = app;
+    this.#rate = rate;
+    this.#users = Array.from({ length: users }, (_, n) => ({
+      ownerId: `user ${n}`,
+      busy: false,
+      unsure: false,
+    }));
+  }
+
+  start() {
+    let last = performance.now();
+    let due = 0;
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      due = Math.min(due + ((now - last) / 1000) * this.#rate, BURST);
+      last = now;
+      for (; due >= 1; due--) this.#track(this.#next());
+    }, TICK);
+  }
+
+  /** Begins no more calls; resolves when all have settled. */
+  async stop() {
+    clearInterval(this.#timer);
+    await Promise.all(this.#calls);
+  }
+
+  /** Ends every session, by owner, as those whose token an outage withheld must go too. */
+  async endAll() {
+    const owners = [...this.#retired, ...this.#users.map(({ ownerId }) => ownerId)];
+    while (owners.length > 0) {
+      const some = owners.splice(0, 1000);
+      await Promise.all(some.map((ownerId) => this.#call('killAll', { ownerId })));
+    }
+    for (const user of this.#users) {
+      user.ended = user.session ?? user.ended;
+      user.session = undefined;
+    }
+  }
+
+  /** @param {Promise<void>} call */
+  #track(call) {
+    const tracked = call
+      .catch((error) => {
+        this.failure ??= error;
+      })
+      .finally(() => {
+        this.done++;
+        this.#calls.delete(tracked);
+      });
+    this.#calls.add(tracked);
+  }
+
+  #next() {
+    const user = pick(this.#users);
+    if (user.busy) return this.#glance(user);
+    const chance = Math.random();
+    if (user.unsure) return this.#alone(user, () => this.#renew(user));
+    if (!user.session) return this.#alone(user, () => this.#create(user));
+    if (chance < 0.7) return this.#alone(user, () => this.#read(user));
+    if (chance < 0.8) return this.#alone(user, () => this.#update(user.session));
+    if (chance < 0.9) return this.#alone(user, () => this.#refresh(user.session));
+    return this.#alone(user, () => this.#end(user, chance < 0.95));
+  }
+
+  /** @param {User} user @param {() => Promise<void>} work what no other call of the user's meets */
+  async #alone(user, work) {
+    user.busy = true;
+    try {
+      await work();
+    } catch (error) {
+      this.#excuse(error);
+      user.unsure = true;
+    } finally {
+      user.busy = false;
+    }
+  }
+
+  /** @param {User} user */
+  async #create(user) {
+    const { ownerId } = user;
+    const pad = 'p'.repeat(Math.random() * 1000);
+    const data = { nonce: ++this.#nonce, updates: 0, pad };
+    const token = await this.#call('create', { ownerId, data, duration: 3600 });
+    user.session = { ownerId, token, data };
+  }
+
+  /** @param {User} user */
+  async #read({ session, ended }) {
+    const { ownerId, token, data } = session;
+    assert.deepEqual(await this.#call('get', { token }), { ownerId, data }, 'not the session');
+    if (ended)
+      assert.equal(await this.#call('get', { token: ended.token }), undefined, 'it is over');
+  }
+
+  /** @param {Session} session */
+  async #update({ token, data }) {
+    data.updates++;
+    const { updates } = data;
+    assert.equal(await this.#call('update', { token, data: { updates } }), true, 'update');
+  }
+
+  /** @param {Session} session */
+  async #refresh({ token }) {
+    assert.equal(await this.#call('refresh', { token, duration: 3600 }), true, 'refresh');
+  }
+
+  /** @param {User} user @param {boolean} all */
+  async #end(user, all) {
+    const { ownerId, token } = user.session;
+    user.ended = user.session;
+    user.session = undefined;
+    const ends = all ? this.#call('killAll', { ownerId }) : this.#call('kill', { token });
+    assert.equal(await ends, true, all ? 'killAll' : 'kill');
+  }
+
+  /** Under another name, as what was sent before an outage may still be carried out. @param {User} user */
+  async #renew(user) {
+    await this.#call('killAll', { ownerId: user.ownerId });
+    this.#retired.push(user.ownerId);
+    user.ownerId = `user ${this.#retired.length} anew`;
+    user.session = undefined;
+    user.ended = undefined;
+    user.unsure = false;
+  }
+
+  /** A get while another call is under way: it may find nothing, but no other session. @param {User} user */
+  async #glance({ session, ended }) {
+    const expected = session ?? ended;
+    if (!expected) return;
+    try {
+      const found = await this.#call('get', { token: expected.token });
+      if (!found) return;
+      const { ownerId, data } = expected;
+      assert.deepEqual([found.ownerId, found.data.nonce], [ownerId, data.nonce], 'another session');
+    } catch (error) {
+      this.#excuse(error);
+    }
+  }
+
+  #call(method, request) {
+    return pick(this.#instances)[method]({ app: this.#app, ...request });
+  }
+
+  /** An outage may end a call; anything else may not. */
+  #excuse(error) {
+    const code = error.redisCode ?? error.code;
+    if (!OUTAGES.includes(code)) {
+      const why =
+        error instanceof assert.AssertionError ? error.message.slice(0, 500) : inspect(error);
+      throw new Error(`after ${this.done} calls: ${why}`);
+    }
+    this.outages[code] = (this.outages[code] ?? 0) + 1;
+  }
+}
+
+/** @template T @param {T[]} list @returns {T} */
+function pick(list) {
+  return list[Math.floor(Math.random() * list.length)];
+}
+
+module.exports = { Load };

@@ -1,0 +1,5 @@
+#![no_main]
+#[path = "../../tests/fuzz/targets/token.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| target::run(bytes));

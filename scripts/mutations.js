@@ -1,0 +1,102 @@
+'use strict';
+
+// `npm run test:mutations [-- words…]`: plants one bug after another (mutations/bugs.txt) in a copy of
+// this folder, and shows that the test that is named for it goes red. Words select bugs by their titles.
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { readBugs } = require('./mutations/read.js');
+const { prepare } = require('./prepare.js');
+const { requireRedisServer } = require('./redis-binary.js');
+const { outputOf, root } = require('./run.js');
+const { Stop, runScript } = require('./stop.js');
+
+/** @typedef {import('./mutations/read.js').Bug} Bug */
+
+runScript(async () => {
+  await prepare({ prebuilt: true }); // the copy is built, not this
+  const words = process.argv.slice(2);
+  const bugs = readBugs().filter(
+    ({ title }) => words.length === 0 || words.some((word) => title.includes(word)),
+  );
+  const env = {
+    ...process.env,
+    REDIS_SERVER: requireRedisServer().path,
+    // Kept from one run to the next. Optimised no more than needed: what counts is the time to build.
+    CARGO_TARGET_DIR: path.join(root, 'target', 'mutations'),
+    CARGO_PROFILE_RELEASE_LTO: 'off',
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
+    CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
+    CARGO_PROFILE_RELEASE_INCREMENTAL: 'true',
+  };
+  const copy = copyOfRoot();
+  const failures = [];
+  try {
+    build(copy, env);
+    for (const bug of bugs) {
+      // Red without the bug would show nothing.
+      if (verdictOf(bug, copy, env) !== 'green')
+        failures.push(`${bug.title}: not green without it`);
+    }
+    for (const bug of bugs) {
+      const file = path.join(copy, bug.file);
+      const right = fs.readFileSync(file, 'utf8');
+      // A function, as the text may hold what `replace` takes for a pattern.
+      fs.writeFileSync(
+        file,
+        right.replace(bug.search, () => bug.replace),
+      );
+      build(copy, env);
+      const verdict = verdictOf(bug, copy, env);
+      fs.writeFileSync(file, right);
+      console.log(`${verdict.padEnd(5)}  ${bug.title}`);
+      if (verdict !== 'red') failures.push(`${bug.title}: stays ${verdict}`);
+    }
+  } finally {
+    fs.rmSync(copy, { recursive: true });
+  }
+  if (failures.length > 0) throw new Stop(failures.join('\n'));
+  console.log(`\n${bugs.length} bugs planted, each found`);
+});
+
+/** What git knows of this folder, as it is now. */
+function copyOfRoot() {
+  const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'sessions-mutations-'));
+  const listed = outputOf('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
+  if (listed === undefined) throw new Stop('This needs git, and a clone.');
+  for (const file of listed.split('\0').filter(Boolean)) {
+    // As old as they are: what is newer than node_modules would have that installed again.
+    const [from, to] = [path.join(root, file), path.join(copy, file)];
+    if (fs.existsSync(from)) fs.cpSync(from, to, { preserveTimestamps: true });
+  }
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'), 'junction');
+  return copy;
+}
+
+/** @param {string} cwd @param {NodeJS.ProcessEnv} env */
+function build(cwd, env) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/build.js'], {
+    cwd,
+    env,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Stop(`${stdout}${stderr}It does not build.`);
+}
+
+/** How the test that a bug names ends. @param {Bug} bug @param {string} cwd @param {NodeJS.ProcessEnv} env */
+function verdictOf({ test, name }, cwd, env) {
+  const isCore = test.endsWith('.rs');
+  const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const [command, ...args] = isCore
+    ? ['cargo', 'test', '--no-default-features', '--test', path.basename(path.dirname(test)), name]
+    : [process.execPath, '--test', '--test-reporter=tap', '--test-timeout=300000'];
+  if (!isCore) args.push(`--test-name-pattern=${pattern}`, test);
+  const { stdout } = spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const ends = isCore
+    ? [...stdout.matchAll(new RegExp(`^test .*${pattern}.* \\.\\.\\. (ok|FAILED)$`, 'gm'))]
+    : [...stdout.matchAll(new RegExp(`^ *(ok|not ok) \\d+ - ${pattern}(?!.*# SKIP)`, 'gm'))];
+  if (ends.length === 0) return 'unrun';
+  return ends.every(([, end]) => end === 'ok') ? 'green' : 'red';
+}

@@ -1,0 +1,129 @@
+//! Answers to batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use spots_sessions::answers::{Answers, Outbox};
+use spots_sessions::error::Error;
+use spots_sessions::record::{Record, spell};
+
+/// Each call gets exactly one answer, the first that was given, whatever else is tried.
+pub fn give(bytes: &[u8]) {
+    let outbox = Arc::new(Outbox::new(|| ()));
+    let mut texts = Vec::new();
+    let mut expected = BTreeMap::new();
+    // Batches; `0xff` ends one.
+    for batch in bytes.split(|byte| *byte == 0xff).take(16) {
+        let first = u32::try_from(expected.len()).expect("a few hundred at the most");
+        let calls = u32::from(batch.first().copied().unwrap_or_default() % 12);
+        for slot in first..first + calls {
+            expected.insert(slot, None);
+        }
+        let mut answers = Answers::new(Arc::clone(&outbox), first..first + calls);
+        for act in batch.chunks(12) {
+            let [place, kind, text @ ..] = act else { break };
+            let answer = answer(&mut answers, usize::from(*place), *kind, text);
+            match answer {
+                Some(answer) => {
+                    if let Some(slot) = expected.get_mut(&(first + u32::from(*place)))
+                        && u32::from(*place) < calls
+                    {
+                        slot.get_or_insert(answer);
+                    }
+                }
+                None if kind % 2 == 0 => answers.send(),
+                None => texts.extend(outbox.take().map(|(text, _more)| text)),
+            }
+        }
+    }
+    texts.extend(std::iter::from_fn(|| outbox.take_later()));
+    let mut read = BTreeMap::new();
+    // A text of nothing only says that there are more.
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        for (slot, answer) in columns(text) {
+            assert_eq!(read.insert(slot, answer), None, "slot {slot} is answered once");
+        }
+    }
+    let internal = || (true, rejection(&Error::Internal));
+    let expected: BTreeMap<_, _> = expected
+        .into_iter()
+        .map(|(slot, answer)| (slot, answer.unwrap_or_else(internal)))
+        .collect();
+    assert_eq!(read, expected);
+}
+
+/// An answer, and whether it is a rejection.
+type Answer = (bool, Value);
+
+/// Answers a call; nothing if that kind is none of an answer.
+fn answer(answers: &mut Answers, place: usize, kind: u8, text: &[u8]) -> Option<Answer> {
+    // A long one now and then, as texts are closed by their length.
+    let text = String::from_utf8_lossy(text).repeat(if kind < 253 { 1 } else { 4096 });
+    let (reason, server) = (|| text.clone(), || text.clone());
+    let error = match kind % 10 {
+        0 => {
+            answers.absent(place);
+            return Some((false, json!(null)));
+        }
+        1 | 2 => {
+            answers.flag(place, kind % 10 == 1);
+            return Some((false, json!(kind % 10 == 1)));
+        }
+        3 => {
+            answers.token(place, &text);
+            return Some((false, json!(text)));
+        }
+        4 => return Some((false, session(answers, place, &text))),
+        5 => Error::Redis { code: reason(), detail: server() },
+        6 => Error::Connection { server: server(), reason: reason() },
+        7 => Error::Timeout { server: server(), waited: Duration::from_millis(5) },
+        8 => Error::Lost { reason: reason() },
+        _ => return None,
+    };
+    answers.reject(place, &error);
+    Some((true, rejection(&error)))
+}
+
+fn session(answers: &mut Answers, place: usize, text: &str) -> Value {
+    let data = json!({ text: [text] });
+    let mut record = spell(&json!(text).to_string(), 7, &data.to_string());
+    if text.len() % 2 == 1 {
+        record.push_str("\n{\"more\":null,\"most\":1}");
+    }
+    let record = Record::parse(record.as_bytes()).expect("a record");
+    answers.session(place, &record);
+    let mut data = data;
+    if text.len() % 2 == 1 {
+        data["most"] = json!(1);
+    }
+    json!({ "ownerId": text, "data": data })
+}
+
+fn rejection(error: &Error) -> Value {
+    let mut words = vec![json!(error.code()), json!(error.to_string())];
+    words.extend(error.redis_code().map(|code| json!(code)));
+    json!(words)
+}
+
+/// A text as JavaScript reads it.
+fn columns(text: &str) -> Vec<(u32, Answer)> {
+    let [slots, owners, data, others]: [Vec<Value>; 4] =
+        serde_json::from_str(text).expect("four columns");
+    assert_eq!((slots.len(), slots.len()), (owners.len(), data.len()));
+    assert_eq!(others.len() % 2, 0, "slots and values in turn");
+    let slot = |slot: &Value| slot.as_i64().expect("a slot");
+    let mut answers = Vec::new();
+    for ((place, owner), data) in slots.iter().zip(owners).zip(data) {
+        answers.push((slot(place), json!({ "ownerId": owner, "data": data })));
+    }
+    answers.extend(others.chunks(2).map(|pair| (slot(&pair[0]), pair[1].clone())));
+    answers
+        .into_iter()
+        .map(|(slot, value)| {
+            let at = if slot < 0 { !slot } else { slot };
+            (u32::try_from(at).expect("a slot"), (slot < 0, value))
+        })
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Batches of calls.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::num::NonZeroU64;
+
+use serde_json::Value;
+use spots_sessions::call::{Malformed, Operation, decode};
+use spots_sessions::token::Token;
+
+/// A batch is read as its lines say, or refused as a whole.
+pub fn read_any(text: &str) {
+    let calls = decode(text);
+    let printed = format!("{calls:?}");
+    assert_eq!(calls.is_err(), printed == "Err(Malformed)");
+    match slots(text) {
+        Model::Refused => assert_eq!(calls.map(drop), Err(Malformed), "the model refuses it"),
+        Model::Read(expected) => {
+            let calls = calls.expect("the model reads it");
+            assert_eq!(calls.iter().map(|call| call.slot).collect::<Vec<_>>(), expected);
+        }
+        Model::Unknown => {}
+    }
+}
+
+enum Model {
+    Read(Vec<u32>),
+    Refused,
+    /// It holds a string that `serde_json` cannot.
+    Unknown,
+}
+
+fn slots(text: &str) -> Model {
+    let mut lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
+    let mut slots = Vec::new();
+    let mut is_known = true;
+    if text.is_empty() {
+        return Model::Read(slots);
+    }
+    while let Some(head) = lines.next() {
+        let fields = match head.get(..1) {
+            Some("c") => "nsmj",
+            Some("g" | "k") => "nn",
+            Some("r") => "nnm",
+            Some("u") => "nnj",
+            Some("a") => "ns",
+            _ => return Model::Refused,
+        };
+        let Ok(slot) = head[1..].parse() else { return Model::Refused };
+        slots.push(slot);
+        for field in fields.chars() {
+            let Some(line) = lines.next() else { return Model::Refused };
+            let is_string = match serde_json::from_str::<Value>(line) {
+                Ok(value) => value.is_string() && line == line.trim(),
+                Err(error) => {
+                    let beyond = ["surrogate", "hex escape"];
+                    is_known &= !beyond.iter().any(|reason| error.to_string().contains(reason));
+                    false
+                }
+            };
+            let is_good = match field {
+                'n' => is_string || !line.starts_with('"'),
+                's' => is_string,
+                'm' => line.parse::<u64>().is_ok(),
+                _ => true,
+            };
+            if !is_good && is_known {
+                return Model::Refused;
+            }
+        }
+    }
+    if is_known { Model::Read(slots) } else { Model::Unknown }
+}
+
+/// What a name is made of, in UTF-16, as JavaScript's strings are.
+type Units = Vec<u16>;
+
+/// Calls that are spelled are read back as they were, whatever their names are.
+pub fn spell_and_read(bytes: &[u8]) {
+    let mut rest = bytes;
+    let mut batch = String::new();
+    let mut calls = Vec::new();
+    while let [kind, head, after @ ..] = rest {
+        let (names, after) = after.split_at(usize::from(*head >> 3).min(after.len()));
+        let (app, other) = names.split_at(usize::from(*head & 7).min(names.len()));
+        let call = (kind % 6, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
+        spell(&mut batch, calls.len(), &call);
+        calls.push(call);
+        rest = after;
+    }
+    let read = decode(&batch).expect("what is spelled can be read");
+    assert_eq!(read.len(), calls.len());
+    for (place, (call, (kind, app, other, number))) in read.iter().zip(&calls).enumerate() {
+        assert_eq!(call.slot as usize, place);
+        let (app, name) = (wtf8(app), wtf8(other));
+        let token = Token::new(Cow::Borrowed(&name));
+        let (json, time) = (stringify(other), NonZeroU64::new(*number));
+        let is_read = match &call.operation {
+            Operation::Create { app: a, owner, ttl, data } => {
+                (**a == app && owner.bytes() == name && owner.json() == json)
+                    && (*ttl == time && data.0 == json && *kind == 0)
+            }
+            Operation::Get { app: a, token: t } => **a == app && *t == token && *kind == 1,
+            Operation::Refresh { app: a, token: t, ttl } => {
+                **a == app && *t == token && *ttl == time && *kind == 2
+            }
+            Operation::Update { app: a, token: t, data } => {
+                **a == app && *t == token && data.0 == json && *kind == 3
+            }
+            Operation::Kill { app: a, token: t } => **a == app && *t == token && *kind == 4,
+            Operation::KillAll { app: a, owner } => {
+                **a == app && owner.bytes() == name && owner.json() == json && *kind == 5
+            }
+        };
+        assert!(is_read, "{batch:?}");
+    }
+}
+
+fn spell(batch: &mut String, slot: usize, (kind, app, other, number): &(u8, Units, Units, u64)) {
+    let letter = char::from(b"cgruka"[usize::from(*kind)]);
+    let (app, name, json) = (line(app), line(other), stringify(other));
+    let written = match letter {
+        'c' => writeln!(batch, "c{slot}\n{app}\n{json}\n{number}\n{json}"),
+        'r' => writeln!(batch, "r{slot}\n{app}\n{name}\n{number}"),
+        'u' => writeln!(batch, "u{slot}\n{app}\n{name}\n{json}"),
+        'a' => writeln!(batch, "a{slot}\n{app}\n{json}"),
+        _ => writeln!(batch, "{letter}{slot}\n{app}\n{name}"),
+    };
+    written.expect("a String takes any text");
+}
+
+/// Half of the bytes are themselves; the others are what is hard to spell.
+fn units(bytes: &[u8]) -> Units {
+    let hard = [0x0a, 0x22, 0x5c, 0xd800, 0xdbff, 0xdc00, 0xdfff, 0x0d, 0, 0x2028, 0xe9, 0xfeff];
+    let unit = |byte: &u8| match byte {
+        0..128 => u16::from(*byte),
+        _ => hard[usize::from(byte - 128) % hard.len()],
+    };
+    bytes.iter().map(unit).collect()
+}
+
+/// `spell` of `lib/boundary.js`.
+fn line(units: &Units) -> String {
+    match String::from_utf16(units) {
+        Ok(text) if !text.starts_with('"') && !text.contains('\n') => text,
+        _ => stringify(units),
+    }
+}
+
+/// `JSON.stringify`.
+fn stringify(units: &Units) -> String {
+    let mut json = String::from("\"");
+    for unit in char::decode_utf16(units.iter().copied()) {
+        match unit {
+            Ok(c @ ('"' | '\\')) => json.extend(['\\', c]),
+            Ok('\n') => json.push_str("\\n"),
+            Ok(c @ '\0'..' ') => escape(&mut json, u32::from(c)),
+            Ok(c) => json.push(c),
+            Err(lone) => escape(&mut json, lone.unpaired_surrogate().into()),
+        }
+    }
+    json.push('"');
+    json
+}
+
+fn escape(json: &mut String, unit: u32) {
+    write!(json, "\\u{unit:04x}").expect("a String takes any text");
+}
+
+/// UTF-8 in which a lone surrogate is three bytes.
+fn wtf8(units: &Units) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for unit in char::decode_utf16(units.iter().copied()) {
+        match unit {
+            Ok(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Err(lone) => {
+                let [high, low] = lone.unpaired_surrogate().to_be_bytes();
+                bytes.extend([0xed, 0x80 | (high & 15) << 2 | low >> 6, 0x80 | low & 0x3f]);
+            }
+        }
+    }
+    bytes
+}

@@ -1,0 +1,187 @@
+//! Records: what is read of any bytes, beside a model that lets `serde_json` read every line.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+use spots_sessions::record::{Corrupt, Record, decode_string, spell};
+
+/// Reads bytes as a record, and folds it.
+///
+/// # Panics
+///
+/// If what must hold does not.
+pub fn run(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        decode(text.split('\n').next().unwrap_or_default());
+    }
+    let record = Record::parse(bytes);
+    match (model(bytes), record) {
+        (Model::Refused, accepted) => assert_eq!(accepted, Err(Corrupt), "the model refuses it"),
+        (Model::Unknown, Err(Corrupt)) => {}
+        (Model::Unknown, Ok(record)) => check(bytes, &record),
+        (Model::Read { owner, data }, record) => {
+            let record = record.expect("the model accepts it");
+            check(bytes, &record);
+            assert_eq!(read(record.owner()).as_deref(), Ok(&*owner));
+            assert_eq!(read(&data_of(&record)).as_deref(), Ok(&*data));
+        }
+    }
+}
+
+/// What holds for every record.
+fn check(bytes: &[u8], record: &Record<'_>) {
+    let text = std::str::from_utf8(bytes).expect("a record is text");
+    let lines: Vec<_> = text.split('\n').collect();
+    let [owner, about, base, patches @ ..] = &lines[..] else { panic!("three lines at the least") };
+    let data = data_of(record);
+    assert!(!data.contains('\n') && data.starts_with('{') && data.ends_with('}'));
+    assert_eq!(record.owner(), *owner);
+    assert_eq!(format!("{record:?}"), "Record(redacted)");
+    assert!(decode_string(owner).is_ok(), "the owner has a name");
+
+    // What lies there is what `spell` spells, but for the time; and it is read back.
+    let spelled = spell(owner, 7, base);
+    let again = Record::parse(spelled.as_bytes()).expect("what we spell is a record");
+    assert_eq!((again.owner(), &*data_of(&again)), (*owner, *base));
+
+    let outgrown = patches.iter().map(|patch| 1 + patch.len()).sum::<usize>() >= base.len();
+    let folded = record.folded();
+    assert_eq!(folded.is_some(), outgrown, "it is folded once its patches have outgrown it");
+    let Some(folded) = folded else { return };
+    assert_eq!(folded, format!("{owner}\n{about}\n{data}"));
+    let again = Record::parse(folded.as_bytes()).expect("what is folded is a record");
+    assert_eq!((again.owner(), &*data_of(&again)), (*owner, &*data));
+    assert_eq!(again.folded(), None, "once is enough");
+    resume(&lines, &data);
+}
+
+/// The script that folds keeps what was appended since the updater has read the record.
+fn resume(lines: &[&str], data: &str) {
+    for read in 3..lines.len() {
+        let head = lines[..read].join("\n");
+        let head = Record::parse(head.as_bytes()).expect("so much of a record is one");
+        let Some(folded) = head.folded() else { continue };
+        let resumed = [&[&*folded], &lines[read..]].concat().join("\n");
+        let resumed = Record::parse(resumed.as_bytes()).expect("more lines of it make one");
+        assert_eq!(data_of(&resumed), data, "folded after {read} lines");
+    }
+}
+
+fn decode(line: &str) {
+    let decoded = decode_string(line);
+    match serde_json::from_str::<Value>(line) {
+        Ok(Value::String(name)) if line == line.trim() => {
+            assert_eq!(decoded.as_deref(), Ok(name.as_bytes()));
+        }
+        Ok(_) => assert_eq!(decoded, Err(Corrupt), "it is no string, or more than that"),
+        // Lone surrogates are all that `decode_string` allows besides.
+        Err(error) => assert!(decoded.is_err() || is_beyond_the_model(&error), "{error}"),
+    }
+}
+
+enum Model {
+    Refused,
+    /// It holds something that `serde_json::Value` cannot.
+    Unknown,
+    /// The owner and the data in compact JSON.
+    Read {
+        owner: String,
+        data: String,
+    },
+}
+
+fn model(bytes: &[u8]) -> Model {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Model::Refused };
+    let mut lines = Vec::new();
+    let mut is_known = true;
+    for line in text.split('\n') {
+        if line != line.trim() {
+            return Model::Refused;
+        }
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(error) if is_beyond_the_model(&error) => is_known = false,
+            Err(_) => return Model::Refused,
+        }
+    }
+    if !is_known {
+        return Model::Unknown;
+    }
+    let [Line::String(owner), Line::Object(_), Line::Object(base), patches @ ..] = &lines[..]
+    else {
+        return Model::Refused;
+    };
+    let mut data = base.iter().cloned().collect();
+    for patch in patches {
+        let Line::Object(patch) = patch else { return Model::Refused };
+        merge(&mut data, patch);
+    }
+    Model::Read { owner: json!(owner).to_string(), data: Value::Object(data).to_string() }
+}
+
+/// What JavaScript does when it assigns, and deletes what is null.
+fn merge(data: &mut Map<String, Value>, patch: &Members) {
+    for (key, value) in patch {
+        if value.is_null() {
+            data.shift_remove(key);
+        } else {
+            data.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+type Members = Vec<(String, Value)>;
+
+/// A line. The members of its object are kept apart, even if they are called the same.
+enum Line {
+    String(String),
+    Object(Members),
+}
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(LineVisitor)
+    }
+}
+
+struct LineVisitor;
+
+impl<'de> Visitor<'de> for LineVisitor {
+    type Value = Line;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an object")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Line, E> {
+        Ok(Line::String(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
+        let mut members = Members::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Line::Object(members))
+    }
+}
+
+fn is_beyond_the_model(error: &serde_json::Error) -> bool {
+    let message = error.to_string();
+    let reasons = ["number out of range", "recursion limit", "surrogate", "hex escape"];
+    reasons.iter().any(|reason| message.contains(reason))
+}
+
+/// JSON without its white space, as the model writes it.
+fn read(json: &str) -> Result<String, String> {
+    serde_json::from_str::<Value>(json)
+        .map(|value| value.to_string())
+        .map_err(|error| error.to_string())
+}
+
+fn data_of(record: &Record<'_>) -> String {
+    let mut data = String::new();
+    record.write_data(&mut data);
+    data
+}

@@ -1,0 +1,155 @@
+//! The server's replies: the same, however they arrive, as a plainer reader finds in one piece.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+#[path = "../../../src/store/redis/incoming.rs"]
+#[allow(dead_code, reason = "only what needs no socket is called")]
+mod incoming;
+#[path = "../../../src/store/redis/wire.rs"]
+#[allow(clippy::module_inception, reason = "incoming.rs knows it by this name")]
+mod wire;
+
+/// What `incoming.rs` takes from its neighbours: a socket is never read here.
+mod stream {
+    pub enum Socket {}
+
+    impl Socket {
+        pub fn read(&self, _space: &mut [u8]) -> std::io::Result<usize> {
+            match *self {}
+        }
+    }
+}
+mod pipe {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+use incoming::{Incoming, Waiting};
+use wire::{Garbage, Reply, parse};
+
+/// Reads a stream, in one piece and in many. The first two bytes say how long these are, and for how
+/// many replies each command waits.
+///
+/// # Panics
+///
+/// If what must hold does not.
+pub fn run(bytes: &[u8]) {
+    let [pieces, wanted, stream @ ..] = bytes else { return };
+    let whole = deliver([stream], *wanted);
+    assert_eq!(deliver(cut(stream, *pieces), *wanted), whole, "in pieces");
+    assert_eq!(deliver(stream.chunks(1), *wanted), whole, "byte by byte");
+
+    let (given, ended) = whole;
+    let mut rest = stream;
+    for (piece, wanted) in given.iter().zip(wants(*wanted)) {
+        rest = rest.strip_prefix(&piece[..]).expect("pieces of the stream, in order");
+        read(piece, wanted);
+    }
+    if ended.is_ok() {
+        assert!(!is_whole(rest, wants(*wanted).nth(given.len())), "all that is whole is given out");
+    }
+}
+
+/// What those who wait were given, and whether the stream can be read on.
+fn deliver<'s>(
+    pieces: impl IntoIterator<Item = &'s [u8]>,
+    wanted: u8,
+) -> (Vec<Bytes>, Result<(), Garbage>) {
+    let (whom, mut given): (VecDeque<_>, Vec<_>) = wants(wanted)
+        .map(|replies| {
+            let (whom, answer) = oneshot::channel();
+            (Waiting { replies, whom }, answer)
+        })
+        .unzip();
+    let waiters = Mutex::new(whom);
+    let mut incoming = Incoming::default();
+    let mut end = Ok(());
+    for piece in pieces {
+        incoming.room().extend_from_slice(piece);
+        end = incoming.deliver(&waiters);
+        if end.is_err() {
+            break;
+        }
+    }
+    let _words = incoming.last_words();
+    (given.iter_mut().map_while(|answer| answer.try_recv().ok()).collect(), end)
+}
+
+/// Sixteen that wait, for one to four replies each.
+fn wants(wanted: u8) -> impl Iterator<Item = usize> {
+    (0..16).map(move |turn| 1 + usize::from(wanted.rotate_left(turn) & 3))
+}
+
+/// Pieces of few bytes and of many.
+fn cut(mut stream: &[u8], pieces: u8) -> impl Iterator<Item = &[u8]> {
+    let mut state = u32::from(pieces);
+    std::iter::from_fn(move || {
+        // Numerical Recipes' generator: any other would do.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let longest = if state >> 30 == 0 { 64 } else { 6 };
+        let length = 1 + (state >> 8) as usize % longest;
+        let (piece, rest) = stream.split_at(length.min(stream.len()));
+        stream = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// The replies to a command, which end where the reader was told.
+fn read(mut piece: &[u8], wanted: usize) {
+    let mut model = piece;
+    for _ in 0..wanted {
+        let expected = plainly(&mut model, 5);
+        let reply = parse(&mut piece);
+        assert_eq!(reply.as_ref().ok(), expected.as_ref(), "as the protocol says");
+        if reply.is_err() {
+            return;
+        }
+        assert_eq!(piece, model);
+    }
+    assert_eq!(piece, b"", "no more than the replies");
+}
+
+/// Whether there are so many replies, which all can be read.
+fn is_whole(mut rest: &[u8], wanted: Option<usize>) -> bool {
+    wanted.is_some_and(|wanted| (0..wanted).all(|_| plainly(&mut rest, 5).is_some()))
+}
+
+/// One reply, as the protocol describes it; nothing if it is none, or not whole.
+fn plainly<'s>(rest: &mut &'s [u8], depth: usize) -> Option<Reply<'s>> {
+    let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+    let (line, after) = (&rest[..end], &rest[end + 2..]);
+    let (kind, text) = line.split_first()?;
+    if text.contains(&b'\r') {
+        return None;
+    }
+    *rest = after;
+    let number = || std::str::from_utf8(text).ok()?.parse::<i64>().ok();
+    match kind {
+        b'+' => Some(Reply::Status),
+        b'-' => Some(Reply::Error(String::from_utf8_lossy(text))),
+        b':' => number().map(Reply::Int),
+        b'*' if depth == 1 => None,
+        b'$' | b'*' if number()? == -1 => Some(Reply::Nil),
+        b'$' => {
+            let length = usize::try_from(number()?).ok()?;
+            let value = after.get(..length)?;
+            *rest = after[length..].strip_prefix(b"\r\n")?;
+            Some(Reply::Bytes(value))
+        }
+        b'*' => {
+            let mut items = Vec::new();
+            for _ in 0..number()?.try_into().ok()? {
+                items.push(plainly(rest, depth - 1)?);
+            }
+            Some(Reply::Array(items))
+        }
+        _ => None,
+    }
+}
