@@ -45,7 +45,7 @@ const OTHER_NETWORK = `
   sh('ip neigh replace 10.99.0.2 lladdr ' + mac + ' dev here nud permanent');
   const server = process.env.REDIS_SERVER ?? 'redis-server';
   const start = () => tell(server + ' --port 6379 --bind 10.99.0.2 --save "" --protected-mode no' +
-    ' --enable-debug-command yes > /dev/null &');
+    ' > /dev/null &');
   const cut = () => tell('ip link set there down');
   const heal = () => tell('ip link set there up');
   const open = (settings) => new SpotsSessions({ connectionString: 'redis://10.99.0.2', ...settings });

@@ -9,7 +9,7 @@ const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { SpotsSessions } = require('../../index.js');
 const { assertOutage, faultyServer, long, recovers, settled } = require('../support/faults.js');
-const { freePort, waitUntil } = require('../support/redis-server.js');
+const { allowDebug, freePort, waitUntil } = require('../support/redis-server.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const certificate = (name) => join(__dirname, '..', 'certificates', name);
@@ -189,7 +189,7 @@ for (const [label, pause] of [
   ['R17 CLIENT PAUSE 800 WRITE', ({ redis }) => redis.client('PAUSE', '800', 'WRITE')],
 ]) {
   test(`${label}: every call succeeds, late`, async (t) => {
-    const faulty = await faultyServer(t, { config: { 'enable-debug-command': 'yes' } });
+    const faulty = await faultyServer(t, { config: allowDebug() });
     const { open, app } = faulty;
     const sessions = open({ commandTimeout: 30_000 });
     const token = await sessions.create({ app, ownerId: 'ann', data: { n: 0 } });

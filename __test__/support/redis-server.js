@@ -261,6 +261,12 @@ function findServer() {
   return found;
 }
 
+/** The configuration that allows DEBUG: Redis 6 has none, and always does. */
+function allowDebug() {
+  const { stdout } = spawnSync(findServer(), ['--version'], { encoding: 'utf8' });
+  return / v=6\./.test(stdout) ? {} : { 'enable-debug-command': 'yes' };
+}
+
 /** A port that nobody listens on, for now. */
 async function freePort() {
   const listener = net.createServer().listen(0, '127.0.0.1');
@@ -287,4 +293,4 @@ function answers(address) {
   });
 }
 
-module.exports = { freePort, startRedis, waitUntil };
+module.exports = { allowDebug, freePort, startRedis, waitUntil };
