@@ -142,7 +142,16 @@ class SentinelGroup {
   async failover() {
     const old = await this.primary();
     await this.settled();
-    await this.#ask(this.#working(this.sentinels)[0], 'FAILOVER', NAME);
+    // It knows no better for a while after the last one: NOGOODSLAVE, INPROG.
+    const begin = () => this.#ask(this.#working(this.sentinels)[0], 'FAILOVER', NAME);
+    await waitUntil(
+      () =>
+        begin().then(
+          () => true,
+          () => false,
+        ),
+      'a sentinel to begin a failover',
+    );
     return this.promoted(old);
   }
 
