@@ -124,6 +124,7 @@ for (const [target, start] of [
       const tokens = await create(30);
       const all = () => Promise.all(tokens.map((token) => reader.get({ app, token })));
       const nodes = await servers.replicas();
+      for (const redis of replicas) redis.disconnect();
       for (const node of nodes) pause(node);
       assert.ok((await all()).every(({ data }, n) => data.n === n));
       for (const node of nodes) resume(node);

@@ -53,6 +53,15 @@ impl End {
     }
 }
 
+impl End {
+    fn speaks_tls(&self) -> bool {
+        match self {
+            Self::Server(peer) => peer.login.tls.is_some(),
+            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.speaks_tls(),
+        }
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,7 +224,8 @@ impl Link {
         match &self.shared.state.borrow().0 {
             State::Down(Some(error)) => error.clone(),
             State::Down(None) | State::Up(_) => {
-                silent(&self.shared.end, self.shared.timeouts.command, false)
+                let Shared { end, timeouts, .. } = &*self.shared;
+                silent(end, timeouts.command, end.speaks_tls())
             }
         }
     }

@@ -55,6 +55,10 @@ impl Sentinel {
         Self { sentinels: peers, name: sentinels.name.clone(), primary, family }
     }
 
+    pub fn speaks_tls(&self) -> bool {
+        self.primary.login.tls.is_some()
+    }
+
     pub fn count(&self) -> usize {
         self.sentinels.len()
     }
