@@ -166,7 +166,11 @@ impl NodeEngine {
         let batch = text::read(&batch, line.as_ref())?;
         self.bell.hold(env);
         self.reader.count_batch();
-        self.reader.follow(if here { engine.connection() } else { None });
+        if here {
+            self.reader.follow(&engine.connections());
+        } else {
+            self.reader.pause();
+        }
         engine.submit(batch, if here { Writer::Here } else { Writer::IoThread });
         Ok(true)
     }

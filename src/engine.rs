@@ -76,11 +76,11 @@ impl Engine {
         Ok(Self { runtime, server, batches, unbegun: Arc::default() })
     }
 
-    /// The open connection to the server, if there is one.
+    /// The open connections to the servers, if they are few enough to be watched.
     #[must_use]
-    pub fn connection(&self) -> Option<Connection> {
-        let pipe = self.server.store.connection()?;
-        Some(Connection { runtime: self.runtime, pipe })
+    pub fn connections(&self) -> Vec<Connection> {
+        let pipes = self.server.store.connections().into_iter();
+        pipes.map(|pipe| Connection { runtime: self.runtime, pipe }).collect()
     }
 
     /// Takes a batch of calls, as [`crate::call`] describes it. Batches are carried out in the order
@@ -97,6 +97,7 @@ impl Engine {
 }
 
 /// An open connection to a server, for a thread that would rather read it itself.
+#[derive(Clone)]
 pub struct Connection {
     runtime: &'static Handle,
     pipe: Pipe,

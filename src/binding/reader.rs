@@ -1,4 +1,4 @@
-//! Has the event loop watch an instance's connection and read replies itself.
+//! Has the event loop watch an instance's connections and read replies itself.
 //!
 //! With few calls in flight an answer is a matter of waking a thread, and by way of the I/O thread it
 //! takes two. A `uv_poll_t` on the loop that Node-API hands out wakes the right one at once. All that
@@ -22,10 +22,10 @@ use super::uv::{UV_POLL, UV_READABLE, Uv};
 use crate::answers::Outbox;
 use crate::engine::Connection;
 
-/// Reads the connection that it was last told to.
+/// Reads the connections that it was last told to.
 pub(super) struct Reader {
     receiver: Rc<Receiver>,
-    watch: Option<Watch>,
+    watches: Vec<Watch>,
 }
 
 impl Reader {
@@ -37,7 +37,7 @@ impl Reader {
     ) -> Result<Self> {
         let on_read = on_read.create_ref()?;
         let receiver = Receiver { env, on_read, outbox, bell, batches: Cell::new(0) };
-        Ok(Self { receiver: Rc::new(receiver), watch: None })
+        Ok(Self { receiver: Rc::new(receiver), watches: Vec::new() })
     }
 
     /// Takes note that another batch is pending.
@@ -46,27 +46,33 @@ impl Reader {
         batches.set(batches.get().wrapping_add(1));
     }
 
-    /// Reads this connection from now on, or none: then the I/O thread does.
-    pub fn follow(&mut self, connection: Option<Connection>) {
-        let Some(connection) = connection.filter(|connection| !connection.is_busy()) else {
-            // It may be followed again soon, so the handle stays.
-            self.watch.as_ref().inspect(|watch| watch.pause());
-            return;
-        };
-        if self.watch.as_ref().is_none_or(|watch| watch.state().connection != connection) {
-            self.watch = Watch::new(connection, &self.receiver);
-        }
-        if let Some(watch) = &self.watch
-            && !watch.state().connection.read_elsewhere(true)
-        {
-            // It was paused, or the I/O thread had taken it back.
-            watch.start();
+    /// Reads these connections from now on, and the I/O thread all others.
+    pub fn follow(&mut self, connections: &[Connection]) {
+        self.watches.retain(|watch| connections.contains(&watch.state().connection));
+        for connection in connections {
+            let known = self.watches.iter().find(|watch| watch.state().connection == *connection);
+            if connection.is_busy() {
+                known.inspect(|watch| watch.pause());
+            } else if let Some(watch) = known {
+                if !connection.read_elsewhere(true) {
+                    // It was paused, or the I/O thread had taken it back.
+                    watch.start();
+                }
+            } else if let Some(watch) = Watch::new(connection.clone(), &self.receiver) {
+                connection.read_elsewhere(true);
+                self.watches.push(watch);
+            }
         }
     }
 
-    /// Lets go of the connection.
+    /// Leaves them to the I/O thread. They may be followed again soon, so the handles stay.
+    pub fn pause(&self) {
+        self.watches.iter().for_each(Watch::pause);
+    }
+
+    /// Lets go of the connections.
     pub fn close(&mut self) {
-        self.watch = None;
+        self.watches.clear();
     }
 }
 

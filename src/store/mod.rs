@@ -25,11 +25,11 @@ pub enum Store {
 }
 
 impl Store {
-    /// The open connection to the server, if there is one.
-    pub(crate) fn connection(&self) -> Option<redis::Pipe> {
+    /// The open connections to the servers, if they are few.
+    pub(crate) fn connections(&self) -> Vec<redis::Pipe> {
         match self {
-            Self::Memory(_) => None,
-            Self::Redis(store) => store.connection(),
+            Self::Memory(_) => Vec::new(),
+            Self::Redis(store) => store.connections(),
         }
     }
 

@@ -70,12 +70,9 @@ impl RedisStore {
         }
     }
 
-    /// The open connection, if there is one, and could not be more than one.
-    pub(crate) fn connection(&self) -> Option<Pipe> {
-        match &self.servers {
-            Servers::One(node) => node.link.now().map(|live| live.pipe),
-            Servers::Replicated { .. } | Servers::Cluster(_) => None,
-        }
+    /// The open connections, if they are few.
+    pub(crate) fn connections(&self) -> Vec<Pipe> {
+        self.servers.connections()
     }
 
     /// Carries out calls in their order and answers each, within the command timeout.

@@ -6,6 +6,7 @@ use super::cluster::Cluster;
 use super::command::Task;
 use super::link::End;
 use super::node::{Node, Setup};
+use super::pipe::Pipe;
 use super::sentinel::Sentinel;
 use super::settings::Deployment;
 
@@ -49,6 +50,18 @@ impl Servers {
         match self {
             Self::Cluster(cluster) => Some(cluster),
             _ => None,
+        }
+    }
+
+    /// The open connections, if they are few.
+    pub fn connections(&self) -> Vec<Pipe> {
+        let pipe = |node: &Arc<Node>| node.link.now().map(|live| live.pipe);
+        match self {
+            Self::One(node) => pipe(node).into_iter().collect(),
+            Self::Replicated { primary, replica } => {
+                [primary, replica].into_iter().filter_map(pipe).collect()
+            }
+            Self::Cluster(cluster) => cluster.few_nodes().iter().filter_map(pipe).collect(),
         }
     }
 

@@ -27,6 +27,9 @@ use crate::error::Error;
 /// How often replicas are looked for, where they are to be read from and there is none.
 const REPLICAS: Duration = Duration::from_secs(5);
 
+/// Up to so many nodes are few: the event loop's thread reads from each as soon as it has something.
+const FEW: usize = 8;
+
 /// The nodes of a cluster, for as long as this lives.
 pub(super) struct Cluster {
     shared: Arc<Shared>,
@@ -66,6 +69,12 @@ impl Cluster {
         });
         let surveys = tokio::spawn(survey::keep_up(Arc::clone(&shared))).abort_handle();
         Self { shared, surveys }
+    }
+
+    /// The nodes that serve slots, unless they are many.
+    pub fn few_nodes(&self) -> Vec<Arc<Node>> {
+        let map = self.map();
+        if map.nodes().len() <= FEW { map.nodes().to_vec() } else { Vec::new() }
     }
 
     /// Divides calls by the node to send them to; none where none is known. Calls that must wait are
