@@ -4,28 +4,41 @@
 // answer, and nothing that was acknowledged is lost or comes back.
 
 const assert = require('node:assert/strict');
-const { after, before, test } = require('node:test');
+const { test } = require('node:test');
 const { SpotsSessions } = require('..');
+const { startCluster } = require('./support/cluster.js');
 const { startRedis } = require('./support/redis-server.js');
+const { startSentinels } = require('./support/sentinel.js');
 
 const WORKERS = 40;
 const ROUNDS = 25;
 
-let server;
-before(async () => {
-  server = await startRedis();
-});
-after(() => server.stop());
+/** Who serves: how to start it, and its servers that hold sessions. */
+const KINDS = [
+  { kind: 'one server', start: startRedis, serversOf: (server) => [server] },
+  {
+    kind: 'sentinels',
+    // No failover: what it loses is another matter.
+    start: () => startSentinels({ replicas: 1, downAfter: 60_000 }),
+    serversOf: ({ nodes }) => nodes.slice(0, 1),
+  },
+  {
+    kind: 'a cluster',
+    start: () => startCluster({ primaries: 3, replicas: 0 }),
+    serversOf: ({ nodes }) => nodes,
+  },
+];
 
 /** Cuts all connections but its own, again and again, until it is stopped. */
-function cutConnections() {
-  const admin = server.client();
+function cutConnections(servers) {
+  const admins = servers.map((server) => server.client());
   let stopped = false;
   let cuts = 0;
   const ended = (async () => {
     while (!stopped) {
       await new Promise((resolve) => setTimeout(resolve, 30));
-      cuts += await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      for (const admin of admins)
+        cuts += await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     }
     return cuts;
   })();
@@ -35,34 +48,40 @@ function cutConnections() {
   };
 }
 
-test('calls survive connections that are cut every 30 ms', async () => {
-  const sessions = new SpotsSessions({ connectionString: server.url, commandTimeout: 20_000 });
-  const stop = cutConnections();
-  const app = 'chaos';
+for (const { kind, start, serversOf } of KINDS) {
+  test(`calls survive connections that are cut every 30 ms (${kind})`, async (t) => {
+    const server = await start();
+    t.after(() => server.stop());
+    const sessions = new SpotsSessions({ connectionString: server.url, commandTimeout: 20_000 });
+    const stop = cutConnections(serversOf(server));
+    const app = 'chaos';
 
-  /** One session after the other: each answer is known in advance. */
-  async function work(worker) {
-    for (let round = 0; round < ROUNDS; round++) {
-      const ownerId = `${worker}`;
-      const data = { worker, round };
-      const token = await sessions.create({ app, ownerId, data, duration: 600 });
-      assert.deepEqual(await sessions.get({ app, token }), { ownerId, data });
-      const updates = [1, 2, 3].map((n) => sessions.update({ app, token, data: { [`n${n}`]: n } }));
-      assert.deepEqual(await Promise.all(updates), [true, true, true]);
-      assert.deepEqual(await sessions.get({ app, token }), {
-        ownerId,
-        data: { ...data, n1: 1, n2: 2, n3: 3 },
-      });
-      assert.equal(await sessions.refresh({ app, token, duration: 300 }), true);
-      if (round % 3 === 0) assert.equal(await sessions.killAll({ app, ownerId }), true);
-      else assert.equal(await sessions.kill({ app, token }), true);
-      assert.equal(await sessions.get({ app, token }), undefined);
-      assert.equal(await sessions.update({ app, token, data: { back: true } }), false);
+    /** One session after the other: each answer is known in advance. */
+    async function work(worker) {
+      for (let round = 0; round < ROUNDS; round++) {
+        const ownerId = `${worker}`;
+        const data = { worker, round };
+        const token = await sessions.create({ app, ownerId, data, duration: 600 });
+        assert.deepEqual(await sessions.get({ app, token }), { ownerId, data });
+        const updates = [1, 2, 3].map((n) =>
+          sessions.update({ app, token, data: { [`n${n}`]: n } }),
+        );
+        assert.deepEqual(await Promise.all(updates), [true, true, true]);
+        assert.deepEqual(await sessions.get({ app, token }), {
+          ownerId,
+          data: { ...data, n1: 1, n2: 2, n3: 3 },
+        });
+        assert.equal(await sessions.refresh({ app, token, duration: 300 }), true);
+        if (round % 3 === 0) assert.equal(await sessions.killAll({ app, ownerId }), true);
+        else assert.equal(await sessions.kill({ app, token }), true);
+        assert.equal(await sessions.get({ app, token }), undefined);
+        assert.equal(await sessions.update({ app, token, data: { back: true } }), false);
+      }
     }
-  }
 
-  await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
-  assert.ok((await stop()) > 10, 'connections were cut');
-  assert.equal(await server.client().dbsize(), 0, 'nothing is left, nor has come back');
-  await sessions.close();
-});
+    await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
+    assert.ok((await stop()) > 10, 'connections were cut');
+    assert.equal(await server.client().dbsize(), 0, 'nothing is left, nor has come back');
+    await sessions.close();
+  });
+}

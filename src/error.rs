@@ -61,6 +61,16 @@ impl Error {
             _ => None,
         }
     }
+
+    /// Whether a server refused us, which waiting does not change.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Redis { .. })
+    }
+
+    /// Of what several servers said the error to tell: a refusal, else the first.
+    pub(crate) fn or_graver(self, first: Option<Self>) -> Self {
+        first.filter(|first| first.is_refusal() || !self.is_refusal()).unwrap_or(self)
+    }
 }
 
 impl fmt::Display for Error {

@@ -14,7 +14,7 @@ const rows = [...table.matchAll(/^\| (R\d\d) \|.*\| ([^|]+) \|$/gm)];
 
 test('every row of the matrix that asks for a test is in the table, once', () => {
   const numbers = Array.from({ length: 53 }, (_, n) => n + 1);
-  const asked = numbers.filter((n) => n <= 34 || (n >= 38 && n <= 50) || n === 53);
+  const asked = numbers.filter((n) => n <= 50 || n === 53);
   assert.deepEqual(
     rows.map(([, row]) => row),
     asked.map((n) => `R${String(n).padStart(2, '0')}`),

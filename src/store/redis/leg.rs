@@ -26,6 +26,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a node may take to be reached that a call was referred to for once.
 const REFERRAL: Duration = Duration::from_secs(1);
 
+/// How long a node may leave a call unanswered until the cluster is looked at: another node may have
+/// taken the place of one that hangs.
+const HANGING: Duration = Duration::from_secs(1);
+
 /// How often a call follows a redirection at once: nodes that point at each other need time.
 const REDIRECTIONS: u8 = 4;
 
@@ -169,7 +173,9 @@ impl<'c> Leg<'c> {
         let mut replies = pin!(live.pipe.send(&commands, count));
         drop(turn);
         let halfway = self.deadline - node.link.command_timeout() / 2;
-        for time in [halfway, self.deadline] {
+        let soon = cluster.map(|_| Instant::now() + HANGING).filter(|soon| *soon < halfway);
+        let mut hanging = None;
+        for time in soon.into_iter().chain([halfway, self.deadline]) {
             let mut outcome = node.link.limit(time, replies.as_mut()).await;
             if outcome.is_none() {
                 // They, or the end of the connection, may have come, and the thread that should
@@ -181,8 +187,7 @@ impl<'c> Leg<'c> {
                 Some(Ok(replies)) => return Ended::Replied(live, replies),
                 Some(Err(Broken)) => return Ended::Broken(live),
                 None if self.reads_replica() => return Ended::Late(live),
-                // Another node may have taken the place of one that hangs.
-                None => cluster.into_iter().for_each(Cluster::survey),
+                None => hanging = hanging.or_else(|| cluster.map(Cluster::wait)),
             }
         }
         Ended::Unanswered(live)

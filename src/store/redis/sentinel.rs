@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::{self, Opened, Peer, Purpose};
 use super::link::random;
 use super::pipe::{Broken, Replies};
-use super::reply::without_arguments;
+use super::reply::{refusal, without_arguments};
 use super::settings::{Address, Sentinels, Settings};
 use super::wire::Reply;
 use crate::error::Error;
@@ -141,8 +141,8 @@ impl Sentinel {
                         None => votes.push((address, 1)),
                     }
                 }
-                Ok(None) => last = Some(self.unknown()),
-                Err(error) => last = last.or(Some(error)),
+                Ok(None) => last = last.filter(Error::is_refusal).or(Some(self.unknown())),
+                Err(error) => last = Some(error.or_graver(last)),
             }
         }
         votes.sort_by_key(|(_, votes)| Reverse(*votes));
@@ -211,6 +211,11 @@ fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>,
     let reason = match replies.iter().next() {
         Some(Reply::Nil) => return Ok(None),
         Some(Reply::Array(address)) => return Ok(read_address(&address)),
+        Some(Reply::Error(error))
+            if error.starts_with("NOAUTH ") || error.starts_with("NOPERM ") =>
+        {
+            return Err(refusal(&error));
+        }
         Some(Reply::Error(error)) => {
             format!("it is no sentinel, or gives no answer: {}", without_arguments(&error))
         }

@@ -32,11 +32,12 @@ impl Default for Map {
 }
 
 impl Map {
-    /// Makes a map of what a node has told. Nodes that this one has are taken over.
-    pub fn updated(&self, ranges: Vec<Range>, setup: &Setup) -> Self {
+    /// Makes a map of what a node has told. Nodes that this one has, or that are guests, are taken over.
+    pub fn updated(&self, ranges: Vec<Range>, guests: &[Arc<Node>], setup: &Setup) -> Self {
         let mut map = Self::default();
         for Range { slots, primary, replicas } in ranges {
-            let node = map.find(&primary).or_else(|| self.find(&primary));
+            let guest = || guests.iter().find(|node| node.link.leads_to(&primary)).cloned();
+            let node = map.find(&primary).or_else(|| self.find(&primary)).or_else(guest);
             let number = map.number(node.unwrap_or_else(|| Node::at(primary, setup)));
             let slots = usize::from(*slots.start())..=usize::from(*slots.end());
             map.slots[slots].fill(number);

@@ -51,10 +51,20 @@ struct Shared {
 #[derive(Default)]
 struct State {
     map: Arc<Map>,
+    /// Nodes that calls were referred to, and that were not known to serve anything.
+    guests: Vec<Arc<Node>>,
     /// What the last survey ran into.
     trouble: Option<Error>,
     /// When a node last told.
     surveyed: Option<Instant>,
+}
+
+impl State {
+    /// The node at an address.
+    fn find(&self, address: &Address) -> Option<Arc<Node>> {
+        let guest = || self.guests.iter().find(|node| node.link.leads_to(address)).cloned();
+        self.map.find(address).or_else(guest)
+    }
 }
 
 impl Cluster {
@@ -109,10 +119,15 @@ impl Cluster {
         replica
     }
 
+    /// Has the cluster looked at again and again, until what is returned is dropped.
+    pub fn wait(&self) -> Waiting<'_> {
+        Waiting::new(&self.shared)
+    }
+
     /// Waits until one of these calls is to be sent to another node than this one. While somebody
     /// waits, the cluster is looked at again and again.
     pub async fn has_moved(&self, calls: &[Task<'_>], node: Option<&Arc<Node>>) {
-        let _waiting = Waiting::new(&self.shared);
+        let _waiting = self.wait();
         let same = |now: Option<&Arc<Node>>| match (now, node) {
             (Some(now), Some(node)) => Arc::ptr_eq(now, node),
             (None, None) => true,
@@ -159,7 +174,7 @@ impl Cluster {
             if state.map.node(to.slot).is_some_and(|node| node.link.leads_to(&address)) {
                 return false;
             }
-            let node = state.map.find(&address).unwrap_or_else(|| {
+            let node = state.find(&address).unwrap_or_else(|| {
                 is_new = true;
                 Node::at(address, &self.shared.setup)
             });
@@ -171,10 +186,15 @@ impl Cluster {
         }
     }
 
-    /// The node that a call was referred to.
+    /// The node that a call was referred to. One that is new is kept, as more calls will be.
     pub fn node(&self, to: &Redirect, from: &Address) -> Arc<Node> {
         let address = to.address(from);
-        self.map().find(&address).unwrap_or_else(|| Node::at(address, &self.shared.setup))
+        if let Some(node) = self.shared.state.borrow().find(&address) {
+            return node;
+        }
+        let node = Node::at(address, &self.shared.setup);
+        self.shared.state.send_modify(|state| state.guests.push(Arc::clone(&node)));
+        node
     }
 
     fn map(&self) -> Arc<Map> {
@@ -189,7 +209,7 @@ impl Drop for Cluster {
 }
 
 /// Counts a call that waits for another node, for as long as it waits.
-struct Waiting<'a>(&'a Shared);
+pub(super) struct Waiting<'a>(&'a Shared);
 
 impl<'a> Waiting<'a> {
     fn new(shared: &'a Shared) -> Self {

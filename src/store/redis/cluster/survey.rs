@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::super::connection::{self, Peer, Purpose, unreachable};
 use super::super::link::with_jitter;
 use super::super::node::Node;
-use super::super::reply::refusal;
+use super::super::reply::{Verdict, judge, without_arguments};
 use super::super::wire::Reply;
 use super::Shared;
 use super::map::{Range, read_slots};
@@ -57,7 +57,7 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
     let mut gone = Vec::new();
     let has_changed = shared.state.send_if_modified(|state| {
         let known = Arc::clone(&state.map);
-        let map = known.updated(ranges, &shared.setup);
+        let map = known.updated(ranges, &state.guests, &shared.setup);
         let had_trouble = state.trouble.take().is_some();
         state.surveyed = Some(Instant::now());
         if map.is_like(&known) {
@@ -66,6 +66,7 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
         let is_gone = |node: &&Arc<Node>| !map.nodes().iter().any(|now| Arc::ptr_eq(now, node));
         gone.extend(known.nodes().iter().filter(is_gone).cloned());
         state.map = Arc::new(map);
+        state.guests.clear();
         true
     });
     gone.iter().for_each(retire);
@@ -109,7 +110,7 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
             Some(answer) = asked.join_next() => match answer.unwrap_or(Err(Error::Internal)) {
                 Ok(ranges) => return Ok(ranges),
                 Err(error) => {
-                    trouble = trouble.or(Some(error));
+                    trouble = Some(error.or_graver(trouble));
                     next = rest.next();
                 }
             },
@@ -128,7 +129,11 @@ async fn ask(peer: &Peer) -> Result<Vec<Range>, Error> {
     };
     let replies = replies.ok_or_else(|| unreachable(peer, "it gave no answer"))?;
     match replies.iter().next() {
-        Some(Reply::Error(error)) => Err(refusal(&error)),
+        Some(Reply::Error(error)) => Err(match judge(&error) {
+            Verdict::Reject(refusal) => refusal,
+            // It will pass: calls wait for the next look.
+            _ => unreachable(peer, without_arguments(&error)),
+        }),
         Some(reply) => match read_slots(&reply, &peer.address) {
             Some(ranges) if !ranges.is_empty() => Ok(ranges),
             Some(_) => Err(unreachable(peer, "it knows of no node that serves a slot")),

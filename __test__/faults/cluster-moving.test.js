@@ -1,0 +1,225 @@
+'use strict';
+
+// Slots that move from node to node: what is asked of them on the way, step by step and under load.
+
+const assert = require('node:assert/strict');
+const { after, before, beforeEach, describe, test } = require('node:test');
+const { SpotsSessions } = require('../../index.js');
+const { startCluster } = require('../support/cluster.js');
+const { faultyCluster, patience } = require('../support/faulty-cluster.js');
+const { idOf, indexKey, sessionKey } = require('../support/keys.js');
+const { startLoad } = require('../support/load.js');
+const { freshName } = require('../support/targets.js');
+const { waitUntil } = require('../support/wait-until.js');
+
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+
+/** How often a node has carried out or refused a command. */
+async function asked(node, command) {
+  const text = await node.redis.info('commandstats');
+  const line = text.match(new RegExp(`^cmdstat_${command}:(.*)$`, 'm'))?.[1] ?? '';
+  return [...line.matchAll(/(?:^|,|_)calls=(\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
+}
+
+describe('R36 a slot on its way', () => {
+  const SESSIONS = 250; // Three steps of killAll.
+  /** @type {Awaited<ReturnType<typeof startCluster>>} */
+  let cluster;
+  /** @type {SpotsSessions} */
+  let sessions;
+  let client;
+  before(async () => {
+    cluster = await startCluster({ primaries: 3, replicas: 0 });
+    sessions = new SpotsSessions({ connectionString: cluster.url, commandTimeout: patience });
+    client = cluster.client();
+  });
+  after(async () => {
+    await sessions?.close();
+    await cluster?.stop();
+  });
+
+  const ownerId = 'ann';
+  let app;
+  let tokens;
+  let owner;
+  beforeEach(async () => {
+    app = freshName();
+    tokens = await Promise.all(
+      times(SESSIONS, (n) => sessions.create({ app, ownerId, data: { n }, duration: 600 })),
+    );
+    const slot = await cluster.slotOf(indexKey(app, ownerId));
+    const from = await cluster.slotOwner(slot);
+    const to = cluster.nodes.find((node) => node !== from);
+    owner = { slot, from, to };
+  });
+
+  const index = () => indexKey(app, ownerId);
+  const keysOf = (some) => some.map((token) => sessionKey(app, ownerId, token));
+
+  /** Each state that a slot can be in while it moves: what of it has left already. */
+  const STATES = [
+    { state: 'nothing has left', leave: () => [] },
+    { state: 'half of the sessions have left', leave: () => keysOf(tokens.slice(0, 125)) },
+    { state: 'the last sessions have left', leave: () => keysOf(tokens.slice(-50)) },
+    { state: 'all sessions have left, the index has not', leave: () => keysOf(tokens) },
+    { state: 'the index has left, no session has', leave: () => [index()] },
+    {
+      state: 'the index has left, with half of the sessions',
+      leave: () => [index(), ...keysOf(tokens.slice(0, 125))],
+    },
+    { state: 'all has left, and nobody was told', leave: () => [index(), ...keysOf(tokens)] },
+  ];
+
+  /** Moves the slot, and does something when that much of it has left. */
+  async function halfway(leave, act) {
+    const { slot, from, to } = owner;
+    const begun = async () => {
+      const keys = leave();
+      if (keys.length)
+        await from.redis.call('MIGRATE', to.host, to.port, '', 0, 5000, 'KEYS', ...keys);
+      await act();
+    };
+    await cluster.reshard([slot], from, to, { begun });
+  }
+
+  /** Calls that wait or are answered: resolves when nodes have been asked more often. */
+  async function areAsked(command, act, more) {
+    const count = async () =>
+      (await Promise.all([owner.from, owner.to].map((node) => asked(node, command)))).reduce(
+        (sum, n) => sum + n,
+      );
+    const until = (await count()) + more;
+    const calls = act();
+    await waitUntil(async () => (await count()) >= until, 'the nodes to be asked');
+    return calls;
+  }
+
+  for (const { state, leave } of STATES) {
+    test(`killAll when ${state}: all sessions are ended, and it says so`, async () => {
+      let killed;
+      await halfway(leave, async () => {
+        [killed] = await areAsked('evalsha', () => [sessions.killAll({ app, ownerId })], 2);
+      });
+      assert.equal(await killed, true);
+      const found = await Promise.all(tokens.map((token) => sessions.get({ app, token })));
+      assert.deepEqual(found, Array(SESSIONS).fill(undefined));
+      assert.deepEqual(await client.keys(`*:${app}}*`), []);
+    });
+
+    test(`the other methods when ${state}: each acts once, and no session leaves its index`, async () => {
+      let calls;
+      const [first, second, third, ...rest] = [tokens[0], tokens[60], tokens[249], tokens[130]];
+      await halfway(leave, async () => {
+        const act = () => [
+          ...[first, second, third].map((token) => sessions.update({ app, token, data: { a: 1 } })),
+          ...[first, second, third].map((token) => sessions.refresh({ app, token, duration: 900 })),
+          ...rest.map((token) => sessions.kill({ app, token })),
+          sessions.create({ app, ownerId, data: { n: 'new' }, duration: 600 }),
+        ];
+        calls = await areAsked('evalsha', act, 8);
+        // A read waits for nothing: wherever a session is, it is found.
+        const found = await Promise.all(
+          tokens.slice(0, 125).map((token) => sessions.get({ app, token })),
+        );
+        assert.deepEqual(
+          found.map((session) => session?.data.n),
+          times(125, (n) => n),
+        );
+      });
+      const answers = await Promise.all(calls);
+      const created = answers.pop();
+      assert.deepEqual(answers, Array(7).fill(true));
+      assert.deepEqual((await sessions.get({ app, token: third })).data, { n: 249, a: 1 });
+      assert.deepEqual((await sessions.get({ app, token: created })).data, { n: 'new' });
+      const live = [...tokens.filter((token) => !rest.includes(token)), created];
+      const ids = await client.zrange(index(), 0, -1);
+      assert.deepEqual(ids.sort(), live.map(idOf).sort());
+      assert.equal(await sessions.killAll({ app, ownerId }), true);
+      assert.deepEqual(await client.keys(`*:${app}}*`), []);
+    });
+  }
+
+  for (const method of ['kill', 'killAll']) {
+    test(`${method} of an owner’s only session, where nothing has left: at once, and it says so`, async () => {
+      await sessions.killAll({ app, ownerId });
+      const token = await sessions.create({ app, ownerId });
+      const request = { kill: { app, token }, killAll: { app, ownerId } }[method];
+      // Its index goes with it; what is gone from a slot on its way is looked for at the new node.
+      await halfway(
+        () => [],
+        async () => assert.equal(await sessions[method](request), true),
+      );
+      assert.equal(await sessions[method](request), false);
+    });
+  }
+
+  test('killAll of an owner’s only session, which its index has left behind: it is ended', async () => {
+    await sessions.killAll({ app, ownerId });
+    const token = await sessions.create({ app, ownerId });
+    let killed;
+    await halfway(
+      () => [index()],
+      async () => {
+        [killed] = await areAsked('evalsha', () => [sessions.killAll({ app, ownerId })], 2);
+      },
+    );
+    assert.equal(await killed, true);
+    assert.equal(await sessions.get({ app, token }), undefined);
+    assert.deepEqual(await client.keys(`*:${app}}*`), []);
+  });
+
+  test('killAll of an owner without sessions, on a slot on its way: false, when it has arrived', async () => {
+    await sessions.killAll({ app, ownerId });
+    let killed;
+    await halfway(
+      () => [],
+      async () => {
+        [killed] = await areAsked('evalsha', () => [sessions.killAll({ app, ownerId })], 2);
+      },
+    );
+    assert.equal(await killed, false);
+  });
+});
+
+test('R36 slots that move to a node that is new, and back, under load: no call fails, and few connections are made', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, { primaries: 3, replicas: 0 });
+  const owners = times(12, (n) => `owner-${n}`);
+  const slots = await Promise.all(owners.map((owner) => cluster.slotOf(indexKey(app, owner))));
+  const sessions = open();
+  const load = startLoad(t, sessions, {
+    app,
+    commandTimeout: patience,
+    ownerOf: (worker) => owners[worker],
+  });
+  await load.goesOn();
+  const added = await cluster.addNode();
+  const homes = await Promise.all(slots.map((slot) => cluster.slotOwner(slot)));
+  const connections = async () =>
+    Number((await added.redis.info('stats')).match(/total_connections_received:(\d+)/)[1]);
+  const before = await connections();
+
+  /** Waits until calls were sent on from a node, as the slot had left it. */
+  const sendsOn =
+    (from, calls = 3) =>
+    async () => {
+      const sent = async () =>
+        Number(
+          (await from.redis.info('errorstats')).match(/^errorstat_ASK:count=(\d+)/m)?.[1] ?? 0,
+        );
+      const until = (await sent()) + calls;
+      await load.sees(async () => (await sent()) >= until, 'calls to be sent on');
+    };
+  for (const [n, slot] of slots.entries())
+    await cluster.reshard([slot], homes[n], added, { moved: sendsOn(homes[n], n === 0 ? 30 : 3) });
+  await load.goesOn();
+  // One of ours, one of each node that sends keys, some of the harness.
+  const made = (await connections()) - before;
+  assert.ok(made < 15, `${made} connections to the new node`);
+
+  for (const [n, slot] of slots.entries())
+    await cluster.reshard([slot], added, homes[n], { moved: sendsOn(added) });
+  await cluster.removeNode(added);
+  await load.goesOn();
+  await load.stop();
+  assert.deepEqual(load.errors, {});
+});

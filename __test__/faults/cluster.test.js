@@ -1,0 +1,265 @@
+'use strict';
+
+// A cluster whose nodes fail, hang, change places, come and go, under load.
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { startNode } = require('../support/cluster-node.js');
+const { faultyCluster, patience } = require('../support/faulty-cluster.js');
+const { assertOutage, long, recovers, settled } = require('../support/faults.js');
+const { startLoad } = require('../support/load.js');
+const { freePort, startRedis } = require('../support/redis-server.js');
+const { waitUntil } = require('../support/wait-until.js');
+const { SpotsSessions } = require('../../index.js');
+
+const HASTY = 300;
+const OWNERS = long ? 50_000 : 10_000;
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+
+test(`R36 ${OWNERS} owners over all nodes: each method is one command, and no answer is another's`, async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, { primaries: 3, replicas: 0 });
+  const sessions = open({ maxPending: OWNERS });
+  await recovers(sessions, app);
+  const each = (call) => Promise.all(times(OWNERS, call));
+  /** Carries out a method for every owner, and counts the commands that it took. */
+  const count = async (command, call) => {
+    await Promise.all(cluster.nodes.map(({ redis }) => redis.config('RESETSTAT')));
+    const answers = await each(call);
+    const stats = await Promise.all(cluster.nodes.map(({ server }) => server.commandStats()));
+    const calls = stats.map((stat) => stat[command] ?? 0);
+    assert.equal(
+      calls.reduce((sum, n) => sum + n),
+      OWNERS,
+      `${command}: ${calls}`,
+    );
+    assert.ok(
+      calls.every((n) => n > OWNERS / 4),
+      `${command}: ${calls}`,
+    );
+    return answers;
+  };
+  const ownerId = (n) => `owner-${n}`;
+  const yes = Array(OWNERS).fill(true);
+  const tokens = await count('evalsha', (n) =>
+    sessions.create({ app, ownerId: ownerId(n), data: { n } }),
+  );
+  assert.equal(new Set(tokens).size, OWNERS);
+  const request = (n) => ({ app, token: tokens[n] });
+  const update = (n) => sessions.update({ ...request(n), data: { more: n } });
+  assert.deepEqual(await count('evalsha', update), yes);
+  assert.deepEqual(
+    await count('evalsha', (n) => sessions.refresh({ ...request(n), duration: 60 })),
+    yes,
+  );
+  const found = await count('get', (n) => sessions.get(request(n)));
+  for (const [n, session] of found.entries())
+    assert.deepEqual(session, { ownerId: ownerId(n), data: { n, more: n } });
+  const kill = (n) => sessions.kill(request(n));
+  const killAll = (n) => sessions.killAll({ app, ownerId: ownerId(n) });
+  assert.deepEqual(await count('evalsha', (n) => (n % 2 ? kill(n) : killAll(n))), yes);
+  assert.deepEqual(await each((n) => sessions.get(request(n))), Array(OWNERS).fill(undefined));
+});
+
+const FAULTS = [
+  {
+    fault: 'CLUSTER FAILOVER',
+    strike: (cluster, old) => cluster.failover(old),
+  },
+  {
+    fault: 'kill -9 of a primary',
+    loses: true,
+    strike: async (cluster, old) => {
+      await old.kill();
+      return promoted(cluster, old);
+    },
+    undo: (old) => old.start(),
+  },
+  {
+    fault: 'SIGSTOP of a primary',
+    loses: true,
+    strike: async (cluster, old) => {
+      old.pause();
+      return promoted(cluster, old);
+    },
+    undo: (old) => old.resume(),
+  },
+];
+
+/** Waits for a replica to take over from a primary that works no more. */
+async function promoted(cluster, old) {
+  await waitUntil(async () => {
+    const primaries = await cluster.primaries();
+    return primaries.length === 3 && !primaries.includes(old);
+  }, 'a replica to take over');
+  await cluster.settled();
+}
+
+for (const { fault, loses, strike, undo } of FAULTS) {
+  test(`R36 ${fault}, under load: calls wait for the new primary, and go on`, async (t) => {
+    const { cluster, open, app } = await faultyCluster(t, { config: { requirepass: 's3cret' } });
+    const patient = open();
+    const work = startLoad(t, patient, { app, commandTimeout: patience });
+    const hasty = startLoad(t, open({ commandTimeout: HASTY }), {
+      app: `${app}-hasty`,
+      commandTimeout: HASTY,
+      workers: 4,
+    });
+    const loads = [work, hasty];
+    await Promise.all(loads.map((load) => load.goesOn()));
+    const [old] = await cluster.primaries();
+    const slots = times(40, (n) => `${fault}-${n}`);
+
+    if (loses) for (const load of loads) load.mayLose();
+    await strike(cluster, old);
+    // All nodes, whatever hangs: an instance that knows of the change, and a new one.
+    for (const sessions of [patient, open()])
+      await Promise.all(slots.map((slot) => recovers(sessions, `${app}-${slot}`)));
+    for (const load of loads) load.losesNothing();
+    await undo?.(old);
+    await cluster.settled();
+    await Promise.all(loads.map((load) => load.goesOn()));
+
+    await Promise.all(loads.map((load) => load.stop()));
+    assert.deepEqual(work.errors, {}, fault);
+  });
+}
+
+test('R36 a primary without a replica is dead: the others say CLUSTERDOWN until it is back', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, {
+    replicas: 0,
+    config: { 'cluster-require-full-coverage': 'yes' },
+  });
+  const commandTimeout = 1000;
+  const hasty = open({ commandTimeout });
+  const patient = open();
+  for (const sessions of [hasty, patient]) await recovers(sessions, app);
+  const [dead, ...rest] = cluster.nodes;
+  await dead.kill();
+  const isDown = async (node) => /cluster_state:fail/.test(await node.cluster('INFO'));
+  await waitUntil(
+    async () => (await Promise.all(rest.map(isDown))).every(Boolean),
+    'the cluster to be down',
+  );
+  const codes = new Set();
+  for (let round = 0; round < 3; round++) {
+    const calls = times(50, (n) => hasty.create({ app, ownerId: `${round}-${n}` }));
+    for (const { error, value } of await Promise.all(
+      calls.map((call) => settled(call, commandTimeout)),
+    )) {
+      assert.equal(value, undefined);
+      codes.add(error.redisCode ?? error.code);
+    }
+  }
+  assert.deepEqual([...codes].sort(), ['CLUSTERDOWN', 'ERR_SESSIONS_CONNECTION']);
+  await assertOutage(hasty, app, commandTimeout, /^ERR_SESSIONS_(REDIS|CONNECTION)$/);
+  const waiting = times(50, (n) => patient.create({ app, ownerId: `${n}` }));
+  await dead.start();
+  assert.equal(new Set(await Promise.all(waiting)).size, 50);
+  await recovers(hasty, app);
+});
+
+test('R36 seeds: one that is down, a replica, and all of them gone after the start', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t);
+  const [replica] = await cluster.replicas();
+  const down = `redis-cluster://127.0.0.1:${await freePort()}`;
+  const absent = open({ connectionString: down, commandTimeout: 300 });
+  await assertOutage(absent, app, 300, /^ERR_SESSIONS_CONNECTION$/);
+  await recovers(open({ connectionString: `${down},${replica.address}` }), app);
+
+  const sessions = open({ connectionString: `redis-cluster://${replica.address}` });
+  await recovers(sessions, app);
+  const replicas = await Promise.all(cluster.nodes.map((node) => cluster.replicas(node)));
+  const old = cluster.nodes.find(
+    (_, n) => replicas[n].length > 0 && !replicas[n].includes(replica),
+  );
+  await replica.kill();
+  await recovers(sessions, app);
+  // What changes after that is learnt from the nodes that it led to.
+  const load = startLoad(t, sessions, { app, commandTimeout: patience });
+  await cluster.failover(old);
+  await load.goesOn();
+  await load.stop();
+  assert.deepEqual(load.errors, {});
+});
+
+test('R36 a node that is loading its data, seen by an instance that knows no other: calls wait for it', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, {
+    primaries: 1,
+    replicas: 0,
+    config: {
+      save: '3600 1',
+      'key-load-delay': 3000,
+      'loading-process-events-interval-bytes': 1024,
+    },
+  });
+  const [node] = cluster.nodes;
+  const before = open();
+  const create = (n) => before.create({ app, ownerId: `${n}`, data: { n, x: 'x'.repeat(100) } });
+  const tokens = await Promise.all(times(400, create));
+  await node.redis.save();
+  await node.kill();
+  const started = node.start();
+  const admin = node.client({ enableReadyCheck: false, retryStrategy: () => 5 });
+  const loading = async () => /^loading:1/m.test(await admin.info('persistence').catch(String));
+  await waitUntil(loading, 'the node to load');
+  const sessions = open();
+  const found = await Promise.all(tokens.map((token) => sessions.get({ app, token })));
+  assert.deepEqual(
+    found.map((session) => session?.data.n),
+    times(400, (n) => n),
+  );
+  await started;
+});
+
+test('R36 SCRIPT FLUSH on every node, under load: nobody notices', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, { replicas: 0 });
+  const load = startLoad(t, open(), { app, commandTimeout: patience });
+  for (let round = 0; round < 5; round++) {
+    await load.goesOn(10);
+    await Promise.all(cluster.nodes.map(({ redis }) => redis.script('FLUSH')));
+  }
+  await load.goesOn();
+  await load.stop();
+  assert.deepEqual(load.errors, {});
+});
+
+test('R36 a server that is no cluster, a password that is wrong: refused at once, and by name', async (t) => {
+  const [server, node] = await Promise.all([startRedis(), startNode({ requirepass: 's3cret' })]);
+  t.after(() => Promise.all([server.stop(), node.stop()]));
+  const absent = await freePort();
+  const rows = [
+    ['no cluster', `127.0.0.1:${server.port}`, 'ERR', /cluster support disabled/],
+    ['a wrong password', `:s3cret-wrong@${node.address}`, 'WRONGPASS', /./],
+    ['no password', node.address, 'NOAUTH', /./],
+    ['beside a node that is down', `:wrong@127.0.0.1:${absent},${node.address}`, 'WRONGPASS', /./],
+  ];
+  for (const [label, rest, redisCode, message] of rows) {
+    const sessions = open(t, `redis-cluster://${rest}`);
+    for (const ownerId of ['ann', 'bob', 'cleo']) {
+      const call = sessions.create({ app: 'app', ownerId });
+      const { error } = await settled(call, patience / 8);
+      assert.equal(error?.redisCode, redisCode, label);
+      assert.match(error.message, message);
+    }
+  }
+});
+
+test('R36 a node of a cluster that is addressed as a server: the error says what to write', async (t) => {
+  const { cluster } = await faultyCluster(t, { replicas: 0 });
+  const sessions = open(t, `redis://${cluster.nodes[0].address}`);
+  const calls = times(30, (n) => sessions.create({ app: 'app', ownerId: `${n}` }));
+  const ends = await Promise.all(calls.map((call) => settled(call, patience / 8)));
+  const errors = ends.flatMap(({ error }) => error ?? []);
+  assert.ok(errors.length > 5 && errors.length < 30);
+  for (const error of errors) {
+    assert.equal(error.redisCode, 'MOVED');
+    assert.match(error.message, /it is part of a cluster: use redis-cluster:\/\//);
+  }
+});
+
+/** An instance that ends with the test, and whose calls have much time. */
+function open(t, connectionString) {
+  const sessions = new SpotsSessions({ connectionString, commandTimeout: patience });
+  t.after(() => sessions.close());
+  return sessions;
+}

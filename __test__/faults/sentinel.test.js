@@ -1,0 +1,140 @@
+'use strict';
+
+// Sentinels that promote another server, under load: by themselves, by order, and without telling.
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { SpotsSessions } = require('../../index.js');
+const { startFakeSentinel } = require('../support/fake-sentinel.js');
+const { recovers } = require('../support/faults.js');
+const { startLoad } = require('../support/load.js');
+const { startRedis } = require('../support/redis-server.js');
+const { startSentinels } = require('../support/sentinel.js');
+const { freshName } = require('../support/targets.js');
+const { waitUntil } = require('../support/wait-until.js');
+
+const PATIENT = 30_000;
+const HASTY = 300;
+
+/**
+ * A primary with replicas and sentinels, and instances: all end with the test.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {import('../support/sentinel.js').SentinelOptions} [options]
+ */
+async function sentinels(t, options) {
+  const group = await startSentinels(options);
+  /** @type {SpotsSessions[]} */
+  const opened = [];
+  t.after(async () => {
+    for (const node of [...group.nodes, ...group.sentinels]) node.kill('SIGCONT');
+    await Promise.all(opened.map((sessions) => sessions.close()));
+    await group.stop();
+  });
+  const open = (commandTimeout) => {
+    const sessions = new SpotsSessions({ connectionString: group.url, commandTimeout });
+    opened.push(sessions);
+    return sessions;
+  };
+  return { group, open, app: freshName() };
+}
+
+/** Every command is noted, with what it was about. */
+const NOTED = { 'slowlog-log-slower-than': 0, 'slowlog-max-len': 1_000_000 };
+
+/** How many commands of our methods for an app a server has carried out, by its own notes. */
+async function commandsOf(server, app) {
+  const notes = await server.client().slowlog('GET', -1);
+  const isOurs = ([name, ...args]) => /^(evalsha|eval|get)$/i.test(name) && `${args}`.includes(app);
+  return notes.filter(([, , , command]) => isOurs(command)).length;
+}
+
+const FAULTS = [
+  {
+    fault: 'SENTINEL FAILOVER',
+    strike: (group) => group.failover(),
+  },
+  {
+    fault: 'kill -9 of the primary',
+    strike: async (group, old) => {
+      await group.kill(old);
+      return group.promoted(old);
+    },
+    after: (old) => old.start(),
+  },
+  {
+    fault: 'SIGSTOP of the primary',
+    strike: async (group, old) => {
+      group.pause(old);
+      return group.promoted(old);
+    },
+    after: (old, group) => group.resume(old),
+  },
+];
+
+for (const { fault, strike, after } of FAULTS) {
+  test(`R35 ${fault}, under load: calls wait for the new primary, and nobody writes to the old one`, async (t) => {
+    const { group, open, app } = await sentinels(t, {
+      config: { requirepass: 's3cret', ...NOTED },
+      sentinelPassword: 's3cret-too',
+    });
+    const old = await group.primary();
+    const patient = open(PATIENT);
+    const work = startLoad(t, patient, { app, commandTimeout: PATIENT });
+    const hasty = startLoad(t, open(HASTY), {
+      app: `${app}-hasty`,
+      commandTimeout: HASTY,
+      workers: 4,
+    });
+    const loads = [work, hasty];
+    await Promise.all(loads.map((load) => load.goesOn()));
+
+    // Sentinels do not wait until the new primary has all that the old one had.
+    for (const load of loads) load.mayLose();
+    const promoted = await strike(group, old);
+    assert.notEqual(promoted, old);
+    await recovers(patient, app);
+    for (const load of loads) load.losesNothing();
+
+    // The switch is known by now, to this instance; an app of its own tells what came after it.
+    const later = startLoad(t, patient, { app: `later-${app}`, commandTimeout: PATIENT });
+    await after?.(old, group);
+    await group.settled();
+    await Promise.all([...loads, later].map((load) => load.goesOn()));
+    assert.equal(await commandsOf(old, `later-${app}`), 0);
+    assert.ok((await commandsOf(promoted, `later-${app}`)) > 100, 'they are noted');
+
+    await Promise.all([...loads, later].map((load) => load.stop()));
+    for (const load of [work, later]) assert.deepEqual(load.errors, {}, fault);
+    assert.ok(hasty.rounds > 60);
+  });
+}
+
+test('R35 a primary that was replaced by hand, which no sentinel tells of: READONLY has them asked again', async (t) => {
+  const [first, second] = await Promise.all([startRedis(), startRedis()]);
+  const fake = await startFakeSentinel(first.port);
+  const app = freshName();
+  const sessions = new SpotsSessions({
+    connectionString: `redis-sentinel://127.0.0.1:${fake.port}?name=mymaster`,
+    commandTimeout: PATIENT,
+  });
+  t.after(async () => {
+    await sessions.close();
+    await Promise.all([fake.stop(), first.stop(), second.stop()]);
+  });
+  const token = await sessions.create({ app, ownerId: 'ann', data: { a: 1 } });
+  const [one, two] = [first.client(), second.client()];
+  await two.replicaof(first.host, first.port);
+  await waitUntil(async () => (await two.dbsize()) === 2, 'the replica to have it all');
+  await two.replicaof('NO', 'ONE');
+  await one.replicaof(second.host, second.port);
+
+  assert.deepEqual((await sessions.get({ app, token })).data, { a: 1 }, 'reads go on');
+  const asked = fake.asked;
+  const update = sessions.update({ app, token, data: { b: 2 } });
+  await waitUntil(() => fake.asked > asked + 2, 'the sentinel to be asked again');
+  fake.names = second.port;
+  assert.equal(await update, true);
+  assert.deepEqual((await sessions.get({ app, token })).data, { a: 1, b: 2 });
+  assert.deepEqual(Object.keys(await second.commandStats()).includes('append'), true);
+});

@@ -1,0 +1,136 @@
+'use strict';
+
+// Sentinels that are down, hang, lie, or do not know us: what they are asked for is found all the same,
+// or it is said why not.
+
+const assert = require('node:assert/strict');
+const { after, before, test } = require('node:test');
+const { SpotsSessions } = require('../../index.js');
+const { startFakeSentinel } = require('../support/fake-sentinel.js');
+const { assertOutage, recovers, settled } = require('../support/faults.js');
+const { freePort } = require('../support/redis-server.js');
+const { startSentinels } = require('../support/sentinel.js');
+const { freshName } = require('../support/targets.js');
+
+const PATIENT = 30_000;
+
+/** @type {Awaited<ReturnType<typeof startSentinels>>} */
+let group;
+before(async () => {
+  // No failover: none of these tests is about one, and a busy machine must not cause one.
+  group = await startSentinels({ downAfter: 60_000, sentinelPassword: 's3cret-too' });
+});
+after(() => group?.stop());
+
+/** An instance that ends with the test. */
+function open(t, { url = group.url, commandTimeout = PATIENT } = {}) {
+  const sessions = new SpotsSessions({ connectionString: url, commandTimeout });
+  t.after(() => sessions.close());
+  return sessions;
+}
+
+/** A connection string of sentinels, with the password of the real ones. */
+const urlOf = (list, { name = group.name, password = 's3cret-too' } = {}) => {
+  const addresses = list.map(({ port }) => `127.0.0.1:${port}`).join(',');
+  return `redis-sentinel://${addresses}?name=${name}&sentinelPassword=${encodeURIComponent(password)}`;
+};
+
+/** Does something to sentinels, and undoes it after the test. */
+async function strike(t, sentinels, how) {
+  t.after(async () => {
+    for (const sentinel of sentinels) {
+      if (how === 'kill') await sentinel.start();
+      else group.resume(sentinel);
+    }
+  });
+  for (const sentinel of sentinels) await group[how](sentinel);
+}
+
+for (const how of ['kill', 'pause']) {
+  const state = how === 'kill' ? 'down' : 'hung';
+  for (const count of [1, 2]) {
+    test(`R35 ${count} of 3 sentinels ${state}: the others are enough`, async (t) => {
+      const app = freshName();
+      const connected = open(t);
+      await recovers(connected, app);
+      await strike(t, group.sentinels.slice(0, count), how);
+      await recovers(connected, app);
+      await recovers(open(t), app);
+    });
+  }
+
+  test(`R35 all sentinels ${state}: who is connected goes on, who is not waits until one is back`, async (t) => {
+    const app = freshName();
+    const connected = open(t);
+    await recovers(connected, app);
+    for (const sentinel of group.sentinels) await group[how](sentinel);
+    t.after(() => {
+      for (const sentinel of group.sentinels) sentinel.kill('SIGCONT');
+    });
+    await recovers(connected, app);
+    await assertOutage(open(t, { commandTimeout: 300 }), app, 300, /^ERR_SESSIONS_CONNECTION$/);
+    const waiting = open(t).create({ app, ownerId: 'ann' });
+    const [back, ...others] = group.sentinels;
+    const undo = (sentinel) => (how === 'kill' ? sentinel.start() : group.resume(sentinel));
+    await undo(back);
+    assert.equal(typeof (await waiting), 'string');
+    await Promise.all(others.map(undo));
+    await recovers(connected, app);
+  });
+}
+
+test('R35 a sentinel that was never there, and one that never answers, beside one that does', async (t) => {
+  const silent = await startFakeSentinel();
+  silent.isSilent = true;
+  t.after(() => silent.stop());
+  const absent = { port: await freePort() };
+  const sessions = open(t, { url: urlOf([silent, absent, group.sentinels[0]]) });
+  await recovers(sessions, freshName());
+});
+
+test('R35 a sentinel that names a replica is not believed: neither alone nor beside others', async (t) => {
+  const app = freshName();
+  const [replica] = await group.replicas();
+  const liar = await startFakeSentinel(replica.port);
+  t.after(() => liar.stop());
+  await recovers(open(t, { url: urlOf([liar, group.sentinels[0]]) }), app);
+
+  const sessions = open(t, { url: urlOf([liar]), commandTimeout: 1500 });
+  await assertOutage(sessions, app, 1500, /^ERR_SESSIONS_CONNECTION$/);
+  const { error } = await settled(sessions.killAll({ app, ownerId: 'ann' }), 1500);
+  assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${replica.port}: it is a replica`));
+  // It names a server that there is not, then the right one.
+  liar.names = await freePort();
+  await assertOutage(sessions, app, 1500, /^ERR_SESSIONS_CONNECTION$/);
+  liar.names = (await group.primary()).port;
+  await recovers(sessions, app);
+});
+
+test('R35 a primary that no sentinel knows by this name: the message says so', async (t) => {
+  const url = urlOf(group.sentinels, { name: 'another' });
+  const sessions = open(t, { url, commandTimeout: 500 });
+  await assertOutage(sessions, freshName(), 500, /^ERR_SESSIONS_CONNECTION$/);
+  const { error } = await settled(sessions.get({ app: 'app', token: 'A'.repeat(172) }), 500);
+  assert.match(error.message, /the sentinels know no primary called "another"/);
+});
+
+for (const { label, password, redisCode } of [
+  { label: 'a wrong password', password: 's3cret wrong', redisCode: /^WRONGPASS$/ },
+  { label: 'no password', password: '', redisCode: /^NOAUTH$/ },
+]) {
+  test(`R35 ${label} for the sentinels: refused by name, at once`, async (t) => {
+    const sessions = open(t, { url: urlOf(group.sentinels, { password }) });
+    for (let round = 0; round < 3; round++) {
+      const call = sessions.create({ app: 'app', ownerId: 'ann' });
+      const first = await Promise.race([call.catch((error) => error), late()]);
+      assert.match(first.redisCode, redisCode);
+    }
+  });
+}
+
+/** Long before the deadline of a call. */
+function late() {
+  return new Promise((resolve) => {
+    setTimeout(resolve, PATIENT / 3, { redisCode: 'waited in vain' }).unref();
+  });
+}

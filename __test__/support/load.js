@@ -1,0 +1,165 @@
+'use strict';
+
+// Work that goes on while servers fail: sessions from create to their end, each answer known in
+// advance, and a ledger of how the calls ended.
+
+const assert = require('node:assert/strict');
+const { inspect } = require('node:util');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { settled } = require('./faults.js');
+const { waitUntil } = require('./wait-until.js');
+
+const PAUSE = 5;
+
+/**
+ * Begins to work, until it is stopped or the test ends.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {import('../../index.js').SpotsSessions} sessions
+ * @param {object} options
+ * @param {string} options.app
+ * @param {number} options.commandTimeout of the instance
+ * @param {number} [options.workers]
+ * @param {(worker: number, round: number) => string} [options.ownerOf] no two workers' may be alike
+ */
+function startLoad(t, sessions, options) {
+  const load = new Load(sessions, options);
+  t.after(() => load.end());
+  return load;
+}
+
+class Load {
+  #sessions;
+  #options;
+  #stopped = false;
+  #mayLose = false;
+  /** How often what is expected has changed: it holds for a round that saw no change. */
+  #changes = 0;
+  #work;
+  #failure;
+  /** What came of the calls: how many, by code how many were rejected. */
+  rounds = 0;
+  calls = 0;
+  /** @type {Record<string, number>} */
+  errors = {};
+
+  constructor(sessions, { workers = 12, ownerOf = (w, r) => `${w}-${r}`, ...options }) {
+    this.#sessions = sessions;
+    this.#options = { ...options, ownerOf };
+    this.#work = Promise.all(Array.from({ length: workers }, (_, n) => this.#worker(n)));
+    this.#work.catch((failure) => {
+      this.#failure = failure;
+      this.#stopped = true;
+    });
+  }
+
+  /** From now on what was acknowledged may be lost, as replication is asynchronous. */
+  mayLose() {
+    this.#mayLose = true;
+    this.#changes++;
+  }
+
+  /** What begins from now on is not lost. */
+  losesNothing() {
+    this.#mayLose = false;
+    this.#changes++;
+  }
+
+  /** Resolves when so many more sessions have gone their way. */
+  async goesOn(rounds = 30) {
+    const until = this.rounds + rounds;
+    await this.sees(() => this.rounds >= until, 'the work to go on');
+  }
+
+  /**
+   * Waits for something that the work brings about. Rejects with what was wrong with an answer.
+   *
+   * @param {() => boolean | Promise<boolean>} condition
+   * @param {string} what
+   */
+  async sees(condition, what) {
+    await waitUntil(() => this.#failure !== undefined || condition(), what);
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Ends the work, and rejects with what was wrong with an answer. */
+  async stop() {
+    this.#stopped = true;
+    await this.#work;
+  }
+
+  /** Ends the work of a test that has ended. */
+  end() {
+    this.#stopped = true;
+  }
+
+  async #worker(worker) {
+    for (let round = 0; !this.#stopped; round++) {
+      await this.#round(worker, round).catch((error) => {
+        if (error !== ABANDONED) throw error;
+      });
+      this.rounds++;
+      await sleep(PAUSE);
+    }
+  }
+
+  /** One session. */
+  async #round(worker, round) {
+    const { app } = this.#options;
+    const ownerId = this.#options.ownerOf(worker, round);
+    const whose = { worker, round };
+    const change = this.#changes;
+    /** Whether everything that was acknowledged must be there. */
+    const isExact = () => !this.#mayLose && this.#changes === change;
+    const token = await this.#call('create', { app, ownerId, data: { ...whose, step: 0 } });
+    const steps = [0];
+
+    const find = async () => {
+      const found = await this.#call('get', { app, token });
+      if (found === undefined) {
+        assert.ok(!isExact(), `a session of ${ownerId} is lost`);
+        return;
+      }
+      // What another session holds is never told, whatever was lost.
+      const { step, ...rest } = found.data;
+      assert.deepEqual([found.ownerId, rest], [ownerId, whose]);
+      assert.ok(isExact() ? step === steps.at(-1) : steps.includes(step), inspect({ step, steps }));
+    };
+    const acts = async (method, request) => {
+      const answer = await this.#call(method, { app, ...request });
+      assert.equal(typeof answer, 'boolean');
+      assert.ok(answer || !isExact(), `${method} of ${ownerId} said false`);
+    };
+
+    await find();
+    for (const step of [1, 2]) {
+      await acts('update', { token, data: { step } });
+      steps.push(step);
+    }
+    await acts('refresh', { token, duration: 600 });
+    await find();
+    if (round % 3 === 0) await acts('killAll', { ownerId });
+    else await acts('kill', { token });
+    const found = await this.#call('get', { app, token });
+    if (found) {
+      assert.ok(!isExact(), `a session of ${ownerId} outlived its end`);
+      assert.equal(found.ownerId, ownerId);
+    }
+  }
+
+  /** An answer. What rejects is noted, and the session is left. */
+  async #call(method, request) {
+    const { commandTimeout } = this.#options;
+    const { value, error } = await settled(this.#sessions[method](request), commandTimeout);
+    this.calls++;
+    if (!error) return value;
+    const code = error.redisCode ?? error.code;
+    this.errors[code] = (this.errors[code] ?? 0) + 1;
+    throw ABANDONED;
+  }
+}
+
+/** The session's fate is unknown: its call was rejected. */
+const ABANDONED = new Error('abandoned');
+
+module.exports = { startLoad };
