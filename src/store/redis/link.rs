@@ -3,23 +3,22 @@
 //! It connects at once, then only while calls wait. An idle instance has no timer, but for the one of
 //! the last calls' deadlines, which fires once more.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rand::TryRng as _;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::connection::{self, Opened, Peer, silent};
+use super::connection::{Opened, silent};
 use super::deadline::{Deadlines, now};
+use super::end::End;
 use super::eviction;
+use super::pause::with_jitter;
 use super::pipe::Pipe;
-use super::sentinel::Sentinel;
 use super::settings::Address;
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -32,44 +31,6 @@ const SENTINEL_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a connection that left a call unanswered may take to answer a PING.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where a link leads.
-pub(super) enum End {
-    /// To this server.
-    Server(Peer),
-    /// To the one that is the primary.
-    Primary(Sentinel),
-    /// To one of its replicas.
-    Replica(Sentinel),
-}
-
-impl End {
-    async fn open(&self) -> Result<(Opened, Address), Error> {
-        match self {
-            Self::Server(peer) => Ok((connection::open(peer).await?, peer.address.clone())),
-            Self::Primary(sentinel) => sentinel.open().await,
-            Self::Replica(sentinel) => sentinel.open_replica().await,
-        }
-    }
-}
-
-impl End {
-    fn speaks_tls(&self) -> bool {
-        match self {
-            Self::Server(peer) => peer.login.tls.is_some(),
-            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.speaks_tls(),
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Server(peer) => peer.address.fmt(f),
-            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.fmt(f),
-        }
-    }
-}
 
 /// A live connection, where it leads, and its number among those of this link.
 #[derive(Clone)]
@@ -385,15 +346,6 @@ async fn follow(shared: Arc<Shared>, number: usize) {
         tokio::time::sleep(with_jitter(pause)).await;
         pause = (pause * 2).min(SENTINEL_PAUSE);
     }
-}
-
-/// Half to all of a pause, so that many processes do not come back at the same instant.
-pub(super) fn with_jitter(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + f64::from(random()) / f64::from(u32::MAX) / 2.0)
-}
-
-pub(super) fn random() -> u32 {
-    rand::rngs::SysRng.try_next_u32().unwrap_or(u32::MAX)
 }
 
 async fn answers_ping(pipe: &Pipe) -> bool {

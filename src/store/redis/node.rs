@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::connection::{Peer, Purpose};
-use super::link::{End, Link, Timeouts};
+use super::end::End;
+use super::link::{Link, Timeouts};
 use super::queue::Queue;
 use super::settings::{Address, Settings};
 use crate::event::Observer;

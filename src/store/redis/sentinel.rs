@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, Opened, Peer, Purpose};
-use super::link::random;
+use super::pause::random;
 use super::pipe::{Broken, Replies};
 use super::reply::{refusal, without_arguments};
 use super::settings::{Address, Sentinels, Settings};

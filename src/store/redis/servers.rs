@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::command::Task;
-use super::link::End;
+use super::end::End;
 use super::node::{Node, Setup};
 use super::pipe::Pipe;
 use super::sentinel::Sentinel;

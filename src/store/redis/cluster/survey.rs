@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::super::connection::{self, Peer, Purpose, unreachable};
-use super::super::link::with_jitter;
 use super::super::node::Node;
+use super::super::pause::with_jitter;
 use super::super::reply::{Verdict, judge, without_arguments};
 use super::super::wire::Reply;
 use super::Shared;

@@ -1,0 +1,46 @@
+//! Where a link leads: to a server, or to whom sentinels name.
+
+use std::fmt;
+
+use super::connection::{self, Opened, Peer};
+use super::sentinel::Sentinel;
+use super::settings::Address;
+use crate::error::Error;
+
+/// Where a link leads.
+pub(super) enum End {
+    /// To this server.
+    Server(Peer),
+    /// To the one that is the primary.
+    Primary(Sentinel),
+    /// To one of its replicas.
+    Replica(Sentinel),
+}
+
+impl End {
+    /// Opens a connection, and tells where it leads now.
+    pub async fn open(&self) -> Result<(Opened, Address), Error> {
+        match self {
+            Self::Server(peer) => Ok((connection::open(peer).await?, peer.address.clone())),
+            Self::Primary(sentinel) => sentinel.open().await,
+            Self::Replica(sentinel) => sentinel.open_replica().await,
+        }
+    }
+
+    /// Whether it encrypts.
+    pub fn speaks_tls(&self) -> bool {
+        match self {
+            Self::Server(peer) => peer.login.tls.is_some(),
+            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.speaks_tls(),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(peer) => peer.address.fmt(f),
+            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.fmt(f),
+        }
+    }
+}

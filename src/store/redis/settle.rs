@@ -1,0 +1,187 @@
+//! What a leg came to: answers to its calls, and what of them must be sent again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::cluster::Cluster;
+use super::command::{Again, Outcome, Task};
+use super::fold::fold;
+use super::leg::{Ended, Leg};
+use super::link::Live;
+use super::node::Node;
+use super::pipe::Replies;
+use super::reply::{Verdict, judge, refusal};
+use super::wire::Reply;
+use crate::answers::Answers;
+use crate::error::Error;
+
+/// How soon a call is sent again that the server could not take yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a call follows a redirection at once: nodes that point at each other need time.
+const REDIRECTIONS: u8 = 4;
+
+impl<'c> Leg<'c> {
+    /// Answers what can be answered, and returns what must be sent again.
+    pub fn settle(
+        mut self,
+        ended: Ended,
+        cluster: Option<&Cluster>,
+        answers: &mut Answers,
+    ) -> Vec<Task<'c>> {
+        let from_replica = self.reads_replica();
+        for call in &mut self.calls {
+            call.again = Again::AtOnce;
+            // Whatever it does not find there, the primary is asked for.
+            call.from_replica = false;
+        }
+        match (ended, &self.node) {
+            (Ended::Replied(live, replies), Some(node)) => {
+                let node = Arc::clone(node);
+                return if from_replica {
+                    self.read_from_replica(&replies, answers)
+                } else {
+                    self.read(&node, &live, &replies, cluster, answers)
+                };
+            }
+            (Ended::Unsent(live), Some(node)) => {
+                node.link.replace(&live);
+                cluster.into_iter().for_each(Cluster::survey);
+            }
+            (Ended::Broken(live), Some(node)) => {
+                node.link.replace(&live);
+                cluster.into_iter().for_each(Cluster::survey);
+                for call in &mut self.calls {
+                    call.in_doubt |= !from_replica;
+                    call.referred = None;
+                }
+            }
+            (Ended::Unanswered(live), Some(node)) => {
+                for call in self.calls.drain(..) {
+                    answers.reject(call.place, &node.link.unanswered(&live));
+                }
+                node.link.suspect(live);
+            }
+            (Ended::Late(live), Some(node)) => node.link.suspect(live),
+            (Ended::Outage(outage), _) => give_up(self.calls.drain(..), &outage, answers),
+            (_, _) => {
+                for call in &mut self.calls {
+                    call.referred = None;
+                }
+            }
+        }
+        self.calls
+    }
+
+    /// Answers with the sessions that were found. A replica may not have heard of the others yet.
+    fn read_from_replica(self, replies: &Replies, answers: &mut Answers) -> Vec<Task<'c>> {
+        let mut replies = replies.iter();
+        let mut open = Vec::new();
+        for mut call in self.calls {
+            match replies.next() {
+                Some(reply @ Reply::Bytes(_)) => drop(call.answer(&reply, answers)),
+                _ => open.push(call),
+            }
+        }
+        open
+    }
+
+    fn read(
+        self,
+        node: &Node,
+        live: &Live,
+        replies: &Replies,
+        cluster: Option<&Cluster>,
+        answers: &mut Answers,
+    ) -> Vec<Task<'c>> {
+        let timeout = node.link.command_timeout();
+        let mut open = Vec::new();
+        let mut replies = replies.iter();
+        for mut call in self.calls {
+            if call.referred.take().is_some() {
+                // What it says matters not: what follows it is then redirected again.
+                drop(replies.next());
+            }
+            let error = match replies.next() {
+                Some(Reply::Error(error)) => error,
+                Some(reply) => {
+                    match call.answer(&reply, answers) {
+                        Outcome::Done => {}
+                        Outcome::Long(key) => fold(live, key, timeout),
+                        Outcome::More => open.push(call),
+                    }
+                    continue;
+                }
+                // It ended in garbage: whatever comes next cannot be trusted either.
+                None => {
+                    node.link.replace(live);
+                    call.in_doubt = true;
+                    open.push(call);
+                    continue;
+                }
+            };
+            let soon = Instant::now() + PAUSE;
+            match (judge(&error), cluster) {
+                (Verdict::SendText, _) => call.by_text = true,
+                (Verdict::Later, _) => {
+                    call.postpone(Again::InTurn(soon), refusal(&error));
+                    cluster.into_iter().for_each(Cluster::survey);
+                }
+                (Verdict::Migrating, _) => {
+                    call.in_doubt |= call.finds_its_keys();
+                    call.postpone(Again::Aside(soon), refusal(&error));
+                }
+                (Verdict::Elsewhere, _) => {
+                    call.postpone(Again::InTurn(soon), refusal(&error));
+                    node.link.replace(live);
+                    cluster.into_iter().for_each(Cluster::survey);
+                }
+                (Verdict::Redirect(to), Some(cluster)) => {
+                    call.redirections = call.redirections.saturating_add(1);
+                    if call.redirections > REDIRECTIONS {
+                        call.postpone(Again::Aside(soon), refusal(&error));
+                    }
+                    if !to.once {
+                        cluster.moved(&to, &live.server);
+                    } else if call.finds_its_keys() {
+                        call.postpone(Again::Aside(soon), refusal(&error));
+                    } else {
+                        call.referred = Some(cluster.node(&to, &live.server));
+                    }
+                }
+                (Verdict::Reject(error), _) => {
+                    answers.reject(call.place, &error);
+                    continue;
+                }
+                (Verdict::Redirect(_), None) => {
+                    answers.reject(call.place, &part_of_a_cluster(&error));
+                    continue;
+                }
+            }
+            open.push(call);
+        }
+        let (late, open): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|call| call.again.time().is_some_and(|t| t > self.deadline));
+        give_up(late.into_iter(), &node.link.unanswered(live), answers);
+        open
+    }
+}
+
+fn give_up<'c>(calls: impl Iterator<Item = Task<'c>>, outage: &Error, answers: &mut Answers) {
+    for call in calls {
+        answers.reject(call.place, &call.outage(outage));
+    }
+}
+
+/// The error of a call that was sent to a node of a cluster as to a server of its own.
+fn part_of_a_cluster(error: &str) -> Error {
+    match refusal(error) {
+        Error::Redis { code, detail } => {
+            let detail = format!("{detail} (it is part of a cluster: use redis-cluster://)");
+            Error::Redis { code, detail }
+        }
+        other => other,
+    }
+}
