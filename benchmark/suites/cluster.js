@@ -33,7 +33,7 @@ async function measure(bench, stage) {
       if (operation === 'create') contestants.push(scripts);
       const rounds = await bench.alternate(`cluster: ${operation}, ${inFlight} in flight`, {
         contestants,
-        rounds: bench.choose(7, 3),
+        rounds: bench.choose(5, 3),
         measure: (contestant) => run(bench, stage, contestant, { operation, inFlight }),
       });
       for (const [id, { label }] of Object.entries(peers)) {

@@ -47,7 +47,7 @@ async function ours(bench, stage, counts) {
   for (const operation of ['get', 'refresh', 'create', 'kill', 'killAll', 'update']) {
     const rounds = await bench.alternate(`${operation} by live sessions, ${inFlight} in flight`, {
       contestants: operation === 'get' ? [...users, ...plain] : users,
-      rounds: bench.choose(9, 2),
+      rounds: bench.choose(7, 2),
       measure: (contestant) => measure(bench, stage, contestant, operation),
     });
     const flatness = ([few, ...more]) =>

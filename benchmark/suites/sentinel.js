@@ -31,7 +31,7 @@ async function measure(bench, stage, sentinels) {
     for (const inFlight of [64, 1000]) {
       const rounds = await bench.alternate(`Sentinel: ${operation}, ${inFlight} in flight`, {
         contestants: stage.contestants,
-        rounds: bench.choose(7, 3),
+        rounds: bench.choose(5, 3),
         async measure(contestant) {
           if (operation === 'mix') await contestant.ask('spare', { count: spare, size });
           const run = { operation, size, inFlight, ms: bench.choose(300, 200) };

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
@@ -20,6 +21,9 @@ const LONG: usize = 32 * 1024;
 /// An empty buffer that has grown beyond this is not kept.
 const LARGE: usize = 1024 * 1024;
 
+/// For so long after a reply a connection is taken to be alive: to look costs a system call.
+const QUIET: Duration = Duration::from_millis(1);
+
 /// What has come.
 #[derive(Default)]
 pub(super) struct Incoming {
@@ -30,6 +34,8 @@ pub(super) struct Incoming {
     found: usize,
     /// Where a thread reads to that is not the runtime's.
     space: Vec<u8>,
+    /// When something last came.
+    last: Option<Instant>,
 }
 
 /// Who waits for the next so many replies.
@@ -42,6 +48,11 @@ pub(super) struct Waiting {
 pub(super) type Waiters = Mutex<VecDeque<Waiting>>;
 
 impl Incoming {
+    /// Whether nothing has come for a while.
+    pub fn is_quiet(&self) -> bool {
+        self.last.is_none_or(|time| time.elapsed() > QUIET)
+    }
+
     /// Where the runtime reads to.
     pub fn room(&mut self) -> &mut BytesMut {
         if self.buffer.capacity() - self.buffer.len() < READ / 8 {
@@ -54,6 +65,7 @@ impl Incoming {
     pub fn read(&mut self, socket: &Socket) -> io::Result<usize> {
         self.space.resize(READ, 0);
         let read = socket.read(&mut self.space)?;
+        self.last = Some(Instant::now());
         self.buffer.extend_from_slice(&self.space[..read]);
         Ok(read)
     }

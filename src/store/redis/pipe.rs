@@ -111,13 +111,13 @@ impl Pipe {
         }
     }
 
-    /// Whether the connection is known to have ended. One that nobody used is looked at, as it may
-    /// have ended long ago with nobody watching: what is not written to it is not in doubt.
+    /// Whether the connection is known to have ended. One that nobody used for a while is looked at, as
+    /// it may have ended with nobody watching: what is not written to it is not in doubt.
     pub fn has_ended(&self) -> bool {
         let shared = &self.0;
         let is_idle = shared.waiting().is_empty();
         match shared.stream.socket() {
-            Some(socket) if is_idle => shared.read(socket).is_err(),
+            Some(socket) if is_idle && shared.incoming().is_quiet() => shared.read(socket).is_err(),
             _ => shared.outgoing().ended,
         }
     }
