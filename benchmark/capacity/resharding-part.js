@@ -5,9 +5,8 @@
 // a slot has of 10^9.
 
 const { performance } = require('node:perf_hooks');
-const { readFileSync } = require('node:fs');
-const path = require('node:path');
 const { slots, startCluster } = require('../cluster');
+const { scriptText } = require('../lua');
 const { duration, sessionOf } = require('../payload');
 const { print } = require('./print');
 const { router } = require('./slots');
@@ -15,9 +14,6 @@ const { router } = require('./slots');
 const app = 'shop';
 const slot = 0;
 const sessionsOfSlot = Math.round(1e9 / slots);
-const folder = path.join(__dirname, '..', '..', 'src', 'store', 'redis', 'scripts');
-const script = (name) => readFileSync(path.join(folder, `${name}.lua`), 'utf8');
-const index = script('index');
 
 module.exports = async () => {
   const cluster = await startCluster(2);
@@ -55,20 +51,12 @@ async function write(redis, owner) {
 const ttl = String(duration * 1000);
 const calls = {
   get: ({ session }) => ['GET', session],
-  update: ({ session }) => ['EVAL', script('update'), 1, session, '{}'],
-  refresh: ({ session, owned, id }) => [
-    'EVAL',
-    index + script('refresh'),
-    2,
-    session,
-    owned,
-    id,
-    ttl,
-  ],
-  kill: ({ session, owned, id }) => ['EVAL', index + script('kill'), 2, session, owned, id],
+  update: ({ session }) => ['EVAL', scriptText('update'), 1, session, '{}'],
+  refresh: ({ session, owned, id }) => ['EVAL', scriptText('refresh'), 2, session, owned, id, ttl],
+  kill: ({ session, owned, id }) => ['EVAL', scriptText('kill'), 2, session, owned, id],
   killAll: ({ session, owned, id }) => [
     'EVAL',
-    index + script('kill_all'),
+    scriptText('kill_all'),
     1,
     owned,
     session.slice(0, -id.length),
@@ -76,7 +64,7 @@ const calls = {
   ],
   create: ({ fresh, owned }) => [
     'EVAL',
-    index + script('create'),
+    scriptText('create'),
     2,
     fresh,
     owned,

@@ -3,18 +3,14 @@
 // What it costs to have a replica acknowledge each kill: `WAIT 1` behind it, through ioredis, on a
 // primary and a replica of this machine; and with a network in between that takes its time.
 
-const { readFileSync } = require('node:fs');
 const net = require('node:net');
-const path = require('node:path');
 const { performance } = require('node:perf_hooks');
 const { startRedis, waitUntil } = require('../../__test__/support/redis-server');
+const { scriptText } = require('../lua');
 const { alternate } = require('../rounds');
 const { percentile } = require('../statistics');
 const { print } = require('./print');
 
-const folder = path.join(__dirname, '..', '..', 'src', 'store', 'redis', 'scripts');
-const lua = (name) =>
-  ['index', name].map((file) => readFileSync(path.join(folder, `${file}.lua`), 'utf8')).join('');
 const patience = 1000;
 const rounds = 7;
 const delays = [0, 0.5];
@@ -45,8 +41,8 @@ async function measure(delay) {
   const replica = await startRedis({ config: { replicaof: [primary.host, line.address().port] } });
   try {
     const redis = primary.client();
-    redis.defineCommand('createSession', { numberOfKeys: 2, lua: lua('create') });
-    redis.defineCommand('killSession', { numberOfKeys: 2, lua: lua('kill') });
+    redis.defineCommand('createSession', { numberOfKeys: 2, lua: scriptText('create') });
+    redis.defineCommand('killSession', { numberOfKeys: 2, lua: scriptText('kill') });
     await waitUntil(async () => (await redis.call('WAIT', 1, 100)) === 1, 'the replica');
     const result = await alternate({
       contestants: ways,

@@ -4,23 +4,18 @@
 // measured. The keys and ids are ready for use, so this side hashes nothing.
 
 const { randomBytes } = require('node:crypto');
-const { readFileSync } = require('node:fs');
-const path = require('node:path');
+const { scriptText } = require('../lua');
 const { connect } = require('./ioredis');
-
-const folder = path.join(__dirname, '..', '..', 'src', 'store', 'redis', 'scripts');
-const read = (name) => readFileSync(path.join(folder, `${name}.lua`), 'utf8');
-const index = read('index');
 
 module.exports = {
   label: 'ioredis, same scripts',
 
   async open(url) {
     const redis = connect(url);
-    redis.defineCommand('createSession', { numberOfKeys: 2, lua: index + read('create') });
-    redis.defineCommand('refreshSession', { numberOfKeys: 2, lua: index + read('refresh') });
-    redis.defineCommand('updateSession', { numberOfKeys: 1, lua: read('update') });
-    redis.defineCommand('killSession', { numberOfKeys: 2, lua: index + read('kill') });
+    redis.defineCommand('createSession', { numberOfKeys: 2, lua: scriptText('create') });
+    redis.defineCommand('refreshSession', { numberOfKeys: 2, lua: scriptText('refresh') });
+    redis.defineCommand('updateSession', { numberOfKeys: 1, lua: scriptText('update') });
+    redis.defineCommand('killSession', { numberOfKeys: 2, lua: scriptText('kill') });
     return {
       async create({ app, ownerId, data, duration }) {
         const random = randomBytes(20);

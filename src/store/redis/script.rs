@@ -15,13 +15,14 @@ pub enum Name {
     KillAll,
 }
 
+const CLOCK: &str = include_str!("scripts/clock.lua");
 const INDEX: &str = include_str!("scripts/index.lua");
 
 /// In the order of [`Name`].
 static SCRIPTS: LazyLock<[(String, Script); 6]> = LazyLock::new(|| {
     [
-        [INDEX, include_str!("scripts/create.lua")].concat(),
-        [INDEX, include_str!("scripts/refresh.lua")].concat(),
+        [CLOCK, INDEX, include_str!("scripts/create.lua")].concat(),
+        [CLOCK, INDEX, include_str!("scripts/refresh.lua")].concat(),
         include_str!("scripts/update.lua").to_owned(),
         include_str!("scripts/fold.lua").to_owned(),
         [INDEX, include_str!("scripts/kill.lua")].concat(),

@@ -1,0 +1,24 @@
+'use strict';
+
+// The text of this package's own Lua scripts, put together as src/store/redis/script.rs does.
+
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+
+const folder = path.join(__dirname, '..', 'src', 'store', 'redis', 'scripts');
+
+/** What a script begins with. */
+const beginnings = {
+  create: ['clock', 'index'],
+  refresh: ['clock', 'index'],
+  kill: ['index'],
+  kill_all: ['index'],
+};
+
+/** @param {'create' | 'refresh' | 'update' | 'fold' | 'kill' | 'kill_all'} name of its file */
+function scriptText(name) {
+  const files = [...(beginnings[name] ?? []), name];
+  return files.map((file) => readFileSync(path.join(folder, `${file}.lua`), 'utf8')).join('');
+}
+
+module.exports = { scriptText };
