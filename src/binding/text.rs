@@ -65,8 +65,8 @@ unsafe extern "C" fn drop_text(_: sys::napi_env, _: *mut c_void, text: *mut c_vo
     drop(unsafe { Box::from_raw(text.cast::<String>()) });
 }
 
-/// Reads a JavaScript string, and another as its last line, without what napi-rs does for any string:
-/// it zeroes the memory first.
+/// Reads a JavaScript string, and another as its last line, in one pass each. What napi-rs does for any
+/// string is to count the bytes first and to zero the memory.
 pub fn read(batch: &JsString<'_>, line: Option<&JsString<'_>>) -> Result<String> {
     let mut bytes = Vec::new();
     append(&mut bytes, batch)?;
@@ -84,11 +84,12 @@ fn append(bytes: &mut Vec<u8>, text: &JsString<'_>) -> Result<()> {
     // SAFETY: `text` is a string of `env`. It is written, with the zero that Node-API ends it by, to
     // memory that is reserved, and that is initialised by that.
     unsafe {
-        check_status!(sys::napi_get_value_string_utf8(env, text, null_mut(), 0, &raw mut length))?;
+        // Its length in UTF-16, which V8 has at hand; a unit is three bytes of UTF-8 at most.
+        check_status!(sys::napi_get_value_string_utf16(env, text, null_mut(), 0, &raw mut length))?;
+        let room = 3 * length + 1;
         // One more byte is for the line break.
-        bytes.reserve_exact(length + 2);
+        bytes.reserve_exact(room + 1);
         let place = bytes.as_mut_ptr().add(begin).cast::<c_char>();
-        let room = length + 1;
         check_status!(sys::napi_get_value_string_utf8(env, text, place, room, &raw mut length))?;
         bytes.set_len(begin + length);
     }
