@@ -253,7 +253,7 @@ export interface Session<Data extends object = Record<string, any>> {
  */
 export interface SpotsSessionsEvents {
   /**
-   * It is connected and serves calls: at first, and again after each `reconnecting`; on a Cluster, for
+   * It is connected and serves calls: at first, and again after one `reconnecting` or more; on a Cluster, for
    * each node.
    */
   ready: [];

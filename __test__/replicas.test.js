@@ -120,7 +120,10 @@ for (const [target, start] of [
       await waitUntil(isGone, 'the replicas to hear of what was killed');
     });
 
-    test('a replica that is gone or hangs is done without', async () => {
+    test('a replica that is gone or hangs is done without, and nobody is told', async () => {
+      const heard = [];
+      for (const event of ['ready', 'reconnecting', 'error'])
+        reader.on(event, (error) => heard.push(`${event} ${error}`));
       const tokens = await create(30);
       const all = () => Promise.all(tokens.map((token) => reader.get({ app, token })));
       const nodes = await servers.replicas();
@@ -130,6 +133,7 @@ for (const [target, start] of [
       for (const node of nodes) resume(node);
       await Promise.all(nodes.map(kill));
       assert.ok((await all()).every(({ data }, n) => data.n === n));
+      assert.deepEqual(heard, []);
     });
   });
 }

@@ -223,3 +223,25 @@ test('R36 slots that move to a node that is new, and back, under load: no call f
   await load.stop();
   assert.deepEqual(load.errors, {});
 });
+
+test('R36 nobody can be asked where a slot has gone: that is told, and so is the end of it', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, { primaries: 3, replicas: 0 });
+  const sessions = open();
+  const heard = [];
+  for (const event of ['ready', 'error']) sessions.on(event, () => heard.push(event));
+  const token = await sessions.create({ app, ownerId: 'ann' });
+  await waitUntil(() => heard.length === 3, 'each node to be connected');
+
+  const slot = await cluster.slotOf(indexKey(app, 'ann'));
+  const from = await cluster.slotOwner(slot);
+  const to = cluster.nodes.find((node) => node !== from);
+  const takeNoMore = (most) =>
+    Promise.all(cluster.nodes.map(({ redis }) => redis.config('SET', 'maxclients', most)));
+  await cluster.reshard([slot], from, to, { moved: () => takeNoMore(1) });
+  assert.ok(await sessions.get({ app, token }));
+  await waitUntil(() => heard[3] === 'error', 'a look for it to fail');
+
+  await takeNoMore(1000);
+  assert.ok(await sessions.get({ app, token }));
+  await waitUntil(() => heard.at(-1) === 'ready', 'a look for it to succeed');
+});

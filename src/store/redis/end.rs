@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::connection::{self, Opened, Peer};
+use super::connection::{self, Opened, Peer, Purpose};
 use super::sentinel::Sentinel;
 use super::settings::Address;
 use crate::error::Error;
@@ -24,6 +24,15 @@ impl End {
             Self::Server(peer) => Ok((connection::open(peer).await?, peer.address.clone())),
             Self::Primary(sentinel) => sentinel.open().await,
             Self::Replica(sentinel) => sentinel.open_replica().await,
+        }
+    }
+
+    /// Whether `get` can do without it, as there is a primary.
+    pub fn is_replica(&self) -> bool {
+        match self {
+            Self::Server(peer) => matches!(peer.purpose, Purpose::ServeAsReplica { .. }),
+            Self::Primary(_) => false,
+            Self::Replica(_) => true,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::event::Observer;
 /// What every node of an instance has in common.
 pub(super) struct Setup {
     pub settings: Settings,
-    /// Is told what becomes of the connections.
+    /// Is told what becomes of the connections, but those to replicas.
     pub observer: Observer,
 }
 
@@ -29,10 +29,9 @@ impl Node {
             connect: setup.settings.connect_timeout,
             command: setup.settings.command_timeout,
         };
-        Arc::new(Self {
-            link: Link::new(end, timeouts, Arc::clone(&setup.observer)),
-            queue: Queue::default(),
-        })
+        let observer =
+            if end.is_replica() { Arc::new(|_: &_| {}) } else { Arc::clone(&setup.observer) };
+        Arc::new(Self { link: Link::new(end, timeouts, observer), queue: Queue::default() })
     }
 
     /// Begins to connect to a server at a known address.

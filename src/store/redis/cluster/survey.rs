@@ -55,10 +55,11 @@ pub(super) async fn keep_up(shared: Arc<Shared>) {
 /// Draws the map anew. Returns whether it has changed.
 fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
     let mut gone = Vec::new();
+    let mut had_trouble = false;
     let has_changed = shared.state.send_if_modified(|state| {
         let known = Arc::clone(&state.map);
         let map = known.updated(ranges, &state.guests, &shared.setup);
-        let had_trouble = state.trouble.take().is_some();
+        had_trouble = state.trouble.take().is_some();
         state.surveyed = Some(Instant::now());
         if map.is_like(&known) {
             return had_trouble;
@@ -70,6 +71,10 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
         true
     });
     gone.iter().for_each(retire);
+    // Those that are yet to connect tell so themselves.
+    if had_trouble && shared.state.borrow().map.nodes().iter().any(|n| n.link.now().is_some()) {
+        (shared.setup.observer)(&Event::Ready);
+    }
     has_changed
 }
 
