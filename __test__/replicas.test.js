@@ -96,15 +96,11 @@ for (const [target, start] of [
       }
     });
 
-    test('what this instance has changed is read as it is, what others have as it was, from a replica that is cut off', async () => {
+    test('what this instance has changed is read as it is, what others have as it was, from a replica that lags', async () => {
       const prefix = freshName('owner');
       const tokens = await create(30, prefix);
       await replicated();
-      const everyReplica = (...command) =>
-        Promise.all(replicas.map((redis) => redis.call(...command)));
-      // It cannot log in to its primary any more, and serves on.
-      await everyReplica('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'x');
-      await everyReplica('CLIENT', 'KILL', 'TYPE', 'master');
+      await Promise.all(replicas.map((redis) => redis.client('PAUSE', 60_000, 'WRITE')));
       for (const [n, token] of tokens.entries()) {
         const ownerId = `${prefix}-${n}`;
         if (n % 4 === 0) assert.equal(await reader.killAll({ app, ownerId }), true);
@@ -114,10 +110,29 @@ for (const [target, start] of [
         const expected = [undefined, undefined, 'new', n][n % 4];
         assert.equal((await reader.get({ app, token }))?.data.n, expected);
       }
-      await everyReplica('CONFIG', 'SET', 'masteruser', '', 'masterauth', '');
+      await Promise.all(replicas.map((redis) => redis.client('UNPAUSE')));
       const [token] = tokens.slice(3);
       const isGone = async () => (await reader.get({ app, token })) === undefined;
       await waitUntil(isGone, 'the replicas to hear of what was killed');
+    });
+
+    test('a replica that hears from its primary no more is not read from for long', async () => {
+      const [token] = await create(1);
+      await replicated();
+      const everyReplica = (...command) =>
+        Promise.all(replicas.map((redis) => redis.call(...command)));
+      // It cannot log in to its primary any more, and serves on.
+      await everyReplica('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'x');
+      await everyReplica('CLIENT', 'KILL', 'TYPE', 'master');
+      assert.equal(await writer.kill({ app, token }), true);
+      const isGone = async () => (await reader.get({ app, token })) === undefined;
+      await waitUntil(isGone, 'the primary to be asked');
+      await everyReplica('CONFIG', 'SET', 'masteruser', '', 'masterauth', '');
+      const follows = async (redis) => (await redis.role())[3] === 'connected';
+      await waitUntil(
+        async () => (await Promise.all(replicas.map(follows))).every(Boolean),
+        'the replicas to hear from their primaries again',
+      );
     });
 
     test('a replica that is gone or hangs is done without, and nobody is told', async () => {

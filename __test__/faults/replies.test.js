@@ -3,6 +3,8 @@
 // Replies and requests that get lost, come in pieces, come late, or are not what was asked for.
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const net = require('node:net');
 const { test } = require('node:test');
 const { assertOutage, faultyServer, recovers, settled } = require('../support/faults.js');
 const { rejection } = require('../support/rejection.js');
@@ -240,4 +242,36 @@ test('R13 a connection that falls silent for ever is found out by the calls on i
   proxy.forget();
   assert.equal((await settled(get(0), 1000)).error?.code, 'ERR_SESSIONS_TIMEOUT');
   await recovers(sessions, app);
+});
+
+test('R13 what a connection that was given up had yet to send is never sent', async (t) => {
+  const { server, open, app } = await faultyServer(t);
+  const passing = [];
+  const gate = net.createServer((client) => {
+    passing.push(client);
+    const through = net.connect(server.port, '127.0.0.1');
+    for (const end of [client, through]) end.on('error', () => {});
+    client.pipe(through).pipe(client);
+    client.once('close', () => through.destroy());
+  });
+  await once(gate.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => gate.close());
+  const { port } = gate.address();
+  const sessions = open({ connectionString: `redis://127.0.0.1:${port}`, commandTimeout: 1000 });
+  await recovers(sessions, app);
+
+  const [first] = passing;
+  first.unpipe().pause();
+  const size = 2 ** 20;
+  const lost = sessions.create({ app, ownerId: 'ann', data: { text: 'x'.repeat(size) } });
+  await assert.rejects(lost, { code: 'ERR_SESSIONS_TIMEOUT' });
+  await recovers(sessions, app);
+  assert.ok(passing.length > 1);
+  let received = 0;
+  first.on('data', (bytes) => {
+    received += bytes.length;
+  });
+  first.resume();
+  await once(first, 'close');
+  assert.ok(received < size, `${received} bytes came all the same`);
 });

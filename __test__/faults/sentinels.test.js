@@ -4,11 +4,13 @@
 // or it is said why not.
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const { after, before, test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
 const { startFakeSentinel } = require('../support/fake-sentinel.js');
 const { assertOutage, recovers, settled } = require('../support/faults.js');
-const { freePort } = require('../support/redis-server.js');
+const { startProxy } = require('../support/proxy.js');
+const { freePort, startRedis, waitUntil } = require('../support/redis-server.js');
 const { startSentinels } = require('../support/sentinel.js');
 const { freshName } = require('../support/targets.js');
 
@@ -127,6 +129,61 @@ for (const { label, password, redisCode } of [
     }
   });
 }
+
+/** Two primaries, and sentinels that name the old one. */
+async function startSplit(t, sentinels = 3) {
+  const [old, now] = await Promise.all([startRedis(), startRedis()]);
+  const proxy = await startProxy(old.port);
+  const fakes = await Promise.all(
+    Array.from({ length: sentinels }, () => startFakeSentinel(proxy.port)),
+  );
+  t.after(() => Promise.all([old, now, proxy, ...fakes].map((each) => each.stop())));
+  const app = freshName();
+  return {
+    old,
+    now,
+    proxy,
+    fakes,
+    /** Whether the new primary is the one that is written to. */
+    async isFollowed(sessions) {
+      await sessions.create({ app, ownerId: 'ann' });
+      return (await now.client().dbsize()) > 0;
+    },
+  };
+}
+
+test('R35 the old primary, to which a connection was being opened when the sentinels named another, is left', async (t) => {
+  const { now, proxy, fakes, isFollowed } = await startSplit(t);
+  proxy.delay = 1000;
+  const sessions = open(t, { url: urlOf(fakes) });
+  await waitUntil(() => proxy.connections > 0, 'the old primary to be connected to');
+  for (const fake of fakes) fake.moveTo(now.port);
+  await once(sessions, 'ready');
+  await waitUntil(() => isFollowed(sessions), 'the new primary to be written to');
+});
+
+test('R35 most sentinels are slow, and one names the old primary at once: it is outvoted', async (t) => {
+  const { now, old, fakes, isFollowed } = await startSplit(t);
+  for (const fake of fakes.slice(1)) Object.assign(fake, { names: now.port, delay: 400 });
+  assert.equal(await isFollowed(open(t, { url: urlOf(fakes) })), true);
+  assert.equal(await old.client().dbsize(), 0);
+});
+
+test('R35 the primary that most sentinels name refuses: the one that another names is not written to', async (t) => {
+  const { now, old, fakes, isFollowed } = await startSplit(t);
+  const absent = await freePort();
+  for (const fake of fakes.slice(1)) fake.names = absent;
+  const sessions = open(t, { url: urlOf(fakes) });
+  await assertOutage(
+    open(t, { url: urlOf(fakes), commandTimeout: 500 }),
+    freshName(),
+    500,
+    /^ERR_SESSIONS_CONNECTION$/,
+  );
+  for (const fake of fakes.slice(1)) fake.names = now.port;
+  assert.equal(await isFollowed(sessions), true);
+  assert.equal(await old.client().dbsize(), 0);
+});
 
 /** Long before the deadline of a call. */
 function late() {

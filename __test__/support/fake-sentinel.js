@@ -1,6 +1,6 @@
 'use strict';
 
-// A sentinel that says what a test has it say, and tells nobody of a change.
+// A sentinel that says what a test has it say, and tells of a change when it is to.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -15,13 +15,18 @@ async function startFakeSentinel(port) {
 class FakeSentinel {
   /** @type {Set<net.Socket>} */
   #sockets = new Set();
+  /** @type {Set<net.Socket>} */
+  #subscribers = new Set();
   #listener = net.createServer((socket) => {
     this.#sockets.add(socket);
     socket.on('error', () => {}).once('close', () => this.#sockets.delete(socket));
     socket.setEncoding('latin1').on('data', (text) => {
       if (this.isSilent) return;
       // Each command is an array of bulk strings, and comes whole.
-      for (const command of text.split(/(?=\*\d+\r\n\$)/)) socket.write(this.#answer(command));
+      const commands = text.split(/(?=\*\d+\r\n\$)/);
+      const answer = commands.map((command) => this.#answer(command)).join('');
+      setTimeout(() => socket.write(answer), this.delay);
+      if (text.includes('SUBSCRIBE')) this.#subscribers.add(socket);
     });
   });
 
@@ -30,6 +35,8 @@ class FakeSentinel {
     this.names = port;
     /** Whether it answers nothing. */
     this.isSilent = false;
+    /** Milliseconds that its answers are late. */
+    this.delay = 0;
     /** How often it was asked for the primary. */
     this.asked = 0;
     this.host = '127.0.0.1';
@@ -41,6 +48,13 @@ class FakeSentinel {
     await once(this.#listener, 'listening');
     const address = this.#listener.address();
     if (address && typeof address === 'object') this.port = address.port;
+  }
+
+  /** Names another primary, and tells its subscribers. @param {number} port */
+  moveTo(port) {
+    this.names = port;
+    for (const socket of this.#subscribers)
+      socket.write('*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$1\r\nx\r\n');
   }
 
   /** @param {string} command */

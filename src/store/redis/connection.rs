@@ -270,11 +270,9 @@ fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Erro
                 _ => Err(unreachable(peer, "it is a replica, and no longer or not yet a primary")),
             };
         }
-        Reply::Array(role) if must == Must::BeReplica => {
-            return match role.as_slice() {
-                [Reply::Bytes(b"slave"), _, _, Reply::Bytes(b"connected"), ..] => Ok(()),
-                _ => Err(unreachable(peer, "it is no replica that hears from its primary")),
-            };
+        Reply::Array(_) if must == Must::BeReplica => {
+            let not = "it is no replica that hears from its primary";
+            return if is_following(reply) { Ok(()) } else { Err(unreachable(peer, not)) };
         }
         _ => return Ok(()),
     };
@@ -292,6 +290,12 @@ fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Erro
         // It will pass: calls wait for the next attempt.
         _ => Err(unreachable(peer, without_arguments(error))),
     }
+}
+
+/// Whether a reply to ROLE is that of a replica with a connection to its primary.
+pub(super) fn is_following(reply: &Reply<'_>) -> bool {
+    let Reply::Array(role) = reply else { return false };
+    matches!(role.as_slice(), [Reply::Bytes(b"slave"), _, _, Reply::Bytes(b"connected"), ..])
 }
 
 fn because(peer: &Peer, error: &io::Error) -> Error {

@@ -49,8 +49,11 @@ impl Drop for Driver {
     /// Tells those who wait that nothing comes any more.
     fn drop(&mut self) {
         self.shared.outgoing().ended = true;
-        self.shared.waiting().clear();
-        self.shared.stream.socket().inspect(|socket| socket.shut_down());
+        let mut waiting = self.shared.waiting();
+        let has_unanswered = !waiting.is_empty();
+        waiting.clear();
+        drop(waiting);
+        self.shared.stream.end(has_unanswered);
     }
 }
 

@@ -3,34 +3,31 @@
 //! It connects at once, then only while calls wait. An idle instance has no timer, but for the one of
 //! the last calls' deadlines, which fires once more.
 
+mod follow;
+mod probe;
+mod supervise;
+
 use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, timeout};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use super::connection::{Opened, silent};
-use super::deadline::{Deadlines, now};
+use self::follow::follow;
+use self::supervise::supervise;
+use super::connection::silent;
+use super::deadline::Deadlines;
 use super::end::End;
-use super::eviction;
-use super::pause::with_jitter;
 use super::pipe::Pipe;
 use super::settings::Address;
 use crate::error::Error;
 use crate::event::{Event, Observer};
 
+/// Between two attempts at first; then it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often a sentinel is tried that cannot be reached; another one will tell.
-const SENTINEL_PAUSE: Duration = Duration::from_secs(10);
-
-/// How long a connection that left a call unanswered may take to answer a PING.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A live connection, where it leads, and its number among those of this link.
 #[derive(Clone)]
@@ -63,6 +60,9 @@ struct Shared {
     unfit: AtomicU64,
     /// The connection that is being asked whether it still answers.
     suspected: AtomicU64,
+    /// When a replica was last asked whether it follows its primary, in seconds from `since` on.
+    probed: AtomicU64,
+    since: Instant,
     replace: Notify,
     deadlines: Deadlines,
 }
@@ -93,6 +93,8 @@ impl Link {
             missed: AtomicBool::new(false),
             unfit: AtomicU64::new(0),
             suspected: AtomicU64::new(0),
+            probed: AtomicU64::new(0),
+            since: Instant::now(),
             replace: Notify::new(),
             deadlines: Deadlines::default(),
         });
@@ -141,14 +143,27 @@ impl Link {
         self.shared.live()
     }
 
-    /// The connection, if there is one; else one is made for the next who asks.
+    /// The connection to a replica, if there is one; else one is made for the next who asks.
     pub fn now_or_soon(&self) -> Option<Live> {
         let live = self.now();
-        if live.is_none() {
+        if let Some(live) = &live {
+            self.probe(live);
+        } else {
             self.shared.missed.store(true, Ordering::Relaxed);
             self.shared.wanted.notify_one();
         }
         live
+    }
+
+    /// Asks a replica each second of its use whether it still follows its primary: one that does not
+    /// would serve what was long ago, for ever.
+    fn probe(&self, live: &Live) {
+        let Shared { probed, since, .. } = &*self.shared;
+        let now = since.elapsed().as_secs();
+        if probed.load(Ordering::Relaxed) < now {
+            probed.store(now, Ordering::Relaxed);
+            self.replace_unless(live.clone(), |pipe| async move { probe::follows(&pipe).await });
+        }
     }
 
     /// The connection, as soon as there is one.
@@ -207,11 +222,26 @@ impl Link {
             return;
         }
         let shared = Arc::downgrade(&self.shared);
+        self.replace_unless(live, |pipe| async move {
+            let answers = probe::answers(&pipe).await;
+            if let Some(shared) = Weak::upgrade(&shared) {
+                shared.suspected.store(0, Ordering::Relaxed);
+            }
+            answers
+        });
+    }
+
+    /// Replaces a connection if it fails a test.
+    fn replace_unless<T>(&self, live: Live, passes: impl FnOnce(Pipe) -> T)
+    where
+        T: Future<Output = bool> + Send + 'static,
+    {
+        let shared = Arc::downgrade(&self.shared);
+        let passes = passes(live.pipe);
         tokio::spawn(async move {
-            let answers = answers_ping(&live.pipe).await;
-            let Some(shared) = Weak::upgrade(&shared) else { return };
-            shared.suspected.store(0, Ordering::Relaxed);
-            if !answers {
+            if !passes.await
+                && let Some(shared) = Weak::upgrade(&shared)
+            {
                 shared.replace(live.number);
             }
         });
@@ -266,94 +296,4 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-async fn supervise(shared: Arc<Shared>) {
-    let mut pause = FIRST_PAUSE;
-    for number in 1.. {
-        match open(&shared).await {
-            Ok(((pipe, mut driver), server)) => {
-                let since = Instant::now();
-                let name = server.to_string();
-                tokio::spawn(eviction::look(
-                    pipe.clone(),
-                    name.clone(),
-                    Arc::clone(&shared.observer),
-                ));
-                shared.set(State::Up(Live { pipe, server, number }), &Event::Ready);
-                let lost = loop {
-                    tokio::select! {
-                        _words = &mut driver => break "the connection was lost",
-                        () = shared.replace.notified() => {
-                            if shared.unfit.load(Ordering::Relaxed) >= number {
-                                break "it does not answer, or takes no writes";
-                            }
-                        }
-                    }
-                };
-                let lost = Event::Lost(Error::Connection { server: name, reason: lost.into() });
-                shared.set(State::Down(None), &lost);
-                // A server that drops every connection at once must not be hammered.
-                if since.elapsed() >= LONGEST_PAUSE {
-                    pause = FIRST_PAUSE;
-                    continue;
-                }
-            }
-            Err(error) => shared.set(State::Down(Some(error.clone())), &Event::Failed(error)),
-        }
-        let is_missed = || shared.missed.swap(false, Ordering::Relaxed);
-        while shared.waiting.load(Ordering::Relaxed) == 0 && !is_missed() {
-            shared.wanted.notified().await;
-        }
-        tokio::time::sleep(with_jitter(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Opens a connection. While calls wait, an attempt that hangs does not keep another from being made
-/// beside it: what swallowed the first may be over.
-async fn open(shared: &Arc<Shared>) -> Result<(Opened, Address), Error> {
-    let mut attempts = JoinSet::new();
-    // As often as a server that refuses is asked; and not too many at a time.
-    let pause = LONGEST_PAUSE.max(shared.timeouts.connect / 10);
-    loop {
-        if attempts.is_empty() || shared.waiting.load(Ordering::Relaxed) > 0 {
-            let shared = Arc::clone(shared);
-            attempts.spawn(async move { shared.end.open().await });
-        }
-        tokio::select! {
-            Some(done) = attempts.join_next() => return done.unwrap_or(Err(Error::Internal)),
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-}
-
-/// Replaces the connection when this sentinel, and most others with it, has another primary.
-async fn follow(shared: Arc<Shared>, number: usize) {
-    let End::Primary(sentinel) = &shared.end else { return };
-    let mut pause = FIRST_PAUSE;
-    loop {
-        if let Ok(subscription) = sentinel.subscribe(number).await {
-            pause = FIRST_PAUSE;
-            if let Some(live) = shared.live()
-                && subscription.primary.as_ref() != Some(&live.server)
-                && sentinel.has_moved_from(&live.server).await
-            {
-                shared.replace(live.number);
-            }
-            subscription.news().await;
-        }
-        tokio::time::sleep(with_jitter(pause)).await;
-        pause = (pause * 2).min(SENTINEL_PAUSE);
-    }
-}
-
-async fn answers_ping(pipe: &Pipe) -> bool {
-    let mut reply = pin!(pipe.send_one(&redis::cmd("PING")));
-    if let Ok(reply) = timeout(PATIENCE, reply.as_mut()).await {
-        return reply.is_ok();
-    }
-    // It may have come, and the thread that should read it was too busy.
-    pipe.catch_up();
-    matches!(now(reply).await, Some(Ok(_)))
 }

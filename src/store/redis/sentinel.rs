@@ -16,8 +16,8 @@ use super::settings::{Address, Sentinels, Settings};
 use super::wire::Reply;
 use crate::error::Error;
 
-/// How long the others may take once a sentinel has answered.
-const OTHERS: Duration = Duration::from_millis(200);
+/// How long the others may take once a sentinel has answered, unless most of them agree before.
+const OTHERS: Duration = Duration::from_secs(1);
 
 /// The sentinels of a primary.
 pub(super) struct Sentinel {
@@ -63,11 +63,13 @@ impl Sentinel {
         self.sentinels.len()
     }
 
-    /// Opens a connection to the primary. Who is named the primary must say so itself, as a sentinel
-    /// may have missed a failover.
+    /// Opens a connection to the primary: to whom most sentinels name, as the others may have missed a
+    /// failover; and who must say so itself, as all may have.
     pub async fn open(&self) -> Result<(Opened, Address), Error> {
         let mut last = None;
-        for (address, _) in self.votes().await? {
+        let votes = self.votes().await?;
+        let most = votes.first().map_or(0, |(_, votes)| *votes);
+        for (address, _) in votes.into_iter().filter(|(_, votes)| *votes == most) {
             match connection::open(&Peer { address: address.clone(), ..self.primary.clone() }).await
             {
                 Ok(opened) => return Ok((opened, address)),
@@ -121,7 +123,8 @@ impl Sentinel {
         votes.first().is_some_and(|(_, most)| *most > for_this.map_or(0, |(_, votes)| *votes))
     }
 
-    /// The primaries that sentinels name, the one that most name first.
+    /// The primaries that sentinels name, the one that most name first. Once more than half of all
+    /// sentinels agree, the others are not waited for.
     async fn votes(&self) -> Result<Vec<(Address, usize)>, Error> {
         let mut asked = JoinSet::new();
         for peer in &self.sentinels {
@@ -130,15 +133,21 @@ impl Sentinel {
         }
         let mut votes: Vec<(Address, usize)> = Vec::new();
         let mut last = None;
-        let mut until = Instant::now() + self.primary.connect_timeout;
+        // Whoever gives up by itself may do so, and say why.
+        let mut until = Instant::now() + 2 * self.primary.connect_timeout + OTHERS;
         while let Ok(Some(answer)) = timeout_at(until, asked.join_next()).await {
             match answer.unwrap_or(Err(Error::Internal)) {
                 Ok(Some((host, port))) => {
                     until = until.min(Instant::now() + OTHERS);
                     let address = Address::Tcp { host, port, family: self.family };
-                    match votes.iter_mut().find(|(named, _)| *named == address) {
-                        Some((_, votes)) => *votes += 1,
-                        None => votes.push((address, 1)),
+                    let known = votes.iter().position(|(named, _)| *named == address);
+                    let place = known.unwrap_or_else(|| {
+                        votes.push((address, 0));
+                        votes.len() - 1
+                    });
+                    votes[place].1 += 1;
+                    if votes[place].1 > self.sentinels.len() / 2 {
+                        break;
                     }
                 }
                 Ok(None) => last = last.filter(Error::is_refusal).or(Some(self.unknown())),

@@ -8,8 +8,10 @@ use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 
@@ -63,6 +65,24 @@ impl Stream {
         match self {
             Self::Clear(socket) => Some(socket),
             Self::Tls(_) => None,
+        }
+    }
+
+    /// Ends the connection. `has_unanswered`: there are calls that will be sent again elsewhere, and
+    /// must not act again after that, as far as this side can see to it.
+    pub fn end(&self, has_unanswered: bool) {
+        match self {
+            Self::Clear(socket) => {
+                if has_unanswered {
+                    socket.forget_unsent();
+                }
+                socket.shut_down();
+            }
+            Self::Tls(stream) if has_unanswered => {
+                forget_unsent(&SockRef::from(lock(stream).get_ref().0));
+            }
+            // It ends when the last who holds it drops it.
+            Self::Tls(_) => {}
         }
     }
 
@@ -135,9 +155,14 @@ impl Socket {
     }
 
     /// Ends the connection, for whoever else still holds it too.
-    pub fn shut_down(&self) {
+    fn shut_down(&self) {
         // It may have ended already.
         either!(Self, self, socket => socket.shutdown(Shutdown::Both)).ok();
+    }
+
+    /// Has what was written and is still on its way forgotten when the socket is closed.
+    fn forget_unsent(&self) {
+        either!(Self, self, socket => forget_unsent(&SockRef::from(socket)));
     }
 
     #[cfg(unix)]
@@ -168,4 +193,10 @@ fn lock(
     stream: &Mutex<TlsStream<tokio::net::TcpStream>>,
 ) -> MutexGuard<'_, TlsStream<tokio::net::TcpStream>> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has what the system has yet to send thrown away when the last holder closes the socket: to linger
+/// for no time is to reset (RFC 9293, section 3.10.5, ABORT).
+fn forget_unsent(socket: &SockRef<'_>) {
+    socket.set_linger(Some(Duration::ZERO)).ok();
 }

@@ -9,11 +9,11 @@ if expiry then
 else
   redis.call('SET', KEYS[1], record)
 end
-if redis.call('ZCARD', KEYS[2]) > 1 then
+-- Most owners have one session: nothing to look for beside it.
+if expiry and redis.call('ZCARD', KEYS[2]) == 1 then
+  redis.call('PEXPIREAT', KEYS[2], expiry)
+else
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. now)
   keep_index(KEYS[2])
-elseif expiry then
-  -- Most owners have one session: nothing to look for beside it.
-  redis.call('PEXPIREAT', KEYS[2], expiry)
 end
 return 1

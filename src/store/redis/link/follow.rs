@@ -1,0 +1,42 @@
+//! Hears of a new primary from sentinels, and leaves the old one.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::end::End;
+use super::super::pause::with_jitter;
+use super::{FIRST_PAUSE, Shared};
+
+/// How often a sentinel is tried that cannot be reached; another one will tell.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Replaces the connection when this sentinel, and most others with it, has another primary.
+pub(super) async fn follow(shared: Arc<Shared>, number: usize) {
+    let End::Primary(sentinel) = &shared.end else { return };
+    let mut state = shared.state.subscribe();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Ok(subscription) = sentinel.subscribe(number).await {
+            pause = FIRST_PAUSE;
+            let primary = subscription.primary.clone();
+            let mut news = pin!(subscription.news());
+            loop {
+                state.mark_unchanged();
+                if let Some(live) = shared.live()
+                    && primary.as_ref() != Some(&live.server)
+                    && sentinel.has_moved_from(&live.server).await
+                {
+                    shared.replace(live.number);
+                }
+                tokio::select! {
+                    () = &mut news => break,
+                    // What was being connected to when the news came may be the old primary.
+                    _ = state.changed() => {}
+                }
+            }
+        }
+        tokio::time::sleep(with_jitter(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,33 @@
+//! What a connection is asked when there is doubt about it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::connection::is_following;
+use super::super::deadline::now;
+use super::super::pipe::Pipe;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether it answers a PING.
+pub(super) async fn answers(pipe: &Pipe) -> bool {
+    let mut reply = pin!(pipe.send_one(&redis::cmd("PING")));
+    if let Ok(reply) = timeout(PATIENCE, reply.as_mut()).await {
+        return reply.is_ok();
+    }
+    // It may have come, and the thread that should read it was too busy.
+    pipe.catch_up();
+    matches!(now(reply).await, Some(Ok(_)))
+}
+
+/// Whether it leads to a replica that hears from its primary. One that does not answer at all is
+/// found out by the calls that it leaves unanswered.
+pub(super) async fn follows(pipe: &Pipe) -> bool {
+    match timeout(PATIENCE, pipe.send_one(&redis::cmd("ROLE"))).await {
+        Ok(Ok(replies)) => replies.iter().next().is_some_and(|role| is_following(&role)),
+        Ok(Err(_)) | Err(_) => true,
+    }
+}
