@@ -101,6 +101,12 @@ const targets = [
       ),
     ).flat(),
   ),
+  ...perLevel({ 64: 2.0, 1000: 3.0 }, (level, least) => ({
+    id: `cluster.create.${level}.scripts`,
+    text: `Cluster: create ÷ the same script through ioredis, calls/s, ${level} in flight`,
+    least,
+    unit: '×',
+  })),
   ...['get', 'mix'].flatMap((operation) =>
     perLevel({ 64: 0.95, 1000: 0.95 }, (level, least) => ({
       id: `sentinel.${operation}.${level}`,

@@ -4,6 +4,7 @@
 // ioredis, with its autopipelining, and of valkey-glide. Nodes, client and peers share the machine.
 
 const { startCluster } = require('../cluster');
+const { Contestant } = require('../contestant');
 
 const size = 250;
 const sessions = 1000;
@@ -24,19 +25,23 @@ async function measure(bench, stage) {
     await contestant.ask('check', { size });
     await contestant.ask('fill', { count: sessions, size });
   }
-  // What `create` costs when it does the same: context, not judged.
+  // What `create` costs by hand when it does the same, and what it costs the nodes alone.
   const scripts = await stage.open('ioredis-scripts', 0, url);
+  const plain = new Contestant('our script alone, plain sockets', 'processes/plain-creates.js');
+  stage.contestants.push(plain);
+  await plain.ask('open', { url, size });
 
   for (const operation of operations) {
     for (const inFlight of levels) {
       const contestants = [ours, ...Object.values(peers)];
-      if (operation === 'create') contestants.push(scripts);
+      if (operation === 'create') contestants.push(scripts, plain);
       const rounds = await bench.alternate(`cluster: ${operation}, ${inFlight} in flight`, {
         contestants,
         rounds: bench.choose(5, 3),
         measure: (contestant) => run(bench, stage, contestant, { operation, inFlight }),
       });
-      for (const [id, { label }] of Object.entries(peers)) {
+      const judged = { ...peers, ...(operation === 'create' && { scripts }) };
+      for (const [id, { label }] of Object.entries(judged)) {
         const ratio = rounds.ratio(ours.label, label, 'callsPerSecond');
         bench.report(`cluster.${operation}.${inFlight}.${id}`, ratio);
       }
