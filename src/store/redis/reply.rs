@@ -70,7 +70,7 @@ pub(super) fn judge(error: &str) -> Verdict {
 }
 
 /// What a script runs into that finds a key by itself which has left for another node.
-const NON_LOCAL_KEY: &str = "attempted to access a non local key in a cluster node";
+const NON_LOCAL_KEY: &str = "to access a non local key in a cluster node";
 
 /// The rejection of a call by the server.
 pub(super) fn refusal(error: &str) -> Error {
@@ -155,6 +155,11 @@ mod tests {
             (
                 "a script on a slot on its way",
                 "-ERR Script attempted to access a non local key in a cluster node script: 8d6e0b1a, on @user_script:3.",
+                Verdict::Migrating,
+            ),
+            (
+                "the same, as Valkey 9 says it",
+                "-ERR Attempted to access a non local key in a cluster node script: 8d6e0b1a, on @user_script:3.",
                 Verdict::Migrating,
             ),
             ("moved", "-MOVED 3999 127.0.0.1:6381", redirect(3999, "127.0.0.1", false)),
