@@ -11,59 +11,64 @@ export interface TlsOptions {
   /**
    * The certificates to trust, instead of those that Node trusts.
    *
-   * @default what Node trusts, `NODE_EXTRA_CA_CERTS` included
+   * @default what Node trusts, `NODE_EXTRA_CA_CERTS` included, and from Node 22.15 on
+   * `--use-system-ca`. Not `--use-openssl-ca` and its `SSL_CERT_FILE`, as Node does not tell that list:
+   * give `ca` then
    */
-  ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** The client's certificate chain, for servers that ask for one. Needs `key`. */
-  cert?: string | Uint8Array | readonly (string | Uint8Array)[];
+  cert?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** The client's private key. Needs `cert`. */
-  key?: string | Uint8Array | readonly (string | Uint8Array)[];
+  key?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /**
    * The name that the server's certificate must bear; also sent to the server (SNI).
    *
    * @default the host
    */
-  servername?: string;
+  servername?: string | undefined;
   /**
    * Whether the server's certificate must be valid. `false` lets anybody between you and the
    * server read and change all sessions.
    *
    * @default true, unless `NODE_TLS_REJECT_UNAUTHORIZED=0`
    */
-  rejectUnauthorized?: boolean;
+  rejectUnauthorized?: boolean | undefined;
 }
 
 /** A node of a cluster, or a sentinel: `'host:port'`, or a port of this machine, does as well. */
-export type NodeAddress = string | number | { host?: string; port?: number };
+export type NodeAddress =
+  | string
+  | number
+  | { host?: string | undefined; port?: number | string | undefined };
 
 /**
  * Where the Redis server is, field by field, as ioredis takes it: one server, a cluster, or a server
- * that sentinels know.
+ * that sentinels know. Numbers may be text, as in the environment.
  */
 export interface ServerAddress {
   /** @default 'localhost' */
-  host?: string;
+  host?: string | undefined;
   /** @default 6379 */
-  port?: number;
+  port?: number | string | undefined;
   /** The path of a Unix socket, instead of `host` and `port`. */
-  path?: string;
+  path?: string | undefined;
   /**
    * The number of the database.
    *
    * @default 0
    */
-  db?: number;
-  /** The ACL user. Needs `password`. */
-  username?: string;
-  password?: string;
+  db?: number | string | undefined;
+  /** The ACL user. Needs `password`: without one nobody logs in. */
+  username?: string | undefined;
+  password?: string | undefined;
   /**
    * 4 or 6 to use IP addresses of that family alone.
    *
    * @default 0: either
    */
-  family?: 0 | 4 | 6;
+  family?: 0 | 4 | 6 | '0' | '4' | '6' | 'IPv4' | 'IPv6' | undefined;
   /** `true` or settings for TLS; `rediss://` alone does as well as `true`. */
-  tls?: boolean | TlsOptions;
+  tls?: boolean | TlsOptions | undefined;
   /**
    * Nodes of a Redis Cluster, instead of `host` and `port`: one that answers is enough, the others
    * are found. A node without a port has 6379. A cluster has no `db` but 0.
@@ -71,7 +76,7 @@ export interface ServerAddress {
    * @example
    * new SpotsSessions({ cluster: [{ host: 'node-1', port: 6379 }, 'node-2:6379'] });
    */
-  cluster?: readonly NodeAddress[];
+  cluster?: readonly NodeAddress[] | undefined;
   /**
    * Sentinels, instead of `host` and `port`: they know which server is the primary. One without a
    * port has 26379. Needs `name`; all other fields are about the server.
@@ -79,29 +84,24 @@ export interface ServerAddress {
    * @example
    * new SpotsSessions({ sentinels: ['sentinel-1', 'sentinel-2', 'sentinel-3'], name: 'mymaster' });
    */
-  sentinels?: readonly NodeAddress[];
+  sentinels?: readonly NodeAddress[] | undefined;
   /** The primary's name, as the sentinels know it. */
-  name?: string;
+  name?: string | undefined;
   /** The ACL user on the sentinels. Needs `sentinelPassword`. */
-  sentinelUsername?: string;
-  sentinelPassword?: string;
+  sentinelUsername?: string | undefined;
+  sentinelPassword?: string | undefined;
   /**
    * `true`, for the settings of `tls`, or settings of its own for TLS to the sentinels. In a URL,
    * `rediss-sentinel://` asks for TLS to the servers and to the sentinels.
    *
    * @default false: `tls` is about the servers alone, as in ioredis
    */
-  sentinelTLS?: boolean | TlsOptions;
+  sentinelTLS?: boolean | TlsOptions | undefined;
   /** May be left out: `tls` is always used. ioredis wants `true`, and uses no `tls` without it. */
-  enableTLSForSentinelMode?: boolean;
+  enableTLSForSentinelMode?: boolean | undefined;
 }
 
-/**
- * Options of ioredis for {@link SpotsSessions.client}, with its defaults. The six methods have a
- * connection of their own, which these do not concern.
- */
-export type ClientOptions = Pick<
-  RedisOptions,
+type ClientOptionName =
   | 'autoResendUnfulfilledCommands'
   | 'autoResubscribe'
   | 'blockingTimeout'
@@ -125,59 +125,81 @@ export type ClientOptions = Pick<
   | 'retryStrategy'
   | 'showFriendlyErrorStack'
   | 'socketTimeout'
-  | 'stringNumbers'
->;
+  | 'stringNumbers';
+
+/** What has a number, true or false may have its text. */
+type OrText<Value> =
+  | Value
+  | (Extract<Value, number | boolean> extends never ? never : string)
+  | undefined;
+
+/**
+ * Options of ioredis for {@link SpotsSessions.client}, with its defaults. The six methods have a
+ * connection of their own, which these do not concern.
+ */
+export type ClientOptions = {
+  [Name in keyof Pick<RedisOptions, ClientOptionName>]?: OrText<RedisOptions[Name]>;
+};
+
+/** How long things may take. Both may be text, as in the environment, or in the query of a URL. */
+export interface Timeouts {
+  /**
+   * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
+   *
+   * @default 5000
+   */
+  commandTimeout?: number | string | undefined;
+  /**
+   * Milliseconds that an attempt to connect may take: 1 to 2³¹ − 1.
+   *
+   * @default 10000
+   */
+  connectTimeout?: number | string | undefined;
+}
+
+/** A connection string, a port of this machine, or a URL. */
+export type ConnectionString = string | number | URL;
 
 /** Options of {@link SpotsSessions}. All may be left out. */
-export interface SpotsSessionsOptions extends ServerAddress, ClientOptions {
+export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Timeouts {
   /**
    * Where the sessions are kept: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` for
    * TLS, `unix:///path/to/redis.sock`, `redis-sentinel://host,host?name=mymaster`,
    * `redis-cluster://host,host`, or `memory:` to keep them inside this process, for tests and
-   * development.
+   * development. A number is a port of this machine. Of a query, `connectTimeout`, `commandTimeout`
+   * and ioredis' options are read; other options of this package are refused there, and other names
+   * ignored, as ioredis does.
    *
    * @default 'redis://localhost:6379'
    */
-  connectionString?: string | (ServerAddress & ClientOptions & { tls?: boolean | TlsOptions });
+  connectionString?: ConnectionString | (ServerAddress & ClientOptions & Timeouts) | undefined;
   /**
    * How tokens are written. `base64` tokens have `+`, `/` and `=`, which URLs and cookies must
    * escape; `base64url` and `hex` need no escaping.
    *
    * @default 'base64'
    */
-  tokenEncoding?: TokenEncoding;
+  tokenEncoding?: TokenEncoding | undefined;
   /**
    * Bytes of a new token, 16 to 1024. All but the first four are random: 16 leave 96 bits, above
    * the 64 of the OWASP Session Management Cheat Sheet.
    *
    * @default 128
    */
-  tokenSize?: number;
+  tokenSize?: number | undefined;
   /**
    * Seconds that a session lives when `create` is not told: any positive number, or `Infinity`.
    *
    * @default 86400, which is a day
    */
-  defaultDuration?: number;
-  /**
-   * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
-   *
-   * @default 5000
-   */
-  commandTimeout?: number;
-  /**
-   * Milliseconds that an attempt to connect may take: 1 to 2³¹ − 1.
-   *
-   * @default 10000
-   */
-  connectTimeout?: number;
+  defaultDuration?: number | undefined;
   /**
    * Calls that may be pending at once, 1 or more. One more is rejected with
    * `ERR_SESSIONS_OVERLOADED`, so that an outage cannot fill the memory.
    *
    * @default 100000
    */
-  maxPending?: number;
+  maxPending?: number | undefined;
   /**
    * Where `get` reads: with `'replica'`, from a replica where there is one, behind Sentinel and on a
    * Cluster only. What it reads may then be out of date by the replica's lag, so that a session which
@@ -187,7 +209,7 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions {
    *
    * @default 'primary'
    */
-  readFrom?: 'primary' | 'replica';
+  readFrom?: 'primary' | 'replica' | undefined;
 }
 
 /**
@@ -206,8 +228,8 @@ export type CreateRequest<Data extends object = Record<string, any>> = {
    *
    * @default the option `defaultDuration`
    */
-  duration?: number;
-} & (Partial<Data> extends Data ? OptionalData<Data> : Required<OptionalData<Data>>);
+  duration?: number | undefined;
+} & (Partial<Data> extends Data ? OptionalData<Data> : OptionalData<Data> & { data: Data });
 
 interface OptionalData<Data extends object> {
   /**
@@ -216,7 +238,7 @@ interface OptionalData<Data extends object> {
    *
    * @default {}
    */
-  data?: Data;
+  data?: Data | undefined;
 }
 
 export interface GetRequest {
@@ -231,7 +253,7 @@ export interface RefreshRequest extends GetRequest {
 
 export interface UpdateRequest<Data extends object = Record<string, any>> extends GetRequest {
   /** Keys to set; `null` deletes a key, `undefined` leaves it alone. */
-  data: { [Key in keyof Data]?: Data[Key] | null };
+  data: { [Key in keyof Data]?: Data[Key] | null | undefined };
 }
 
 export interface KillRequest extends GetRequest {}
@@ -312,7 +334,7 @@ export class SpotsSessions<
    * new SpotsSessions('rediss://user:password@redis.example.com/2');
    * new SpotsSessions({ connectionString: 'memory:', tokenEncoding: 'base64url' });
    */
-  constructor(options?: string | SpotsSessionsOptions);
+  constructor(options?: ConnectionString | SpotsSessionsOptions);
 
   /**
    * Creates a session and resolves to its token, which opens it: keep it as you would a password.
@@ -428,7 +450,10 @@ export class SpotsSessions<
    * with `ERR_SESSIONS_CLOSED`. To close twice is fine.
    *
    * @example
-   * process.once('SIGTERM', () => sessions.close());
+   * process.once('SIGTERM', async () => {
+   *   await sessions.close();
+   *   process.kill(process.pid, 'SIGTERM'); // nobody listens any more, so this ends it
+   * });
    */
   close(): Promise<void>;
 
@@ -466,6 +491,7 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  * }
  */
 export class SpotsSessionsError extends Error {
+  private constructor();
   readonly name: 'SpotsSessionsError';
   readonly code:
     | 'ERR_SESSIONS_CONNECTION'

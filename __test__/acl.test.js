@@ -1,24 +1,81 @@
 'use strict';
 
-// The access rights that the README asks for: they are enough for all that the methods do, and no
-// more than that.
+// The access rights that the README asks for: they are enough for all that the methods do, on one
+// server, behind Sentinel and on a Cluster, and no more than that.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
+const { startCluster } = require('./support/cluster.js');
 const { sessionKey } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
+const { startSentinels } = require('./support/sentinel.js');
 
 const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
-const [, rule] = /^ {4}ACL (SETUSER spots .*)$/m.exec(readme);
-const granted = rule.match(/(?<= \+)\S+/g);
+const rules = readme.match(/(?<=^ {4}ACL )SETUSER spots .*$/gm).map((rule) => rule.split(' '));
+const [ON_A_SERVER, BEHIND_SENTINEL, ON_A_CLUSTER, ON_A_SENTINEL] = rules;
 const login = { username: 'spots', password: 'password' };
+const owner = { app: 'shop', ownerId: '42' };
 
 /** PING is sent to find out whether a connection that left a call unanswered still works. */
 const ONLY_IN_NEED = ['ping'];
+
+/** What the README says is lost without rights that are not needed. */
+const NOT_NEEDED = /^(client(\|setinfo)?|info)$/;
+
+/**
+ * Has an instance do all that there is to do.
+ *
+ * @param {SpotsSessions} sessions
+ * @param {import('ioredis').Redis} database where its sessions lie
+ * @param {import('ioredis').Redis[]} admins of all servers
+ */
+async function useAll(sessions, database, admins) {
+  const token = await sessions.create({ ...owner, data: { name: 'Ada' } });
+  const call = { app: 'shop', token };
+  assert.deepEqual(await sessions.get(call), { ownerId: '42', data: { name: 'Ada' } });
+  assert.equal(await sessions.refresh({ ...call, duration: 60 }), true);
+  assert.equal(await sessions.refresh({ ...call, duration: Infinity }), true);
+
+  const name = 'x'.repeat(5000);
+  assert.equal(await sessions.update({ ...call, data: { name } }), true);
+  const key = sessionKey('shop', '42', token);
+  await waitUntil(
+    async () => (await database.strlen(key)) < name.length + 100,
+    'the update to be folded',
+  );
+  assert.deepEqual((await sessions.get(call)).data, { name });
+
+  await Promise.all(admins.map((admin) => admin.script('FLUSH')));
+  assert.equal(await sessions.kill(call), true);
+  await sessions.create(owner);
+  await sessions.create(owner);
+  assert.equal(await sessions.killAll(owner), true);
+  assert.equal(await database.dbsize(), 0);
+}
+
+/** The rights that a rule gives: commands, and channels. @param {string[]} rule */
+function rightsOf(rule) {
+  return rule.filter((word) => /^[+&]/.test(word));
+}
+
+/** What servers have refused, and why they logged it. @param {import('ioredis').Redis[]} admins */
+async function refusedBy(admins) {
+  const logs = await Promise.all(admins.map((admin) => admin.call('ACL', 'LOG')));
+  return logs
+    .flat()
+    .map((entry) => entry[entry.indexOf('object') + 1])
+    .filter((object) => !NOT_NEEDED.test(object));
+}
+
+/** Whether a refusal is for want of a right. Redis 6.2 names the command without what follows. */
+function isFor(right, object) {
+  const name = right.slice(1);
+  return object === name || object === name.split('|')[0];
+}
 
 describe('a user with the rights that the README names', () => {
   /** @type {Awaited<ReturnType<typeof startRedis>>} */
@@ -28,51 +85,23 @@ describe('a user with the rights that the README names', () => {
   before(async () => {
     server = await startRedis();
     admin = server.client();
-    await admin.call('ACL', ...rule.split(' '));
+    await admin.call('ACL', ...ON_A_SERVER);
   });
   after(() => server?.stop());
 
   test('can do all that the methods do, and has no right that they do not use', async () => {
     await admin.config('RESETSTAT');
     const sessions = new SpotsSessions({ host: server.host, port: server.port, db: 1, ...login });
-    const database = server.client({ db: 1 });
-    const owner = { app: 'shop', ownerId: '42' };
-
-    const token = await sessions.create({ ...owner, data: { name: 'Ada' } });
-    const call = { app: 'shop', token };
-    assert.deepEqual(await sessions.get(call), { ownerId: '42', data: { name: 'Ada' } });
-    assert.equal(await sessions.refresh({ ...call, duration: 60 }), true);
-    assert.equal(await sessions.refresh({ ...call, duration: Infinity }), true);
-
-    const name = 'x'.repeat(5000);
-    assert.equal(await sessions.update({ ...call, data: { name } }), true);
-    const key = sessionKey('shop', '42', token);
-    await waitUntil(
-      async () => (await database.strlen(key)) < name.length + 100,
-      'the update to be folded',
-    );
-    assert.deepEqual((await sessions.get(call)).data, { name });
-
-    await admin.script('FLUSH');
-    assert.equal(await sessions.kill(call), true);
-    await sessions.create(owner);
-    await sessions.create(owner);
-    assert.equal(await sessions.killAll(owner), true);
-    assert.equal(await database.dbsize(), 0);
+    await useAll(sessions, server.client({ db: 1 }), [admin]);
     await sessions.close();
 
     const used = Object.keys(await server.commandStats());
-    // Redis 6.2 counts `script load` as `script`.
-    const isUsed = (right) => used.includes(right) || used.includes(right.split('|')[0]);
-    const spare = granted.filter((right) => !isUsed(right));
-    assert.deepEqual(spare, ONLY_IN_NEED);
-    const log = await admin.call('ACL', 'LOG');
-    const refused = log.map((entry) => entry[entry.indexOf('object') + 1]);
-    // What the README says is lost without rights that are not needed.
+    const spare = rightsOf(ON_A_SERVER).filter((right) => !used.some((name) => isFor(right, name)));
     assert.deepEqual(
-      refused.filter((command) => !/^(client(\|setinfo)?|info)$/.test(command)),
-      [],
+      spare.map((right) => right.slice(1)),
+      ONLY_IN_NEED,
     );
+    assert.deepEqual(await refusedBy([admin]), []);
   });
 
   test('can do nothing else', async () => {
@@ -84,3 +113,131 @@ describe('a user with the rights that the README names', () => {
     assert.equal(await admin.get('mine'), 'secret');
   });
 });
+
+/**
+ * Where there are several servers, each with a user of its own.
+ *
+ * @typedef {object} Place
+ * @property {() => Promise<any>} start
+ * @property {(servers: any) => object} address as the constructor takes it
+ * @property {(servers: any) => [any[], string[][]][]} grants servers, and the rules that make their user
+ * @property {string[]} added the rights that one server alone does not ask for
+ * @property {string} [tried] a right that is used if it is there, and not needed
+ * @property {(servers: any, sessions: SpotsSessions) => Promise<void>} [more] that is to be done there
+ */
+
+/** @type {Record<string, Place>} */
+const PLACES = {
+  'behind Sentinel': {
+    start: () => startSentinels({ replicas: 1, sentinels: 3 }),
+    address: ({ sentinels, name }) => ({
+      sentinels: sentinels.map(({ host, port }) => ({ host, port })),
+      ...{ name, sentinelUsername: login.username, sentinelPassword: login.password },
+    }),
+    grants: ({ nodes, sentinels }) => [
+      [nodes, [ON_A_SERVER, BEHIND_SENTINEL]],
+      [sentinels, [ON_A_SENTINEL]],
+    ],
+    added: [BEHIND_SENTINEL, ON_A_SENTINEL].flatMap(rightsOf),
+    tried: '+readonly',
+  },
+  'on a Cluster': {
+    start: () => startCluster({ primaries: 3, replicas: 1 }),
+    address: ({ nodes }) => ({ cluster: nodes.map(({ host, port }) => ({ host, port })) }),
+    grants: ({ nodes }) => [[nodes, [ON_A_SERVER, ON_A_CLUSTER]]],
+    added: rightsOf(ON_A_CLUSTER),
+    // A slot on its way, so that calls are told to ask elsewhere.
+    more: async (cluster, sessions) => {
+      const token = await sessions.create(owner);
+      assert.equal(await sessions.killAll(owner), true);
+      const slot = await cluster.slotOf(sessionKey('shop', '42', token));
+      const from = await cluster.slotOwner(slot);
+      const to = (await cluster.primaries()).find((node) => node !== from);
+      const begun = () => sessions.get({ app: 'shop', token });
+      await cluster.reshard([slot], from, to, { begun });
+    },
+  },
+};
+
+for (const [name, { start, address, grants, added, tried = '', more }] of Object.entries(PLACES)) {
+  describe(`users with the rights that the README names ${name}`, () => {
+    let servers;
+    /** @type {Map<any, import('ioredis').Redis>} */
+    let admins;
+    const all = () => [...admins.values()];
+    const primaries = async () => {
+      const nodes = servers.primaries ? await servers.primaries() : [await servers.primary()];
+      return nodes.map((node) => admins.get(node));
+    };
+    before(async () => {
+      servers = await start();
+      admins = new Map(grants(servers).flatMap(([of]) => of.map((node) => [node, node.client()])));
+    });
+    after(() => servers?.stop());
+
+    /** Gives each server's user its rights, but for this one. @param {string} [withheld] */
+    async function grant(withheld) {
+      for (const [nodes, rules] of grants(servers)) {
+        // The first says reset: of what the user had before, nothing is left.
+        const [first, ...more] = rules;
+        const words = [...first, ...more.flatMap(rightsOf)].filter((word) => word !== withheld);
+        for (const node of nodes) {
+          await admins.get(node).call('ACL', ...words);
+          await admins.get(node).call('ACL', 'LOG', 'RESET');
+        }
+      }
+    }
+
+    /** @param {'primary' | 'replica'} readFrom @param {object} [options] */
+    const open = (readFrom, options) =>
+      new SpotsSessions({ ...address(servers), ...login, readFrom, ...options });
+
+    async function assertNothingRefused() {
+      const refused = await refusedBy(all());
+      assert.deepEqual(
+        refused.filter((object) => !isFor(tried, object)),
+        [],
+      );
+    }
+
+    test('can do all that the methods do', async (t) => {
+      await grant();
+      const sessions = open('primary');
+      t.after(() => sessions.close());
+      await useAll(sessions, servers.client(), await primaries());
+      await more?.(servers, sessions);
+      await assertNothingRefused();
+    });
+
+    test("can read from replicas, with readFrom: 'replica'", async (t) => {
+      await grant();
+      const writer = open('primary');
+      const reader = open('replica');
+      t.after(() => Promise.all([writer.close(), reader.close()]));
+      const owners = Array.from({ length: 20 }, (_, n) => ({ app: 'shop', ownerId: `${n}` }));
+      const tokens = await Promise.all(owners.map((each) => writer.create(each)));
+      const replicas = (await servers.replicas()).map((node) => admins.get(node));
+      await Promise.all(replicas.map((admin) => admin.config('RESETSTAT')));
+      await waitUntil(async () => {
+        const found = await Promise.all(tokens.map((token) => reader.get({ app: 'shop', token })));
+        assert.ok(found.every((session) => session !== undefined));
+        await assertNothingRefused();
+        const stats = await Promise.all(replicas.map((admin) => admin.info('commandstats')));
+        return stats.some((text) => text.includes('cmdstat_get:'));
+      }, 'a replica to be read from');
+    });
+
+    for (const right of added) {
+      test(`need ${right}`, async (t) => {
+        await grant(right);
+        const sessions = open('replica', { commandTimeout: 1000 });
+        t.after(() => sessions.close());
+        await waitUntil(async () => {
+          await sessions.create(owner).catch(() => {});
+          if (right === '+asking') await more(servers, sessions).catch(() => {});
+          return (await refusedBy(all())).some((object) => isFor(right, object));
+        }, `the servers to miss ${right}`);
+      });
+    }
+  });
+}

@@ -27,6 +27,7 @@ function assertArgumentError(error, { Kind, code, hasCause }, name) {
   assert.ok(!error.message.includes(SECRET), 'the message does not repeat the value');
   assert.ok(!JSON.stringify({ ...error, cause: undefined }).includes(SECRET));
   if (hasCause) assert.ok(error.cause instanceof Error, 'the cause is kept');
+  if (hasCause === false) assert.ok(!('cause' in error), 'it has no cause');
 }
 
 forEachTarget((_target, open) => {
@@ -79,6 +80,8 @@ forEachTarget((_target, open) => {
 
       test('refuses what is no request', async () => {
         const before = await state();
+        const { message } = await rejection(() => sessions[method]());
+        assert.equal(message, 'expected the argument to be an object, got undefined');
         for (const args of [
           [],
           [undefined],

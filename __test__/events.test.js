@@ -3,7 +3,7 @@
 // What an instance tells of its connection by itself: 'ready', 'reconnecting' and 'error'.
 
 const assert = require('node:assert/strict');
-const { EventEmitter } = require('node:events');
+const { EventEmitter, errorMonitor } = require('node:events');
 const { describe, mock, test } = require('node:test');
 const { inspect } = require('node:util');
 const { SpotsSessionsError } = require('../index.js');
@@ -225,6 +225,22 @@ describe('a server that goes', () => {
       assert.deepEqual([end.code, end.stderr], [0, '']);
       assert.equal(lines.filter((line) => line !== 'again').join(), 'ERR_SESSIONS_CONNECTION');
       assert.equal(lines.includes('again'), listener !== '');
+    }
+  });
+
+  test('is told to who monitors errors, whether or not anybody listens', async (t) => {
+    const { server, open } = await faultyServer(t);
+    await server.down();
+    for (const listeners of [0, 1]) {
+      const sessions = open({ commandTimeout: 300 });
+      const monitored = [];
+      const heard = [];
+      sessions.on(errorMonitor, (error) => monitored.push(error));
+      if (listeners > 0) sessions.on('error', (error) => heard.push(error));
+      call(sessions);
+      await waitUntil(() => monitored.length >= 2, 'two errors');
+      assert.equal(monitored[0].code, 'ERR_SESSIONS_CONNECTION');
+      assert.deepEqual(heard, listeners > 0 ? monitored : []);
     }
   });
 

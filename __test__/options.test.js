@@ -1,14 +1,12 @@
-// The constructor's options: defaults, ranges, refusals, and what TLS trusts.
+// The constructor's options: defaults, ranges and refusals. Those of TLS: tls-options.test.js.
 
 const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
-const { join } = require('node:path');
 const { describe, it } = require('node:test');
-const tls = require('node:tls');
+const { runInNewContext } = require('node:vm');
 const fc = require('fast-check');
 const { readOptions } = require('../lib/options.js');
+const { refuses } = require('./support/refuses.js');
 
-const CERTIFICATE = tls.rootCertificates[0];
 const DEFAULTS = {
   tokenEncoding: 'base64',
   tokenSize: 128,
@@ -18,20 +16,6 @@ const DEFAULTS = {
   maxPending: 100_000,
   readFrom: 'primary',
 };
-
-/** @param {RegExp | string} message @param {string} code @param {unknown} options */
-function refuses(options, code, message) {
-  const Kind = code === 'ERR_OUT_OF_RANGE' ? RangeError : TypeError;
-  assert.throws(
-    () => readOptions(options),
-    (error) => {
-      assert.ok(error instanceof Kind, error.stack);
-      assert.equal(error.code, code);
-      assert.match(error.message, typeof message === 'string' ? new RegExp(message) : message);
-      return true;
-    },
-  );
-}
 
 describe('options', () => {
   it('have a default each', () => {
@@ -87,6 +71,14 @@ describe('options', () => {
     refuses('h?commandTimeout=x', 'ERR_INVALID_ARG_VALUE', 'whose commandTimeout is');
   });
 
+  it('are taken from a URL or refused there, but never ignored', () => {
+    for (const [name, byDefault] of Object.entries(DEFAULTS)) {
+      const given = `h?${name}=7`;
+      if (name.endsWith('Timeout')) assert.notEqual(readOptions(given)[name], byDefault);
+      else refuses(given, 'ERR_INVALID_ARG_VALUE', `without ${name}, .* beside connectionString`);
+    }
+  });
+
   it('refuse what they do not know, by name', () => {
     refuses({ tokensize: 16 }, 'ERR_INVALID_ARG_VALUE', /unknown option `tokensize`.*tokenSize/);
     refuses(JSON.parse('{"__proto__":1}'), 'ERR_INVALID_ARG_VALUE', '`__proto__`');
@@ -95,6 +87,56 @@ describe('options', () => {
   it('refuse what is no object', () => {
     for (const options of [true, 1n, Symbol('x'), () => {}, []]) {
       refuses(options, 'ERR_INVALID_ARG_TYPE', '`options` to be a connection string or an object');
+    }
+  });
+
+  it('refuse what holds no options, as it would mean localhost', () => {
+    const others = [
+      [Promise.resolve('redis://h'), 'Promise'],
+      [new Map([['host', 'h']]), 'Map'],
+      [new Set(['h']), 'Set'],
+      [new Date(0), 'Date'],
+      [/h/, 'RegExp'],
+      [Buffer.from('redis://h'), 'Buffer'],
+      [new Uint8Array(0), 'Uint8Array'],
+      [new ArrayBuffer(8), 'ArrayBuffer'],
+      [new URLSearchParams('host=h'), 'URLSearchParams'],
+    ];
+    for (const [other, kind] of others) {
+      const rows = [
+        [other, '`options` to be a connection string or an object'],
+        [{ connectionString: other }, '`connectionString` to be a connection string or an object'],
+        [{ tls: other }, '`tls` to be true or an object'],
+        [{ cluster: [other] }, '`cluster\\[0\\]` to be a node'],
+      ];
+      for (const [options, words] of rows) {
+        refuses(
+          options,
+          'ERR_INVALID_ARG_TYPE',
+          new RegExp(`${words}.*, got an instance of ${kind}`),
+        );
+      }
+    }
+  });
+
+  it('may be an object of any class that has them, or none', () => {
+    class Config {
+      host = 'h';
+    }
+    class Lazy {
+      get host() {
+        return 'h';
+      }
+    }
+    const bare = Object.assign(Object.create(null), { host: 'h' });
+    for (const options of [new Config(), new Lazy(), bare, Object.create({ host: 'h' })]) {
+      for (const given of [options, { connectionString: options }]) {
+        assert.equal(readOptions(given).server.host, 'h');
+      }
+    }
+    for (const nothing of [Object.create(null), runInNewContext('({})'), new Proxy({}, {})]) {
+      assert.deepEqual(readOptions(nothing), readOptions());
+      assert.deepEqual(readOptions({ connectionString: nothing }), readOptions());
     }
   });
 
@@ -185,6 +227,7 @@ describe('tokenEncoding', () => {
   }
   it('is refused when it is unknown or no string', () => {
     refuses({ tokenEncoding: 'base32' }, 'ERR_INVALID_ARG_VALUE', /one of base64, base64url, hex/);
+    refuses({ tokenEncoding: 'x' }, 'ERR_INVALID_ARG_VALUE', /got a string of 1 character$/);
     refuses({ tokenEncoding: '__proto__' }, 'ERR_INVALID_ARG_VALUE', /one of base64/);
     refuses({ tokenEncoding: false }, 'ERR_INVALID_ARG_TYPE', /one of base64, base64url, hex/);
   });
@@ -194,8 +237,6 @@ describe('a number', () => {
   const ranges = [
     ['tokenSize', [16, 1024], [0, 15, 1025, 16.5, Number.NaN, -16, Infinity]],
     ['defaultDuration', [0.5, 1, 1e9, Infinity], [0, -1, Number.NaN, -Infinity]],
-    ['commandTimeout', [1, 2 ** 31 - 1], [0, 2 ** 31, 1.5, Number.NaN, Infinity]],
-    ['connectTimeout', [1, 2 ** 31 - 1], [0, 2 ** 31, 1.5, Number.NaN, Infinity]],
     ['maxPending', [1, 2 ** 40], [0, -1, 1.5, Infinity]],
   ];
   for (const [name, allowed, refused] of ranges) {
@@ -204,6 +245,32 @@ describe('a number', () => {
       for (const value of refused) refuses({ [name]: value }, 'ERR_OUT_OF_RANGE', `\`${name}\``);
       for (const value of ['128', true, 5n, {}]) {
         refuses({ [name]: value }, 'ERR_INVALID_ARG_TYPE', `\`${name}\``);
+      }
+    });
+  }
+});
+
+describe('a timeout', () => {
+  for (const name of ['commandTimeout', 'connectTimeout']) {
+    it(`is in range, and a number or its text, wherever it is given: ${name}`, () => {
+      for (const [place, at] of [
+        [name, (value) => ({ [name]: value })],
+        [`connectionString.${name}`, (value) => ({ connectionString: { [name]: value } })],
+      ]) {
+        for (const value of [1, 2 ** 31 - 1, '1', '5000']) {
+          assert.equal(readOptions(at(value))[name], Number(value));
+        }
+        for (const nothing of ['', null]) {
+          assert.equal(readOptions(at(nothing))[name], DEFAULTS[name]);
+        }
+        for (const value of [0, 2 ** 31, 1.5, Number.NaN, Infinity]) {
+          refuses(at(value), 'ERR_OUT_OF_RANGE', `\`${place}\` to be a whole number from 1 to`);
+        }
+        for (const value of ['0', '2147483648', '1.5', '5s']) {
+          refuses(at(value), 'ERR_INVALID_ARG_VALUE', `\`${place}\``);
+        }
+        for (const value of [true, 5n, {}])
+          refuses(at(value), 'ERR_INVALID_ARG_TYPE', `\`${place}\``);
       }
     });
   }
@@ -227,74 +294,5 @@ describe('readFrom', () => {
   it('is refused when it is unknown or no string', () => {
     refuses({ readFrom: 'slave' }, 'ERR_INVALID_ARG_VALUE', /'primary' or 'replica'/);
     refuses({ readFrom: true }, 'ERR_INVALID_ARG_TYPE', /'primary' or 'replica'/);
-  });
-});
-
-describe('tls', () => {
-  it('is off unless it is asked for', () => {
-    assert.equal(readOptions('h').server.tls, undefined);
-    assert.equal(readOptions({ tls: false }).server.tls, undefined);
-    assert.equal(readOptions({ connectionString: 'memory:', tls: true }).server, null);
-  });
-
-  it('trusts what Node trusts, by one list for all', () => {
-    const { ca, ...rest } = readOptions({ connectionString: 'h', tls: true }).server.tls;
-    assert.deepEqual({ ...rest }, { rejectUnauthorized: true });
-    assert.ok(ca.includes(CERTIFICATE));
-    for (const options of ['rediss://h', { tls: {} }, { connectionString: { tls: true } }]) {
-      assert.equal(readOptions(options).server.tls.ca, ca);
-    }
-  });
-
-  it('takes texts, Buffers and arrays of them', () => {
-    for (const ca of [CERTIFICATE, Buffer.from(CERTIFICATE), [Buffer.from(CERTIFICATE)]]) {
-      assert.deepEqual(readOptions({ tls: { ca } }).server.tls.ca, [CERTIFICATE]);
-    }
-    const { server } = readOptions({ tls: { servername: 's', rejectUnauthorized: false } });
-    assert.deepEqual([server.tls.servername, server.tls.rejectUnauthorized], ['s', false]);
-  });
-
-  const broken = CERTIFICATE.replace(/\n.{8}/, '\nAAAAAAAA');
-  const refused = [
-    ['a text', 'yes', 'TYPE', '`tls`'],
-    ['an array', [], 'TYPE', '`tls`'],
-    ['a key of Node that is not one of ours', { pfx: 'x' }, 'VALUE', 'unknown option `tls.pfx`'],
-    ['ca without a certificate', { ca: 'file.pem' }, 'VALUE', '`tls.ca`'],
-    ['an empty list of trust', { ca: [] }, 'VALUE', '`tls.ca`'],
-    ['a number for ca', { ca: [CERTIFICATE, 5] }, 'TYPE', '`tls.ca`'],
-    ['a certificate that is damaged', { ca: broken }, 'VALUE', '`tls`.*OpenSSL'],
-    ['cert without key', { cert: CERTIFICATE }, 'VALUE', '`tls.key`'],
-    ['several certs', { cert: [CERTIFICATE, CERTIFICATE] }, 'VALUE', '`tls.cert`'],
-    ['an empty servername', { servername: '' }, 'TYPE', '`tls.servername`'],
-    ['a text for rejectUnauthorized', { rejectUnauthorized: '0' }, 'TYPE', 'rejectUnauthorized'],
-  ];
-  for (const [what, option, kind, message] of refused) {
-    it(`refuses ${what}`, () => refuses({ tls: option }, `ERR_INVALID_ARG_${kind}`, message));
-  }
-
-  it('cannot be switched off where the URL asks for it, nor on for a unix socket', () => {
-    const secure = { connectionString: 'rediss://h', tls: false };
-    refuses(secure, 'ERR_INVALID_ARG_VALUE', '`tls`');
-    refuses({ path: '/x.sock', tls: true }, 'ERR_INVALID_ARG_VALUE', '`tls`');
-  });
-
-  it('follows the environment as Node does', () => {
-    const read = (environment, options) => {
-      const script = `const { readOptions } = require(${JSON.stringify(join(__dirname, '../lib/options.js'))});
-        const { ca, rejectUnauthorized } = readOptions(${JSON.stringify(options)}).server.tls;
-        console.log(JSON.stringify({ ca: ca.length, last: ca.at(-1), rejectUnauthorized }));`;
-      const env = { ...process.env, ...environment };
-      const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { env });
-      assert.notEqual(stdout.toString(), '', stderr.toString());
-      return JSON.parse(stdout);
-    };
-    const normal = read({ NODE_EXTRA_CA_CERTS: '' }, 'rediss://h');
-    assert.equal(normal.rejectUnauthorized, true);
-    const missing = read({ NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' }, 'rediss://h');
-    assert.deepEqual(missing, normal);
-
-    const off = { NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_EXTRA_CA_CERTS: '' };
-    assert.deepEqual(read(off, 'rediss://h'), { ...normal, rejectUnauthorized: false });
-    assert.equal(read(off, { tls: { rejectUnauthorized: true } }).rejectUnauthorized, true);
   });
 });

@@ -13,6 +13,42 @@ const { startRedis } = require('./support/redis-server.js');
 
 const { platform, file: addon } = builtAddon();
 
+/** Options and requests as programs write them. */
+const ACCEPTED = `
+  import { SpotsSessions } from '@spots-tech/sessions';
+  const { HOST, PORT, DB, TIMEOUT, TOKEN } = process.env;
+  new SpotsSessions(6379);
+  new SpotsSessions(new URL('redis://localhost'));
+  new SpotsSessions({ connectionString: 6379, tls: undefined });
+  new SpotsSessions({ host: HOST, port: PORT, db: DB, password: TOKEN, family: 'IPv4' });
+  new SpotsSessions({ connectTimeout: TIMEOUT, commandTimeout: TIMEOUT, tokenSize: undefined });
+  new SpotsSessions({ connectionString: { host: HOST, connectTimeout: 5, commandTimeout: TIMEOUT } });
+  new SpotsSessions({ connectionString: { host: HOST, tls: { ca: TOKEN } }, tls: true });
+  new SpotsSessions({ lazyConnect: 'true', keepAlive: '7', connectionName: undefined });
+  new SpotsSessions({ maxRetriesPerRequest: null, retryStrategy: () => null });
+  new SpotsSessions({ cluster: [{ host: HOST, port: PORT }, 'node-2:6379', 6379] });
+  new SpotsSessions({ sentinels: [{ host: HOST }], name: 'mymaster', sentinelPassword: TOKEN });
+  const carts = new SpotsSessions<{ items: string[]; coupon?: string }>('memory:');
+  carts.create({ app: 'a', ownerId: 1n, data: { items: [] }, duration: undefined });
+  carts.update({ app: 'a', token: 't', data: { items: undefined, coupon: null } });
+  new SpotsSessions('memory:').create({ app: 'a', ownerId: 1, data: undefined });
+`;
+
+test('what the system says of a binary is told in a realm of its own too, as in Jest', async () => {
+  // There the errors of the loader are no instances of our Error.
+  const program = `
+    const Module = require('node:module');
+    const { runInNewContext } = require('node:vm');
+    const load = Module._load;
+    Module._load = (name, ...rest) => {
+      if (name !== '../binding.js') return load(name, ...rest);
+      throw runInNewContext("new Error('Cannot find native binding', { cause: new Error('GLIBC_9') })");
+    };
+    try { require('./lib/native.js') } catch ({ message }) { console.log(message) }`;
+  const message = await output(process.execPath, ['-e', program], { cwd: root });
+  assert.match(message, /: GLIBC_9 \(reinstall it on the machine that runs it\)/);
+});
+
 describe('the packed packages', () => {
   const workplace = new Workplace();
   /** @type {Awaited<ReturnType<Workplace['pack']>>} */
@@ -230,6 +266,12 @@ describe('the packed packages', () => {
       await runsOnServer('typed.js', fs.readFileSync(path.join(project, 'typed.js'), 'utf8'));
     });
 
+    test('what is accepted compiles, undefined and text from the environment too', async () => {
+      fs.writeFileSync(path.join(project, 'accepted.ts'), ACCEPTED);
+      const strict = ['--exactOptionalPropertyTypes', 'true', '--skipLibCheck', 'true'];
+      await compile('typescript', ['accepted.ts'], ['--noEmit', ...strict]);
+    });
+
     test('a mistake does not compile', async () => {
       fs.writeFileSync(
         path.join(project, 'mistake.ts'),
@@ -241,6 +283,12 @@ describe('the packed packages', () => {
       );
       fs.writeFileSync(path.join(project, 'event.ts'), asModule("sessions.on('redy', () => {});"));
       await assert.rejects(compile('typescript', ['event.ts'], ['--noEmit']), /event\.ts.*redy/);
+      const error = "import { SpotsSessionsError } from '@spots-tech/sessions';";
+      fs.writeFileSync(path.join(project, 'error.ts'), `${error} new SpotsSessionsError();`);
+      await assert.rejects(compile('typescript', ['error.ts'], ['--noEmit']), /is private/);
+      const data = 'new SpotsSessions<{ a: 1 }>().create({ app, ownerId, data: undefined });';
+      fs.writeFileSync(path.join(project, 'data.ts'), asModule(data));
+      await assert.rejects(compile('typescript', ['data.ts'], ['--noEmit']), /data\.ts.*undefined/);
     });
   });
 

@@ -114,11 +114,11 @@ async function demonstrate(sessions) {
   );
 }
 
-/** The target as it may be shown: a connection string can hold a password. */
+/** Nothing of a connection string is shown, as it can hold a password. */
 function describeTarget() {
   if (target === 'memory:')
     return 'in the memory of this process (a Redis server: npm run demo -- redis://localhost:6379)';
-  return `on the Redis server of ${target.replace(/\/\/[^/@]*@/, '//…@')}`;
+  return 'on a Redis server';
 }
 
 async function main() {

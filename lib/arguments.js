@@ -3,6 +3,7 @@
 // Checks the arguments of the methods and spells them for the boundary. What is wrong is thrown;
 // the methods turn it into a rejection.
 
+const { isNativeError } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
 
 /** Far beyond any user's name; a key, and every message about it, has to hold it. */
@@ -16,6 +17,12 @@ const LONGEST_DATA = 2 ** 28;
 
 /** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
+
+/** What JSON.stringify refuses by itself, by the words of V8 or JavaScriptCore. @type {[RegExp, string][]} */
+const NOT_IN_JSON = [
+  [/circular|cyclic/i, 'circles'],
+  [/BigInt/, 'bigints'],
+];
 
 /**
  * The error of a method's argument whose properties could not be read.
@@ -67,9 +74,10 @@ function checkToken(value) {
  * @returns {number} milliseconds; 0 for ever
  */
 function checkDuration(value, name = 'duration') {
-  if (typeof value !== 'number') throw typeError(name, 'a positive number of seconds', value);
+  const what = 'a positive number of seconds or Infinity';
+  if (typeof value !== 'number') throw typeError(name, what, value);
   // The negation catches NaN.
-  if (!(value > 0)) throw rangeError(name, 'a positive number of seconds', value);
+  if (!(value > 0)) throw rangeError(name, what, value);
   const ms = Math.max(1, Math.round(value * 1000));
   return ms > LONGEST_DURATION_MS ? 0 : ms;
 }
@@ -80,12 +88,15 @@ function checkDuration(value, name = 'duration') {
  */
 function checkData(value) {
   if (value === undefined) return '{}';
-  let json;
+  let json, isPromise;
   try {
+    isPromise = typeof (/** @type {any} */ (value)?.then) === 'function';
     json = JSON.stringify(value);
   } catch (cause) {
-    throw valueError('data', 'an object that JSON.stringify can write', value, { cause });
+    throw unwritable(value, cause);
   }
+  // JSON writes a promise as {}, and a session without its data would be kept.
+  if (isPromise) throw typeError('data', 'an object, not a promise of one', value);
   if (json === undefined || json.charCodeAt(0) !== 123 /* { */) {
     throw typeError('data', 'an object', value);
   }
@@ -94,6 +105,21 @@ function checkData(value) {
     throw rangeError('data', `at most ${LONGEST_DATA} bytes of JSON`, value);
   }
   return json;
+}
+
+/**
+ * The error of data that JSON.stringify cannot write. What it says itself of a circle repeats keys of
+ * the data, so that is said in our words; what the data's own code has thrown is kept.
+ *
+ * @param {unknown} value
+ * @param {unknown} cause
+ */
+function unwritable(value, cause) {
+  const words = isNativeError(cause) ? cause.message : '';
+  const [, what] = NOT_IN_JSON.find(([pattern]) => pattern.test(words)) ?? [];
+  return what === undefined
+    ? valueError('data', 'an object that JSON.stringify can write', value, { cause })
+    : valueError('data', `an object without ${what}, which JSON cannot write`, value);
 }
 
 module.exports = { checkData, checkDuration, checkName, checkToken, unreadable };

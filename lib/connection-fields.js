@@ -5,7 +5,7 @@
 
 const { isIPv6 } = require('node:net');
 const { domainToASCII } = require('node:url');
-const { typeError, valueError } = require('./errors.js');
+const { rangeError, typeError, valueError } = require('./errors.js');
 
 /** The largest delay that a timer of Node takes, and the largest int of Redis. */
 const MAX_INT = 2 ** 31 - 1;
@@ -99,12 +99,28 @@ const QUERY = new Map(
 const SENTINEL_QUERY = new Map([...QUERY, ...Object.entries(SENTINEL_FIELDS)]);
 
 /** Options of ioredis that are functions or objects, or that would hide our keys from `client`. */
-const NOT_IN_A_STRING = new Set(
-  [
-    ['Connector', 'retryStrategy', 'reconnectOnError', 'scripts', 'keyPrefix'],
-    ['sentinels', 'sentinelRetryStrategy', 'sentinelReconnectStrategy', 'preferredSlaves'],
-    ['natMap', 'autoPipeliningIgnoredCommands', 'himportFieldsets'],
-  ].flat(),
+const NOT_IN_A_STRING = [
+  ...['Connector', 'retryStrategy', 'reconnectOnError', 'scripts', 'keyPrefix'],
+  ...['sentinels', 'sentinelRetryStrategy', 'sentinelReconnectStrategy', 'preferredSlaves'],
+  ...['natMap', 'autoPipeliningIgnoredCommands', 'himportFieldsets'],
+];
+
+/** Options of our own that no query may set. */
+const BESIDE = ['tokenEncoding', 'tokenSize', 'defaultDuration', 'maxPending', 'readFrom'];
+
+/**
+ * Names that one may expect a query to have, and what to write in their place. To ignore them, as other
+ * unknown names, would be plain text, database 0 or a default.
+ *
+ * @type {Map<string, string>}
+ */
+const NOT_IN_A_QUERY = new Map(
+  Object.entries({
+    ssl: 'a URL that begins with rediss://, in place of ssl',
+    database: 'a URL with db, in place of database',
+    ...describeAll(BESIDE, 'which is an option beside connectionString'),
+    ...describeAll(NOT_IN_A_STRING, 'which a string cannot express'),
+  }),
 );
 
 /** Options of ioredis that an object can express and a text cannot; for `client` alone too. */
@@ -165,17 +181,19 @@ function readServerFields(given, prefix = '') {
 }
 
 /**
- * Reads the options of our own that an object may set in the place of a connection string.
+ * Reads the options of our own that a connection string may set, from an object in its place or beside
+ * it.
  *
- * @param {Record<string, unknown>} given
- * @param {string} prefix
+ * @param {Record<string, unknown>} given numbers may be strings here too
+ * @param {string} [prefix] of the names in errors
+ * @returns {{ connectTimeout?: number, commandTimeout?: number }} those that are not left out
  */
-function readTimeouts(given, prefix) {
+function readTimeouts(given, prefix = '') {
   const entries = Object.keys(TIMEOUTS).map((name) => [
     name,
     readField(prefix + name, name, given[name]),
   ]);
-  return Object.fromEntries(entries);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
 /**
@@ -189,8 +207,9 @@ function readField(path, name, value) {
   const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name] ?? TIMEOUTS[name];
   if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
   const field = read(String(value));
-  if (field === undefined) throw valueError(path, what, value);
-  return field;
+  if (field !== undefined) return field;
+  const isOutside = Object.hasOwn(TIMEOUTS, name) && typeof value === 'number';
+  throw (isOutside ? rangeError : valueError)(path, what, value);
 }
 
 /** @returns {ServerSettings} */
@@ -233,6 +252,11 @@ function all(value, ...names) {
   return Object.fromEntries(names.map((name) => [name, value]));
 }
 
+/** @param {string[]} names @param {string} why @returns {Record<string, string>} */
+function describeAll(names, why) {
+  return Object.fromEntries(names.map((name) => [name, `a URL without ${name}, ${why}`]));
+}
+
 /** The properties of an object that have these names. @param {object} object @param {string[]} names */
 function pick(object, names) {
   return Object.fromEntries(Object.entries(object).filter(([name]) => names.includes(name)));
@@ -245,7 +269,7 @@ module.exports = {
   TIMEOUT_NAMES: Object.keys(TIMEOUTS),
   QUERY,
   SENTINEL_QUERY,
-  NOT_IN_A_STRING,
+  NOT_IN_A_QUERY,
   readClientOptions,
   readField,
   readServerFields,

@@ -8,7 +8,7 @@
 const { valueError } = require('./errors.js');
 const fields = require('./connection-fields.js');
 const nodes = require('./connection-nodes.js');
-const { NOT_IN_A_STRING, QUERY, SENTINEL_QUERY, all } = fields;
+const { NOT_IN_A_QUERY, QUERY, SENTINEL_QUERY, all } = fields;
 
 const EXAMPLE = 'redis://user:password@localhost:6379/0';
 const CLUSTER_EXAMPLE = 'redis-cluster://user:password@node-1:6379,node-2:6379';
@@ -58,8 +58,8 @@ const FORMS = new Map(
 /**
  * Reads a connection string.
  *
- * An option of its query that neither ioredis nor we know is ignored, as ioredis does; so is a
- * fragment, `#insecure` included, but for Sentinel's `#mymaster`. An option without a value counts as left out.
+ * An option of its query that neither ioredis nor we know is ignored, as ioredis does, unless one may
+ * expect that it is known; so is a fragment, `#insecure` included, but for Sentinel's `#mymaster`. An option without a value counts as left out.
  *
  * @param {string} given such as `redis://user:password@host:6379/0`, `host:6379` or `memory:`
  * @returns {{ server: import('./connection-fields.js').ServerSettings | null, connectTimeout?: number, commandTimeout?: number }}
@@ -224,7 +224,12 @@ function readQuery(query, names, fail) {
 
   const given = [...new Map(new URLSearchParams(query))];
   for (const [name] of given) {
-    if (NOT_IN_A_STRING.has(name)) fail(`a URL without ${name}, which a string cannot express`);
+    const instead = names.has(name) ? undefined : NOT_IN_A_QUERY.get(name);
+    if (instead !== undefined) fail(instead);
+    // `?TLS=true` would be plain text.
+    const isLike = (known) => known.toLowerCase() === name.toLowerCase();
+    const meant = names.has(name) ? undefined : [...names.keys()].find(isLike);
+    if (meant !== undefined) fail(`a URL in which ${meant} is spelled so`);
   }
   return readTexts(Object.fromEntries(given.filter(([name]) => names.has(name))), fail);
 }

@@ -31,7 +31,8 @@ function describe(value) {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
   if (typeof value === 'string') {
-    return value === '' ? 'an empty string' : `a string of ${value.length} characters`;
+    if (value === '') return 'an empty string';
+    return `a string of ${value.length} ${value.length === 1 ? 'character' : 'characters'}`;
   }
   if (typeof value === 'object' || typeof value === 'function') return nameOfObject(value);
   return `a ${typeof value}`;
@@ -68,13 +69,14 @@ function describeNumber(value) {
  */
 function argumentError(Kind, code, show = describe) {
   /**
-   * @param {string} name the argument, as the caller spells it
+   * @param {string} name the argument, as the caller spells it, or words for it
    * @param {string} expected what it should be: "a non-empty string"
    * @param {unknown} got what came
    * @param {ErrorOptions} [options]
    */
   return (name, expected, got, options) => {
-    const error = new Kind(`expected \`${name}\` to be ${expected}, got ${show(got)}`, options);
+    const subject = name.includes(' ') ? name : `\`${name}\``;
+    const error = new Kind(`expected ${subject} to be ${expected}, got ${show(got)}`, options);
     return Object.assign(error, { code });
   };
 }

@@ -3,6 +3,7 @@
 // What users are told of an instance's connections without asking: events, and a warning of a server
 // that may evict sessions. src/event.rs is where they come from.
 
+const { errorMonitor } = require('node:events');
 const { SpotsSessionsError } = require('./errors.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the events.
@@ -29,9 +30,10 @@ function announce(sessions, isClosed, [kind, ...words]) {
   const about = code === undefined ? [] : [new SpotsSessionsError(code, message, redisCode)];
   for (const name of NAMES[kind]) {
     setImmediate(() => {
-      // An emitter throws an error that nobody listens for.
+      if (isClosed()) return;
+      // An emitter throws an error that nobody listens for; who monitors errors is told even so.
       const isHeard = name !== 'error' || sessions.listenerCount(name) > 0;
-      if (isHeard && !isClosed()) sessions.emit(name, ...about);
+      sessions.emit(isHeard ? name : errorMonitor, ...about);
     });
   }
 }

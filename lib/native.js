@@ -46,13 +46,14 @@ function explain(failure) {
 }
 
 /**
- * An error and its causes, outermost first.
+ * An error and its causes, outermost first. They may be of another realm, as in Jest, and are then no
+ * instances of our Error.
  *
- * @param {unknown} error
+ * @param {any} error
  * @returns {Error[]}
  */
 function causes(error) {
-  return error instanceof Error ? [error, ...causes(error.cause)] : [];
+  return typeof error?.message === 'string' ? [error, ...causes(error.cause)] : [];
 }
 
 function load() {

@@ -10,9 +10,6 @@ const { rangeError, typeError, valueError } = require('./errors.js');
 const { readObject } = require('./read-object.js');
 const { TLS_NAMES, completeTls, readTls } = require('./tls.js');
 
-/** The largest delay that a timer of Node takes, in milliseconds. */
-const MAX_DELAY = 2 ** 31 - 1;
-
 /** Encodings that keep every bit of a token, by every name that Node has for them. */
 const ENCODINGS = new Map([
   ...['base64', 'base64url', 'hex', 'latin1'].map((name) => [name, name]),
@@ -24,14 +21,14 @@ const OPTIONS = {
   tokenEncoding: { byDefault: 'base64', read: readEncoding },
   tokenSize: { byDefault: 128, read: integer(16, 1024) },
   defaultDuration: { byDefault: 86_400, read: readDuration },
-  commandTimeout: { byDefault: 5000, read: integer(1, MAX_DELAY) },
-  connectTimeout: { byDefault: 10_000, read: integer(1, MAX_DELAY) },
   maxPending: { byDefault: 100_000, read: integer(1, Number.MAX_SAFE_INTEGER) },
   readFrom: { byDefault: 'primary', read: readReadFrom },
 };
+/** Those that a connection string may set too. */
+const TIMEOUTS = { commandTimeout: 5000, connectTimeout: 10_000 };
 /** What `options` and `connectionString` may be. */
 const ADDRESS = 'a connection string or an object';
-const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS)];
+const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.TIMEOUT_NAMES];
 /** Of ioredis, and for `client` alone; the last one only to be refused. */
 const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
 
@@ -69,16 +66,20 @@ function readOptions(options) {
       : { connectionString: string };
 
   const { server, tlsOfServer, ...fromServer } = readServer(given);
-  const tls = readTlsOption('tls', given.tls ?? tlsOfServer);
+  const [name, value] = chooseOption(given.tls, tlsOfServer);
+  const tls = readTlsOption(name, value);
+  /** @type {[string, unknown]} */
+  const asked = tls ? [name, value] : ['connectionString', given.connectionString];
   const settings = Object.entries(OPTIONS).map(([name, { byDefault, read }]) => [
     name,
-    given[name] === undefined ? (fromServer[name] ?? byDefault) : read(name, given[name]),
+    given[name] === undefined ? byDefault : read(name, given[name]),
   ]);
-  const read = Object.fromEntries(settings);
+  const timeouts = { ...TIMEOUTS, ...fromServer, ...fields.readTimeouts(given) };
+  const read = { ...Object.fromEntries(settings), ...timeouts };
   if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
     throw valueError('readFrom', "'replica' only with Sentinel or Cluster", given.readFrom);
   }
-  return Object.freeze({ server: server && withTls(server, tls), ...read });
+  return Object.freeze({ server: server && withTls(server, tls, asked), ...read });
 }
 
 /** Where the server is, and the timeouts that are given with it. @param {Record<string, any>} given */
@@ -145,31 +146,46 @@ function readTlsOption(name, option) {
 }
 
 /**
+ * The option `tls` and its name, where there may be two: the one beside counts, but true says no more
+ * than that it is TLS, and leaves the settings to the inner one.
+ *
+ * @param {unknown} beside
+ * @param {unknown} inner that of an object in the place of a connection string
+ * @returns {[name: string, value: unknown]}
+ */
+function chooseOption(beside, inner) {
+  const isInner = beside === undefined || (beside === true && typeof inner === 'object');
+  return isInner ? ['connectionString.tls', inner] : ['tls', beside];
+}
+
+/**
  * @param {import('./connection-fields.js').ServerSettings} server
  * @param {ReturnType<typeof readTlsOption>} option
+ * @param {[name: string, value: unknown]} asked what asks for TLS, if anything does
  * @returns {Readonly<Server>}
  */
-function withTls({ sentinels, ...server }, option) {
-  const tls = chooseTls(server, option);
+function withTls({ sentinels, ...server }, option, asked) {
+  const tls = chooseTls(server, option, asked);
   if (!sentinels) return Object.freeze({ ...server, tls });
   // True says no more than that it is TLS: its settings are those of `tls`, if there are any.
-  const given = sentinels.tls === true ? option || {} : readTlsOption('sentinelTLS', sentinels.tls);
-  const own = sentinels.tls === undefined ? tls : given ? completeTls(given) : undefined;
+  const theirs =
+    sentinels.tls === true ? option || {} : readTlsOption('sentinelTLS', sentinels.tls);
+  const own = sentinels.tls === undefined ? tls : theirs ? completeTls(theirs) : undefined;
   return Object.freeze({ ...server, tls, sentinels: Object.freeze({ ...sentinels, tls: own }) });
 }
 
 /**
  * @param {import('./connection-fields.js').ServerSettings} server
  * @param {ReturnType<typeof readTlsOption>} option
+ * @param {[name: string, value: unknown]} asked
  */
-function chooseTls(server, option) {
+function chooseTls(server, option, [name, value]) {
   if (server.tls && option === false) {
-    throw valueError('tls', 'true or left out, as connectionString asks for TLS', option);
+    throw valueError('tls', 'true or left out, as connectionString asks for TLS', false);
   }
   if (!server.tls && !option) return undefined;
   if (server.path !== undefined) {
-    const name = option ? 'tls' : 'connectionString';
-    throw valueError(name, 'without TLS, as Redis has none on a unix socket', option);
+    throw valueError(name, 'without TLS, as Redis has none on a unix socket', value);
   }
   return completeTls(option || {});
 }

@@ -18,20 +18,35 @@ function readObject(name, object, names, what, more = []) {
   if (object === null) return {};
   if (typeof object !== 'object') throw typeError(name, what, object);
   const values = {};
-  let unknown;
+  let unknown, isOther;
   try {
     if (Array.isArray(object)) throw new TypeError('an array has no options');
     const known = [...names, ...more];
     unknown = Object.keys(object).find((key) => !known.includes(key));
     for (const key of known) values[key] = read(key, object[key]);
+    isOther = ArrayBuffer.isView(object) || (saysNothing(object, values) && !isPlain(object));
   } catch (cause) {
     throw typeError(name, `${what} that can be read`, object, { cause });
   }
+  // A promise that was not awaited, say, or a Map: it would mean all defaults, and so localhost.
+  if (isOther) throw typeError(name, what, object);
   if (unknown !== undefined) {
     const path = name === 'options' ? unknown : `${name}.${unknown}`;
     throw unknownOption(path.slice(0, 100), names);
   }
   return values;
+}
+
+/** @param {object} object @param {Record<string, unknown>} values that were read */
+function saysNothing(object, values) {
+  const isEmpty = Object.keys(object).length === 0;
+  return isEmpty && Object.values(values).every((value) => value === undefined);
+}
+
+/** Whether it is `{}` of any realm, or without a prototype. @param {object} object */
+function isPlain(object) {
+  const prototype = Object.getPrototypeOf(object);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** To ioredis, null is a value of one option: to wait for ever. @param {string} key @param {any} value */

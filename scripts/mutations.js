@@ -67,9 +67,8 @@ function copyOfRoot() {
   const listed = outputOf('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
   if (listed === undefined) throw new Stop('This needs git, and a clone.');
   for (const file of listed.split('\0').filter(Boolean)) {
-    // As old as they are: what is newer than node_modules would have that installed again.
     const [from, to] = [path.join(root, file), path.join(copy, file)];
-    if (fs.existsSync(from)) fs.cpSync(from, to, { preserveTimestamps: true });
+    if (fs.existsSync(from)) fs.cpSync(from, to);
   }
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'), 'junction');
   return copy;

@@ -22,9 +22,13 @@ async function prepare({ prebuilt = false } = {}) {
 
 /** Installs what package-lock.json names, unless that has been done since it changed. */
 async function installPackages() {
+  // Through a link `npm ci` would empty the folder of somebody else, who keeps it current.
+  if (isLink('node_modules')) return;
   const wanted = modified('package-lock.json');
   if (modified('node_modules/.package-lock.json') >= wanted) return;
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // What builds is among the dev dependencies, which NODE_ENV=production would leave out.
+  const options = ['--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
+  options.push('--loglevel=error');
   const npm = process.env.npm_execpath; // a JavaScript file: needs no shell, on Windows either
   if (npm) await runLong('installing npm packages', process.execPath, [npm, 'ci', ...options]);
   else await runLong('installing npm packages', 'npm', ['ci', ...options]);
@@ -78,6 +82,12 @@ function filesOf(name) {
     .readdirSync(place)
     .sort()
     .flatMap((entry) => filesOf(path.join(name, entry)));
+}
+
+/** @param {string} name */
+function isLink(name) {
+  const found = fs.lstatSync(path.join(root, name), { throwIfNoEntry: false });
+  return found?.isSymbolicLink() ?? false;
 }
 
 /** @param {string} file */

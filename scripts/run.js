@@ -3,9 +3,10 @@
 // Runs other programs: with the terminal handed on, or with signs of life while they take long.
 
 const { spawn, spawnSync } = require('node:child_process');
+const path = require('node:path');
 const { Stop } = require('./stop.js');
 
-const root = require('node:path').join(__dirname, '..');
+const root = path.join(__dirname, '..');
 const secondsBetweenSigns = 5;
 
 /**
@@ -81,9 +82,16 @@ async function runLong(title, command, args) {
   console.log(`  done in ${seconds()} s`);
 }
 
-/** @param {string} command @param {string[]} args */
-function inWords(command, args) {
-  return [command === process.execPath ? 'node' : command, ...args].join(' ');
+/**
+ * A program and what it was to do. Not what follows, which may hold a password.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
+function inWords(command, [script = '']) {
+  const isNode = command === process.execPath;
+  const name = path.isAbsolute(script) ? path.relative(root, script) : script;
+  return `${isNode ? 'node' : command} ${name}`.trimEnd();
 }
 
 module.exports = { outputOf, root, run, runLong };
