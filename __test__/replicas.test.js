@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { startCluster } = require('./support/cluster.js');
+const { sessionKey } = require('./support/keys.js');
 const { startSentinels } = require('./support/sentinel.js');
 const { freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
@@ -14,8 +15,14 @@ const { SpotsSessions } = require('../index.js');
 const app = 'app';
 
 /** GETs that a server has carried out. @param {import('ioredis').Redis} redis */
-async function gets(redis) {
-  const [, calls = '0'] = /cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats')) ?? [];
+const gets = (redis) => count(redis, /cmdstat_get:calls=(\d+)/);
+
+/** GETs that a server has refused. @param {import('ioredis').Redis} redis */
+const refusals = (redis) => count(redis, /cmdstat_get:.*rejected_calls=(\d+)/);
+
+/** @param {import('ioredis').Redis} redis @param {RegExp} what */
+async function count(redis, what) {
+  const [, calls = '0'] = what.exec(await redis.info('commandstats')) ?? [];
   return Number(calls);
 }
 
@@ -53,8 +60,20 @@ for (const [target, start] of [
     // A sentinel group keeps account of who is paused; a cluster's nodes do so themselves.
     const does = (what) => (node) => (servers[what] ? servers[what](node) : node[what]());
     const [pause, resume, kill] = ['pause', 'resume', 'kill'].map(does);
-    const total = async (clients) =>
-      (await Promise.all(clients.map(gets))).reduce((sum, count) => sum + count, 0);
+    const total = async (clients, what = gets) =>
+      (await Promise.all(clients.map(what))).reduce((sum, count) => sum + count, 0);
+    const everyReplica = (...command) =>
+      Promise.all(replicas.map((redis) => redis.call(...command)));
+    /** They cannot log in to their primary any more. */
+    const cutOff = async () => {
+      await everyReplica('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'x');
+      await everyReplica('CLIENT', 'KILL', 'TYPE', 'master');
+    };
+    const reconnect = () => everyReplica('CONFIG', 'SET', 'masteruser', '', 'masterauth', '');
+    const areFound = async (tokens) => {
+      const found = await Promise.all(tokens.map((token) => reader.get({ app, token })));
+      assert.ok(found.every((session, n) => session?.data.n === n));
+    };
     // Of owners whose sessions no other test has changed.
     const create = (count, prefix = freshName('owner')) =>
       Promise.all(
@@ -119,21 +138,68 @@ for (const [target, start] of [
     test('a replica that hears from its primary no more is not read from for long', async () => {
       const [token] = await create(1);
       await replicated();
-      const everyReplica = (...command) =>
-        Promise.all(replicas.map((redis) => redis.call(...command)));
-      // It cannot log in to its primary any more, and serves on.
-      await everyReplica('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'x');
-      await everyReplica('CLIENT', 'KILL', 'TYPE', 'master');
+      await cutOff();
       assert.equal(await writer.kill({ app, token }), true);
       const isGone = async () => (await reader.get({ app, token })) === undefined;
       await waitUntil(isGone, 'the primary to be asked');
-      await everyReplica('CONFIG', 'SET', 'masteruser', '', 'masterauth', '');
-      const follows = async (redis) => (await redis.role())[3] === 'connected';
-      await waitUntil(
-        async () => (await Promise.all(replicas.map(follows))).every(Boolean),
-        'the replicas to hear from their primaries again',
-      );
+      await reconnect();
+      await waitUntil(async () => {
+        const before = await total(replicas);
+        await create(5).then((tokens) => tokens.map((token) => reader.get({ app, token })));
+        return (await total(replicas)) > before;
+      }, 'a replica to be read from');
     });
+
+    test('a replica that refuses is not asked by each get, until it serves again', async () => {
+      const tokens = await create(30);
+      await replicated();
+      const before = await total(replicas, refusals);
+      await everyReplica('CONFIG', 'SET', 'replica-serve-stale-data', 'no');
+      await cutOff();
+      for (let round = 0; round < 20; round++) await areFound(tokens);
+      const refused = (await total(replicas, refusals)) - before;
+      assert.ok(refused < 200, `${refused} of 600 refused`);
+      await everyReplica('CONFIG', 'SET', 'replica-serve-stale-data', 'yes');
+      await reconnect();
+      await waitUntil(async () => {
+        const before = await total(replicas);
+        await areFound(tokens);
+        return (await total(replicas)) > before;
+      }, 'a replica to be read from');
+    });
+
+    if (target === 'sentinel')
+      test('what is corrupt on a replica alone is read from the primary', async () => {
+        const prefix = freshName('owner');
+        const tokens = await create(3, prefix);
+        await replicated();
+        await everyReplica('CONFIG', 'SET', 'replica-read-only', 'no');
+        const [garbage, list] = tokens.map((token, n) => sessionKey(app, `${prefix}-${n}`, token));
+        await everyReplica('SET', garbage, 'garbage');
+        await everyReplica('DEL', list);
+        await everyReplica('LPUSH', list, 'an item');
+        await everyReplica('CONFIG', 'SET', 'replica-read-only', 'yes');
+        await areFound(tokens);
+      });
+
+    if (target === 'cluster')
+      test('a replica that has changed its primary is read from for its new one', async () => {
+        const tokens = await create(100);
+        const [node] = await servers.replicas();
+        const nodes = await servers.primaries();
+        const follows = await Promise.all(nodes.map((primary) => servers.replicas(primary)));
+        const old = nodes.find((_, n) => follows[n].includes(node));
+        for (const primary of [nodes.find((other) => other !== old), old]) {
+          await node.follow(primary);
+          await servers.settled();
+          await replicated();
+          await waitUntil(async () => {
+            const before = await total(replicas, refusals);
+            await areFound(tokens);
+            return (await total(replicas, refusals)) === before;
+          }, 'no replica to be asked for what it does not have');
+        }
+      });
 
     test('a replica that is gone or hangs is done without, and nobody is told', async () => {
       const heard = [];

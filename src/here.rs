@@ -6,6 +6,7 @@
 //! and a wake-up.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -17,8 +18,8 @@ use tokio::runtime::Handle;
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 thread_local! {
-    /// What was woken on this thread, while it offers itself.
-    static WOKEN: RefCell<Option<Vec<Task>>> = const { RefCell::new(None) };
+    /// What was woken on this thread, in that order, while it offers itself.
+    static WOKEN: RefCell<Option<VecDeque<Task>>> = const { RefCell::new(None) };
 }
 
 /// Runs a future: here, as far as it goes without waiting, then elsewhere.
@@ -28,10 +29,10 @@ pub fn run(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) 
 
 /// Does what may wake futures, and goes on with those here.
 pub fn wake<T>(runtime: &Handle, wake: impl FnOnce() -> T) -> T {
-    WOKEN.set(Some(Vec::new()));
+    WOKEN.set(Some(VecDeque::new()));
     let offer = Offer(runtime);
     let done = wake();
-    while let Some(task) = WOKEN.with_borrow_mut(|woken| woken.as_mut()?.pop()) {
+    while let Some(task) = WOKEN.with_borrow_mut(|woken| woken.as_mut()?.pop_front()) {
         poll(runtime, task);
     }
     drop(offer);
@@ -93,7 +94,7 @@ impl Wake for Parked {
         drop(state);
         let task = WOKEN.with_borrow_mut(|woken| match woken {
             Some(woken) => {
-                woken.push(task);
+                woken.push_back(task);
                 None
             }
             None => Some(task),
@@ -133,6 +134,24 @@ mod tests {
             assert_eq!(runtime.block_on(ended), Ok(round));
             waker.join().unwrap().unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_woken_first_goes_on_first() {
+        let runtime = runtime();
+        let (went_on, order) = std::sync::mpsc::channel();
+        let begin = |number: u32| {
+            let (begin, signal) = oneshot::channel();
+            let went_on = went_on.clone();
+            run(runtime.handle(), async move {
+                signal.await.unwrap();
+                went_on.send(number).unwrap();
+            });
+            begin
+        };
+        let waiting: Vec<_> = (0..3).map(begin).collect();
+        wake(runtime.handle(), || waiting.into_iter().for_each(|begin| begin.send(()).unwrap()));
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
     }
 
     #[test]

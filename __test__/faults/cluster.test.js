@@ -8,6 +8,7 @@ const { startNode } = require('../support/cluster-node.js');
 const { faultyCluster, patience } = require('../support/faulty-cluster.js');
 const { assertOutage, long, recovers, settled } = require('../support/faults.js');
 const { startLoad } = require('../support/load.js');
+const { startProxy } = require('../support/proxy.js');
 const { freePort, startRedis } = require('../support/redis-server.js');
 const { waitUntil } = require('../support/wait-until.js');
 const { SpotsSessions } = require('../../index.js');
@@ -186,6 +187,19 @@ test('R36 seeds: one that is down, a replica, and all of them gone after the sta
   await load.goesOn();
   await load.stop();
   assert.deepEqual(load.errors, {});
+});
+
+// The question that met the silence goes on for all of connectTimeout, 10 s: another is asked beside it.
+test('R36 the only seed says nothing until it does, with the default timeouts: works then', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, { primaries: 1, replicas: 0 });
+  const proxy = await startProxy(cluster.nodes[0].port);
+  t.after(() => proxy.stop());
+  proxy.silent = true;
+  const sessions = open({ connectionString: `redis-cluster://${proxy.host}:${proxy.port}` });
+  await waitUntil(() => proxy.connections > 0, 'the seed to be asked');
+  proxy.forget();
+  proxy.silent = false;
+  await recovers(sessions, app);
 });
 
 test('R36 a node that is loading its data, seen by an instance that knows no other: calls wait for it', async (t) => {

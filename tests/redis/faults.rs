@@ -1,6 +1,6 @@
 //! A network and a server that fail in the middle of things.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -170,6 +170,25 @@ fn a_replica_is_waited_for_until_it_is_promoted() {
     wait_until("the server refuses", || refusals(&mut admin));
     run_on::<()>(&mut admin, &["REPLICAOF", "NO", "ONE"]);
     assert_eq!(sessions.answers(&slots), [Ok(json!(true))]);
+}
+
+#[test]
+fn a_call_that_is_put_off_pauses_longer_each_time_and_tries_until_its_deadline() {
+    let server = Server::start_with(&["--replica-serve-stale-data", "no"]);
+    let deadline = Duration::from_secs(3);
+    let mut sessions = Sessions::open(redis_at(impatient(server.settings(), deadline)));
+    let token = sessions.token("app", "ann", "{}");
+    server.run::<()>(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]);
+    let begun = Instant::now();
+    let rejection = sessions.rejection(get("app", &token));
+    assert_eq!(rejection.redis_code.as_deref(), Some("MASTERDOWN"), "{rejection:?}");
+    assert!(begun.elapsed() > deadline * 9 / 10, "given up after {:?}", begun.elapsed());
+    let stats: String = server.run(&["INFO", "commandstats"]);
+    let line = stats.lines().find(|line| line.starts_with("cmdstat_get:")).expect("its stats");
+    let (_, rest) = line.split_once("rejected_calls=").expect("refused calls");
+    let refused: u32 = rest.split(',').next().and_then(|n| n.parse().ok()).expect("a number");
+    // With pauses of 50 ms each they would be 60; half as long all, and doubling, 24.
+    assert!((5..30).contains(&refused), "asked {refused} times");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(super) struct Task<'c> {
     pub in_doubt: bool,
     /// Why it must be sent again.
     pub refused: Option<Error>,
+    /// How often it was put off.
+    pub postponed: u32,
     /// When it is sent again.
     pub again: Again,
     /// It may be read from a replica; then, it is sent to one.
@@ -121,6 +123,7 @@ impl<'c> Task<'c> {
             by_text: false,
             in_doubt: false,
             refused: None,
+            postponed: 0,
             again: Again::AtOnce,
             from_replica: false,
             referred: None,
@@ -171,11 +174,11 @@ impl<'c> Task<'c> {
     /// Answers the call with a reply that is no error.
     pub fn answer(&mut self, reply: &Reply<'_>, answers: &mut Answers) -> Outcome {
         match (self.operation, reply) {
-            (Operation::Get { .. }, Reply::Nil) => answers.absent(self.place),
-            (Operation::Get { .. }, Reply::Bytes(bytes)) => match Record::parse(bytes) {
-                Ok(record) => answers.session(self.place, &record),
-                Err(_) => answers.reject(self.place, &Error::Corrupt),
-            },
+            (Operation::Get { .. }, Reply::Nil | Reply::Bytes(_)) => {
+                if !self.answer_get(reply, answers) {
+                    answers.reject(self.place, &Error::Corrupt);
+                }
+            }
             (Operation::Create { .. }, Reply::Int(_)) => answers.token(self.place, &self.minted),
             (Operation::Refresh { .. }, Reply::Int(found)) => {
                 answers.flag(self.place, *found != 0);
@@ -197,6 +200,16 @@ impl<'c> Task<'c> {
             _ => answers.reject(self.place, &unexpected()),
         }
         Outcome::Done
+    }
+
+    /// Answers a `get`, unless what was found is corrupt. Returns whether it did.
+    pub fn answer_get(&self, reply: &Reply<'_>, answers: &mut Answers) -> bool {
+        let Reply::Bytes(bytes) = reply else {
+            answers.absent(self.place);
+            return true;
+        };
+        let record = Record::parse(bytes);
+        record.map(|record| answers.session(self.place, &record)).is_ok()
     }
 
     fn answer_kill_all(&mut self, reply: &[Reply<'_>], answers: &mut Answers) -> Outcome {
@@ -233,6 +246,7 @@ impl<'c> Task<'c> {
     pub fn postpone(&mut self, again: Again, refused: Error) {
         self.again = again;
         self.refused = Some(refused);
+        self.postponed += 1;
     }
 
     /// Whether it finds its keys as it goes: then a node that has but some of a slot may do part of it

@@ -2,6 +2,7 @@
 
 use super::settings::Address;
 use crate::error::Error;
+use crate::keys::SLOTS;
 
 /// What is to be done about a server's error.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) enum Verdict {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Redirect {
     pub slot: u16,
-    /// Empty for that of the node that says so.
+    /// Empty for that of the node that says so, `?` where a node has not the name it should have.
     host: String,
     port: u16,
     /// `ASK`: the slot is on its way, so for this call alone.
@@ -41,9 +42,14 @@ impl Redirect {
             "ASK" => true,
             _ => return None,
         };
-        let slot = words.next()?.parse().ok()?;
+        let slot = words.next()?.parse().ok().filter(|slot| *slot < SLOTS)?;
         let (host, port) = words.next()?.rsplit_once(':')?;
         Some(Self { slot, host: host.to_owned(), port: port.parse().ok()?, once })
+    }
+
+    /// Whether it says which node.
+    pub fn names_a_node(&self) -> bool {
+        self.host != "?"
     }
 
     /// The address of the node, as this one told it.
@@ -166,6 +172,11 @@ mod tests {
             ("moved to IPv6", "-MOVED 0 ::1:6381", redirect(0, "::1", false)),
             ("moved to the same host", "-MOVED 7 :6381", redirect(7, "", false)),
             ("ask", "-ASK 16383 node-3.local:6381", redirect(16383, "node-3.local", true)),
+            (
+                "moved from a slot that there is not",
+                "-MOVED 16384 127.0.0.1:6381",
+                Verdict::Reject(refused("MOVED", "16384 127.0.0.1:6381")),
+            ),
             ("out of memory", "-OOM command not allowed when used memory > 'maxmemory'.", oom()),
             (
                 "no permission",

@@ -1,5 +1,6 @@
 //! What a leg came to: answers to its calls, and what of them must be sent again.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +12,17 @@ use super::fold::fold;
 use super::leg::{Ended, Leg};
 use super::link::Live;
 use super::node::Node;
+use super::pause::with_jitter;
 use super::pipe::Replies;
 use super::reply::{Verdict, judge, refusal};
 use super::wire::Reply;
 use crate::answers::Answers;
 use crate::error::Error;
 
-/// How soon a call is sent again that the server could not take yet.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How soon a call is sent again that the server could not take yet, at the latest. It begins with an
+/// eighth of this, and doubles: a server in trouble must not be hammered by all who wait for it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const DOUBLINGS: u32 = 3;
 
 /// How often a call follows a redirection at once: nodes that point at each other need time.
 const REDIRECTIONS: u8 = 4;
@@ -41,7 +45,7 @@ impl<'c> Leg<'c> {
             (Ended::Replied(live, replies), Some(node)) => {
                 let node = Arc::clone(node);
                 return if from_replica {
-                    self.read_from_replica(&replies, answers)
+                    self.read_from_replica(&node, &live, &replies, cluster, answers)
                 } else {
                     self.read(&node, &live, &replies, cluster, answers)
                 };
@@ -76,13 +80,35 @@ impl<'c> Leg<'c> {
     }
 
     /// Answers with the sessions that were found. A replica may not have heard of the others yet.
-    fn read_from_replica(self, replies: &Replies, answers: &mut Answers) -> Vec<Task<'c>> {
+    fn read_from_replica(
+        self,
+        node: &Node,
+        live: &Live,
+        replies: &Replies,
+        cluster: Option<&Cluster>,
+        answers: &mut Answers,
+    ) -> Vec<Task<'c>> {
         let mut replies = replies.iter();
         let mut open = Vec::new();
-        for mut call in self.calls {
+        for call in self.calls {
+            let mut is_answered = false;
             match replies.next() {
-                Some(reply @ Reply::Bytes(_)) => drop(call.answer(&reply, answers)),
-                _ => open.push(call),
+                Some(reply @ Reply::Bytes(_)) => is_answered = call.answer_get(&reply, answers),
+                Some(Reply::Error(error)) => match judge(&error) {
+                    Verdict::Reject(Error::Corrupt) => {}
+                    verdict => {
+                        // Where it redirects, it is the map that is wrong; else its next greeting
+                        // tells whether it is fit.
+                        if !matches!(verdict, Verdict::Redirect(_)) {
+                            node.link.replace(live);
+                        }
+                        cluster.into_iter().for_each(Cluster::survey);
+                    }
+                },
+                _ => {}
+            }
+            if !is_answered {
+                open.push(call);
             }
         }
         open
@@ -97,6 +123,8 @@ impl<'c> Leg<'c> {
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
         let timeout = node.link.command_timeout();
+        // One for all, as a leg waits for the last of its calls.
+        let longest = LazyCell::new(|| with_jitter(LONGEST_PAUSE));
         let mut open = Vec::new();
         let mut replies = replies.iter();
         for mut call in self.calls {
@@ -122,7 +150,7 @@ impl<'c> Leg<'c> {
                     continue;
                 }
             };
-            let soon = Instant::now() + PAUSE;
+            let soon = later(call.postponed, *longest, self.deadline);
             match (judge(&error), cluster) {
                 (Verdict::SendText, _) => call.by_text = true,
                 (Verdict::Later, _) => {
@@ -137,6 +165,12 @@ impl<'c> Leg<'c> {
                     call.postpone(Again::InTurn(soon), refusal(&error));
                     node.link.replace(live);
                     cluster.into_iter().for_each(Cluster::survey);
+                }
+                (Verdict::Redirect(to), Some(cluster)) if !to.names_a_node() => {
+                    // A slot that has moved is found by the survey; one on its way has to arrive.
+                    let again = if to.once { Again::Aside } else { Again::InTurn };
+                    call.postpone(again(soon), refusal(&error));
+                    cluster.survey();
                 }
                 (Verdict::Redirect(to), Some(cluster)) => {
                     call.redirections = call.redirections.saturating_add(1);
@@ -167,6 +201,15 @@ impl<'c> Leg<'c> {
         give_up(late.into_iter(), &node.link.unanswered(live), answers);
         open
     }
+}
+
+/// When a call is sent again that was put off so often before.
+fn later(postponed: u32, longest: Duration, deadline: Instant) -> Instant {
+    let now = Instant::now();
+    // Half of its time at most, so that its last attempt is close to its deadline.
+    let half = deadline.saturating_duration_since(now) / 2;
+    let pause = longest / (1 << DOUBLINGS.saturating_sub(postponed));
+    now + pause.min(half.max(longest / (1 << DOUBLINGS)))
 }
 
 fn give_up<'c>(calls: impl Iterator<Item = Task<'c>>, outage: &Error, answers: &mut Answers) {

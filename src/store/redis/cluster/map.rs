@@ -94,7 +94,7 @@ impl Map {
         map
     }
 
-    /// Whether the same nodes serve the same slots.
+    /// Whether the same nodes serve the same slots and have the same replicas, in whatever order.
     pub fn is_like(&self, other: &Self) -> bool {
         let of_slot = |slot| match (self.node(slot), other.node(slot)) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
@@ -102,10 +102,14 @@ impl Map {
             _ => false,
         };
         let same = |a: &Vec<Arc<Node>>, b: &Vec<Arc<Node>>| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
+            a.len() == b.len() && a.iter().all(|a| b.iter().any(|b| Arc::ptr_eq(a, b)))
         };
-        same(&self.nodes, &other.nodes)
-            && self.replicas.iter().zip(&other.replicas).all(|(a, b)| same(a, b))
+        let has = |(node, replicas)| {
+            let mut others = other.nodes.iter().zip(&other.replicas);
+            others.any(|(n, r)| Arc::ptr_eq(n, node) && same(r, replicas))
+        };
+        self.nodes.len() == other.nodes.len()
+            && self.nodes.iter().zip(&self.replicas).all(has)
             && (0..SLOTS).all(of_slot)
     }
 
@@ -144,18 +148,34 @@ fn read_range(range: &Reply<'_>, from: &Address) -> Option<Range> {
 
 fn read_node(node: &Reply<'_>, from: &Address) -> Option<Address> {
     let Reply::Array(node) = node else { return None };
-    let [host, Reply::Int(port), ..] = node.as_slice() else { return None };
+    let [host, Reply::Int(port), rest @ ..] = node.as_slice() else { return None };
+    let host = match host {
+        // A node that has not the name it should have is where its address says.
+        Reply::Bytes(b"?") => read_ip(rest)?,
+        host => host,
+    };
     let host = match host {
         // A node that does not know its own address is where it was asked.
-        Reply::Nil | Reply::Bytes(b"" | b"?") => "",
+        Reply::Nil => "",
         Reply::Bytes(host) => std::str::from_utf8(host).ok()?,
         _ => return None,
     };
     Some(from.of_node(host, u16::try_from(*port).ok()?))
 }
 
+/// The address among what is told of a node behind its port: its id, and then, from Redis 7 on, names
+/// and values.
+fn read_ip<'a, 'b>(rest: &'a [Reply<'b>]) -> Option<&'a Reply<'b>> {
+    let [_, Reply::Array(about), ..] = rest else { return None };
+    let ip = about.chunks_exact(2).find(|pair| pair[0] == Reply::Bytes(b"ip"))?;
+    Some(&ip[1])
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::super::settings::{Deployment, Login, Settings};
     use super::super::super::wire::parse;
     use super::*;
 
@@ -188,6 +208,17 @@ mod tests {
                 "*1 *3 :9 :9 *3 $-1 :7001 $2 id".to_owned(),
                 Some(vec![Range { primary: at("10.0.0.1", 7001), ..range(9..=9, vec![]) }]),
             ),
+            (
+                "a node without the name that it should have",
+                "*1 *4 :9 :9 *4 $1 ? :7001 $2 id *2 $2 ip $8 10.0.0.2 *4 $1 ? :7002 $2 id *0"
+                    .to_owned(),
+                Some(vec![range(9..=9, vec![])]),
+            ),
+            (
+                "a node that knows neither its name nor its address",
+                "*1 *3 :9 :9 *4 $1 ? :7001 $2 id *2 $2 ip $0  ".to_owned(),
+                Some(vec![Range { primary: at("10.0.0.1", 7001), ..range(9..=9, vec![]) }]),
+            ),
             ("a slot that there is not", format!("*1 *3 :0 :16384 {node}"), None),
             ("slots the wrong way round", format!("*1 *3 :2 :1 {node}"), None),
             ("a range without a node", "*1 *2 :0 :1".to_owned(), None),
@@ -195,6 +226,40 @@ mod tests {
         ];
         for (label, text, expected) in rows {
             assert_eq!(read(&text), expected, "{label}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_map_is_like_another_in_whatever_order_replicas_and_nodes_are_listed() {
+        let settings = Settings {
+            deployment: Deployment::Cluster(vec![]),
+            login: Login::default(),
+            database: 0,
+            reads_replicas: true,
+            connect_timeout: Duration::from_secs(1),
+            command_timeout: Duration::from_secs(1),
+        };
+        let setup = Setup { settings, observer: Arc::new(|_: &_| {}) };
+        let half = |first, primary, replicas: [u16; 2]| Range {
+            slots: first..=first + 8191,
+            primary: at("127.0.0.1", primary),
+            replicas: replicas.map(|port| at("127.0.0.1", port)).to_vec(),
+        };
+        let (low, high) = (|replicas| half(0, 1, replicas), |replicas| half(8192, 2, replicas));
+        let map = Map::default().updated(vec![low([3, 4]), high([5, 6])], &[], &setup);
+        let rows = [
+            ("the same", vec![low([3, 4]), high([5, 6])], true),
+            ("other orders", vec![high([6, 5]), low([4, 3])], true),
+            ("a replica that has changed its primary", vec![low([3, 5]), high([4, 6])], false),
+            (
+                "primaries that have changed places",
+                vec![half(0, 2, [5, 6]), half(8192, 1, [3, 4])],
+                false,
+            ),
+            ("a primary less", vec![low([3, 4])], false),
+        ];
+        for (label, ranges, expected) in rows {
+            assert_eq!(map.updated(ranges, &[], &setup).is_like(&map), expected, "{label}");
         }
     }
 }

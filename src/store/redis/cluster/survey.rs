@@ -1,6 +1,7 @@
 //! Asks the cluster's nodes who serves what: at the start, when a node says that something moved,
 //! and again and again while calls wait for a node that serves them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::super::connection::{self, Peer, Purpose, unreachable};
 use super::super::node::Node;
 use super::super::pause::with_jitter;
 use super::super::reply::{Verdict, judge, without_arguments};
+use super::super::settings::Address;
 use super::super::wire::Reply;
 use super::Shared;
 use super::map::{Range, read_slots};
@@ -23,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a node may think before another one is asked beside it.
 const HEAD_START: Duration = Duration::from_millis(200);
+
+/// How many questions may be open at a time that were asked again.
+const MOST: usize = 32;
 
 /// How long the last calls to a node may take that serves nothing any more.
 const GRACE: Duration = Duration::from_secs(1);
@@ -101,15 +106,15 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
         nodes.rotate_left(middle);
     }
     let seeds = shared.seeds.iter().filter(|seed| !nodes.contains(seed)).cloned();
-    let mut rest = nodes.iter().cloned().chain(seeds.collect::<Vec<_>>());
+    nodes.extend(seeds.collect::<Vec<_>>());
+    let mut rest = nodes.iter();
+    let mut again = pin!(ask_again(shared, &nodes));
     let mut asked = JoinSet::new();
     let mut trouble = None;
     let mut next = rest.next();
     while next.is_some() || !asked.is_empty() {
         if let Some(address) = next.take() {
-            let purpose = Purpose::Ask;
-            let peer = Peer { purpose, ..Peer::new(address, &shared.setup.settings) };
-            asked.spawn(async move { ask(&peer).await });
+            asked.spawn(ask(peer(shared, address)));
         }
         tokio::select! {
             Some(answer) = asked.join_next() => match answer.unwrap_or(Err(Error::Internal)) {
@@ -119,13 +124,43 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
                     next = rest.next();
                 }
             },
+            ranges = &mut again, if rest.len() == 0 => return Ok(ranges),
             () = sleep(HEAD_START) => next = rest.next(),
         }
     }
     Err(trouble.unwrap_or(Error::Internal))
 }
 
-async fn ask(peer: &Peer) -> Result<Vec<Range>, Error> {
+/// Asks all nodes again and again while calls wait, beside questions that hang: what swallowed those
+/// may be over.
+async fn ask_again(shared: &Shared, nodes: &[Address]) -> Vec<Range> {
+    // As often as a server is tried that hangs; see `link/supervise.rs`.
+    let pause = LONGEST_PAUSE.max(shared.setup.settings.connect_timeout / 10);
+    let pause = (pause / u32::try_from(nodes.len()).unwrap_or(u32::MAX)).max(HEAD_START);
+    let mut rest = nodes.iter().cycle();
+    let mut asked = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(answer) = asked.join_next() => if let Ok(Ok(ranges)) = answer {
+                return ranges;
+            },
+            () = sleep(pause) => {
+                let is_wanted = shared.waiting.load(Ordering::Relaxed) > 0 && asked.len() < MOST;
+                if let Some(address) = rest.next().filter(|_| is_wanted) {
+                    asked.spawn(ask(peer(shared, address)));
+                }
+            }
+        }
+    }
+}
+
+fn peer(shared: &Shared, address: &Address) -> Peer {
+    let purpose = Purpose::Ask;
+    Peer { purpose, ..Peer::new(address.clone(), &shared.setup.settings) }
+}
+
+async fn ask(peer: Peer) -> Result<Vec<Range>, Error> {
+    let peer = &peer;
     let (pipe, driver) = connection::open(peer).await?;
     let replies = tokio::select! {
         replies = pipe.send_one(redis::cmd("CLUSTER").arg("SLOTS")) => replies.ok(),
