@@ -84,4 +84,22 @@ async function drive(call, { inFlight, ms = Number.POSITIVE_INFINITY, calls = In
   };
 }
 
-module.exports = { drive };
+/**
+ * Drives calls that are made so many at a time, and tells about single ones.
+ *
+ * @param {(index: number) => Promise<unknown>} callBatch
+ * @param {number} batch
+ * @param {Run} run how many batches at once
+ */
+async function driveBatches(callBatch, batch, run) {
+  const measured = await drive(callBatch, run);
+  return {
+    calls: measured.calls * batch,
+    allCalls: measured.allCalls * batch,
+    callsPerSecond: measured.callsPerSecond * batch,
+    mainThreadMicros: measured.mainThreadMicros / batch,
+    processMicros: measured.processMicros / batch,
+  };
+}
+
+module.exports = { drive, driveBatches };

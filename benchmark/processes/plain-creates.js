@@ -8,7 +8,7 @@ const net = require('node:net');
 const { addressOf } = require('../address');
 const { slotOf } = require('../capacity/slots');
 const { rangeOf } = require('../cluster');
-const { drive } = require('../driver');
+const { driveBatches } = require('../driver');
 const { command, keysOf, tokenOf } = require('../layout');
 const { scriptText } = require('../lua');
 const { duration, sessionOf } = require('../payload');
@@ -53,14 +53,7 @@ answer({
       await createOn(node, batch);
       free.push(node);
     };
-    const measured = await drive(createBatch, { inFlight: nodes.length, ms });
-    return {
-      calls: measured.calls * batch,
-      allCalls: measured.allCalls * batch,
-      callsPerSecond: measured.callsPerSecond * batch,
-      mainThreadMicros: measured.mainThreadMicros / batch,
-      processMicros: measured.processMicros / batch,
-    };
+    return driveBatches(createBatch, batch, { inFlight: nodes.length, ms });
   },
 });
 

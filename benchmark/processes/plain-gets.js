@@ -5,7 +5,7 @@
 
 const { once } = require('node:events');
 const net = require('node:net');
-const { drive } = require('../driver');
+const { driveBatches } = require('../driver');
 const { shuffle } = require('../handles');
 const { command, keysOf, tokenOf } = require('../layout');
 const { answer } = require('../requests');
@@ -40,16 +40,8 @@ answer({
     }
   },
 
-  /** Drives batches and tells about single GETs. */
   async run({ ms }) {
-    const measured = await drive(getBatch, { inFlight: 1, ms });
-    return {
-      calls: measured.calls * batch,
-      allCalls: measured.allCalls * batch,
-      callsPerSecond: measured.callsPerSecond * batch,
-      mainThreadMicros: measured.mainThreadMicros / batch,
-      processMicros: measured.processMicros / batch,
-    };
+    return driveBatches(getBatch, batch, { inFlight: 1, ms });
   },
 });
 
