@@ -207,11 +207,14 @@ class RedisCluster {
 
   async #agree() {
     const nodes = this.#working();
-    const views = await Promise.all(nodes.map((node) => node.view()));
+    // One that loads what its new primary sent answers nothing else.
+    const loads = (error) => (/^LOADING/.test(error.message) ? undefined : Promise.reject(error));
+    const views = await Promise.all(nodes.map((node) => node.view().catch(loads)));
+    if (views.includes(undefined)) return false;
     const of = (view) =>
       view.map(({ id, isPrimary, follows, ranges }) => [id, isPrimary, follows, ranges]).sort();
     const texts = new Set(views.map((view) => JSON.stringify(of(view))));
-    const isWhole = await Promise.all(nodes.map((node) => node.isWhole()));
+    const isWhole = await Promise.all(nodes.map((node) => node.isWhole().catch(loads)));
     return texts.size === 1 && isWhole.every(Boolean);
   }
 
