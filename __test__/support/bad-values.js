@@ -95,11 +95,8 @@ const DURATIONS = [
 
 const cycle = {};
 cycle[SECRET] = { [SECRET]: cycle };
-const tooDeep = () => {
-  let value = {};
-  for (let level = 0; level < 100_000; level++) value = { value };
-  return value;
-};
+/** Without end: the most levels that JSON.stringify takes differ by the version of V8. */
+const tooDeep = () => ({ toJSON: () => ({ value: tooDeep() }) });
 
 const DATA = [
   ...[
@@ -131,7 +128,7 @@ const DATA = [
     ['a revoked proxy', revokedProxy()],
     ['a revoked proxy within', { a: [revokedProxy()] }],
     ['a proxy that throws at every touch', touchy()],
-    ['100,000 levels', tooDeep()],
+    ['levels without end', tooDeep()],
   ].map(expecting({ ...VALUE, hasCause: true })),
 ];
 
