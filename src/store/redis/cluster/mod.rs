@@ -91,7 +91,14 @@ impl Cluster {
     /// kept apart from those that need not, and each node's stay in their order.
     pub fn split<'c>(&self, calls: Vec<Task<'c>>) -> Vec<Part<'c>> {
         let mut parts = BTreeMap::new();
-        let map = self.map();
+        let (map, is_troubled) = {
+            let state = self.shared.state.borrow();
+            (Arc::clone(&state.map), state.trouble.is_some())
+        };
+        if is_troubled {
+            // Calls may do without, and then nobody would ever say that it is over.
+            self.survey();
+        }
         for mut call in calls {
             let slot = call.slot();
             let replica = if call.from_replica { self.replica(&map, slot) } else { None };
