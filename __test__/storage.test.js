@@ -234,6 +234,46 @@ onRedis((open, server) => {
       }
     });
 
+    test('calls of one kind made together are one script, and what fails, fails alone', async () => {
+      const { sessions, redis } = open();
+      const app = freshName();
+      const create = (ownerId) => sessions.create({ app, ownerId, data: {}, duration: 600 });
+      const owners = Array.from({ length: 16 }, (_, n) => `owner ${n}`);
+      await create('somebody'); // connected
+      await redis.config('RESETSTAT');
+      const tokens = await Promise.all(owners.map(create));
+      // They cross one, one, two, four and eight at a time.
+      assert.equal((await server().commandStats()).evalsha, 5);
+
+      const [broken, gone] = [3, 11];
+      await redis.set(indexKey(app, owners[broken]), 'no index');
+      await redis.del(sessionKey(app, owners[gone], tokens[gone]));
+      const outcomes = (call) =>
+        Promise.all(tokens.map((token, n) => call(token, n).catch(({ code }) => code)));
+      const expected = (answer, others) => tokens.map((_, n) => others[n] ?? answer);
+      const corrupt = 'ERR_SESSIONS_CORRUPT';
+
+      assert.deepEqual(
+        await outcomes((token) => sessions.refresh({ app, token, duration: 60 })),
+        expected(true, { [broken]: corrupt, [gone]: false }),
+      );
+      assert.deepEqual(
+        await outcomes(async (_, n) => typeof (await create(owners[n]))),
+        expected('string', { [broken]: corrupt }),
+      );
+      await redis.del(sessionKey(app, owners[0], tokens[0]));
+      await redis.lpush(sessionKey(app, owners[0], tokens[0]), 'no record');
+      assert.deepEqual(
+        await outcomes((token) => sessions.update({ app, token, data: { a: 1 } })),
+        expected(true, { 0: corrupt, [gone]: false }),
+      );
+      assert.deepEqual(
+        await outcomes((token) => sessions.kill({ app, token })),
+        expected(true, { [gone]: false }),
+      );
+      assert.equal((await server().commandStats()).eval, undefined);
+    });
+
     test('a server that forgot the scripts is told them again, and nothing fails', async () => {
       const { sessions, redis } = open();
       const app = freshName();

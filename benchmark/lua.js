@@ -9,9 +9,10 @@ const folder = path.join(__dirname, '..', 'src', 'store', 'redis', 'scripts');
 
 /** What a script begins with. */
 const beginnings = {
-  create: ['clock', 'index'],
-  refresh: ['clock', 'index'],
-  kill: ['index'],
+  create: ['clock', 'index', 'each'],
+  refresh: ['clock', 'index', 'each'],
+  update: ['each'],
+  kill: ['index', 'each'],
   kill_all: ['index'],
 };
 

@@ -277,6 +277,41 @@ test('R36 a node of a cluster that is addressed as a server: the error says what
   }
 });
 
+test('R36 a server that takes no script with keys of several slots, whatever it said: it gets the calls one by one', async (t) => {
+  const { cluster } = await faultyCluster(t, { primaries: 1, replicas: 0 });
+  const proxy = await startProxy(cluster.nodes[0].port);
+  t.after(() => proxy.stop());
+  const app = 'app';
+  /** Of 30 calls made together, how many scripts were sent, and refused. */
+  async function scripts(calls) {
+    const count = async () => {
+      const text = await cluster.nodes[0].redis.info('commandstats');
+      const line = /^cmdstat_evalsha:calls=(\d+).*rejected_calls=(\d+)/m.exec(text) ?? [0, 0, 0];
+      return [Number(line[1]), Number(line[2])];
+    };
+    const [calledBefore, refusedBefore] = await count();
+    const answers = await Promise.all(times(30, calls));
+    const [called, refused] = await count();
+    return { answers, called: called - calledBefore, refused: refused - refusedBefore };
+  }
+  for (const says of ['cluster', 'standalone']) {
+    proxy.onReply = ({ bytes }) => {
+      const text = bytes.toString('latin1');
+      const isHello = text.includes('\r\nmode\r\n');
+      const mode = `$${says.length}\r\n${says}`;
+      return isHello ? Buffer.from(text.replace('$7\r\ncluster', mode), 'latin1') : bytes;
+    };
+    const sessions = open(t, proxy.url);
+    await sessions.killAll({ app, ownerId: 'nobody' }); // connected
+    const create = (n) => sessions.create({ app, ownerId: `${says} ${n}` });
+    const created = await scripts(create);
+    const killed = await scripts((n) => sessions.kill({ app, token: created.answers[n] }));
+    assert.deepEqual(killed, { answers: times(30, () => true), called: 30, refused: 0 }, says);
+    assert.equal(created.called, 30, says);
+    assert.equal(created.refused > 0, says === 'standalone');
+  }
+});
+
 /** An instance that ends with the test, and whose calls have much time. */
 function open(t, connectionString) {
   const sessions = new SpotsSessions({ connectionString, commandTimeout: patience });

@@ -183,8 +183,8 @@ test('R10 a connection that is cut at any step of the login is tried again, unti
     config: { requirepass: 's3cret' },
   });
   const connectionString = `redis://:s3cret@${proxy.host}:${proxy.port}/3`;
-  // As it connects, then instead of each reply: to AUTH, SELECT, CLIENT SETINFO and the scripts.
-  for (let step = -1; step < 8; step++) {
+  // As it connects, then instead of each reply: to AUTH, SELECT, CLIENT SETINFO, HELLO and the scripts.
+  for (let step = -1; step < 10; step++) {
     proxy.reset();
     proxy.hangsUp = (connection) => step < 0 && connection <= 2;
     proxy.onReply = ({ bytes, nth, cut }) => {

@@ -41,7 +41,8 @@ fn answer(mut stream: TcpStream, apps: &Sender<u32>) {
         bytes.extend_from_slice(&piece[..length]);
         let mut replies = Vec::new();
         while let Some(arguments) = next_command(&mut bytes) {
-            if let Some((_, app)) = arguments[1].split_once(":app") {
+            let key = arguments.get(1).and_then(|argument| argument.split_once(":app"));
+            if let Some((_, app)) = key {
                 let app = app.split('}').next().expect("a hash tag").parse().expect("a number");
                 apps.send(app).expect("the test listens");
                 gets += 1;

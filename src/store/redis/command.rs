@@ -132,43 +132,48 @@ impl<'c> Task<'c> {
         }))
     }
 
-    /// The command to send.
-    pub fn command(&self) -> Cmd {
-        let session = self.session_key();
-        let index = || keys::index(self.route, self.app);
+    /// Whether one script can carry out both calls.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let name = self.script().filter(|name| name.takes_several());
+        name.is_some() && name == other.script() && self.by_text == other.by_text
+    }
+
+    /// The script that carries it out; nothing for a plain command.
+    fn script(&self) -> Option<Name> {
+        match self.operation {
+            Operation::Get { .. } => None,
+            Operation::Create { .. } => Some(Name::Create),
+            Operation::Refresh { .. } => Some(Name::Refresh),
+            Operation::Update { .. } => Some(Name::Update),
+            Operation::Kill { .. } => Some(Name::Kill),
+            Operation::KillAll { .. } => Some(Name::KillAll),
+        }
+    }
+
+    /// The keys of its script, or command.
+    fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
+        let needs_index =
+            !matches!(self.operation, Operation::Get { .. } | Operation::Update { .. });
+        let index = needs_index.then(|| keys::index(self.route, self.app));
+        let session = self.id.map(|id| keys::session(self.route, self.app, &id));
+        [session, index].into_iter().flatten()
+    }
+
+    /// Adds the arguments of its script.
+    fn add_arguments(&self, command: &mut Cmd) {
         let id = self.id.as_ref().map(SessionId::as_bytes).map_or(&[][..], |id| &id[..]);
         match self.operation {
-            Operation::Get { .. } => {
-                let mut get = Cmd::with_capacity(2, session.len() + 3);
-                get.arg("GET").arg(session);
-                get
-            }
+            Operation::Get { .. } => command,
             Operation::Create { owner, data, ttl, .. } => {
-                let mut create = self.script(Name::Create, &[&session, &index()]);
-                create.arg(id).arg(ttl_ms(*ttl)).arg(owner.json()).arg(data.0);
-                create
+                command.arg(id).arg(ttl_ms(*ttl)).arg(owner.json()).arg(data.0)
             }
-            Operation::Refresh { ttl, .. } => {
-                let mut refresh = self.script(Name::Refresh, &[&session, &index()]);
-                refresh.arg(id).arg(ttl_ms(*ttl));
-                refresh
-            }
-            Operation::Update { data, .. } => {
-                let mut update = self.script(Name::Update, &[&session]);
-                update.arg(data.0);
-                update
-            }
-            Operation::Kill { .. } => {
-                let mut kill = self.script(Name::Kill, &[&session, &index()]);
-                kill.arg(id);
-                kill
-            }
+            Operation::Refresh { ttl, .. } => command.arg(id).arg(ttl_ms(*ttl)),
+            Operation::Update { data, .. } => command.arg(data.0),
+            Operation::Kill { .. } => command.arg(id),
             Operation::KillAll { owner, .. } => {
-                let mut kill_all = self.script(Name::KillAll, &[&index()]);
-                kill_all.arg(keys::session_prefix(self.route, self.app)).arg(owner.json());
-                kill_all
+                command.arg(keys::session_prefix(self.route, self.app)).arg(owner.json())
             }
-        }
+        };
     }
 
     /// Answers the call with a reply that is no error.
@@ -187,7 +192,7 @@ impl<'c> Task<'c> {
                 answers.flag(self.place, *length != 0);
                 let added = 1 + data.0.len() as u64;
                 if passes_power_of_two(length.unsigned_abs(), added) {
-                    return Outcome::Long(self.session_key());
+                    return self.keys().next().map_or(Outcome::Done, Outcome::Long);
                 }
             }
             // After a lost reply the session may be gone because this call removed it.
@@ -264,14 +269,27 @@ impl<'c> Task<'c> {
             _ => reason.clone(),
         }
     }
+}
 
-    fn session_key(&self) -> Vec<u8> {
-        self.id.map(|id| keys::session(self.route, self.app, &id)).unwrap_or_default()
+/// The command that carries out these calls, which are one, or are all like the first.
+pub(super) fn command(calls: &[Task<'_>]) -> Cmd {
+    let keys = calls.iter().flat_map(Task::keys);
+    let first = calls.first();
+    let Some((name, by_text)) = first.and_then(|call| Some((call.script()?, call.by_text))) else {
+        let mut get = Cmd::with_capacity(2, 128);
+        get.arg("GET");
+        for key in keys {
+            get.arg(key);
+        }
+        return get;
+    };
+    let keys: Vec<_> = keys.collect();
+    let mut command = script::command(name, by_text, keys.len());
+    command.arg(keys);
+    for call in calls {
+        call.add_arguments(&mut command);
     }
-
-    fn script(&self, name: Name, keys: &[&[u8]]) -> Cmd {
-        script::command(name, self.by_text, keys)
-    }
+    command
 }
 
 /// Answers a call whose token cannot be one of ours.

@@ -189,6 +189,9 @@ async fn log_in(stream: Stream, peer: &Peer) -> Result<Opened, Error> {
     let mut answered = 0;
     for ((must, _), reply) in greetings.iter().zip(replies.iter()) {
         check_greeting(*must, &reply, peer)?;
+        if *must == Must::TellMode {
+            pipe.set_joins(is_one_server(&reply));
+        }
         answered += 1;
     }
     if answered < greetings.len() {
@@ -223,6 +226,8 @@ enum Must {
     BeReplica,
     /// It may be refused, but not for want of a password.
     Try,
+    /// As well; if not, the server says whether it is one.
+    TellMode,
 }
 
 fn greetings(peer: &Peer) -> Vec<(Must, Cmd)> {
@@ -257,6 +262,8 @@ fn greetings(peer: &Peer) -> Vec<(Must, Cmd)> {
         commands.push((Must::Select, redis::cmd("SELECT").arg(database).take()));
     }
     commands.push(name);
+    // No user needs a right for it.
+    commands.push((Must::TellMode, redis::cmd("HELLO")));
     commands.extend(script::loads().map(|load| (Must::Try, load)));
     commands
 }
@@ -280,7 +287,7 @@ fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Erro
         // Redis 6 and later, and Redis before; both without a code of their own.
         Must::LogIn => !error.contains("without any password") && !error.contains("no password"),
         Must::Select | Must::BePrimary | Must::BeReplica => true,
-        Must::Try => error.starts_with("NOAUTH "),
+        Must::Try | Must::TellMode => error.starts_with("NOAUTH "),
     };
     if !matters {
         return Ok(());
@@ -290,6 +297,16 @@ fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Erro
         // It will pass: calls wait for the next attempt.
         _ => Err(unreachable(peer, without_arguments(error))),
     }
+}
+
+/// Whether a reply to HELLO (<https://redis.io/docs/latest/commands/hello/>) is that of one server, which
+/// has all keys. A node of a cluster says so; proxies that spread keys over servers do not know the
+/// command, or have no number for the connection.
+fn is_one_server(reply: &Reply<'_>) -> bool {
+    let Reply::Array(fields) = reply else { return false };
+    let has = |is: fn(&[Reply<'_>]) -> bool| fields.chunks(2).any(is);
+    has(|field| matches!(field, [Reply::Bytes(b"mode"), Reply::Bytes(b"standalone")]))
+        && has(|field| matches!(field, [Reply::Bytes(b"id"), Reply::Int(1..)]))
 }
 
 /// Whether a reply to ROLE is that of a replica with a connection to its primary.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cluster::Cluster;
-use super::command::{Again, Task};
+use super::command::{Again, Task, command};
 use super::deadline::now;
 use super::link::Live;
 use super::node::Node;
 use super::pipe::{Broken, Replies};
 use super::queue::{Place, Turn};
+use super::wire::Reply;
 use crate::error::Error;
 
 /// How long a node may take to be reached that a call was referred to for once.
@@ -37,7 +38,7 @@ pub(super) struct Leg<'c> {
 /// What a leg came to.
 pub(super) enum Ended {
     /// The server replied.
-    Replied(Live, Replies),
+    Replied(Live, Answered),
     /// They were not sent: the connection had ended.
     Unsent(Live),
     /// The connection ended first.
@@ -50,6 +51,33 @@ pub(super) enum Ended {
     Outage(Error),
     /// They were not sent: another server is to have some of them now.
     Rerouted,
+}
+
+/// The replies to a leg's commands.
+pub(super) struct Answered {
+    /// How many calls each command carried out.
+    runs: Vec<usize>,
+    replies: Replies,
+}
+
+impl Answered {
+    /// The reply to each call, as far as they can be read, and whether it is an error of all that one
+    /// script was to carry out.
+    pub fn by_call(&self) -> impl Iterator<Item = (Reply<'_>, bool)> {
+        let spread = |(run, reply): (&usize, _)| match (*run, reply) {
+            // What follows `ASKING` is redirected again if that was refused.
+            (0, _) => Some((None, Vec::new(), false)),
+            (1, reply) => Some((Some(reply), Vec::new(), false)),
+            (run, Reply::Array(list)) if list.len() == run => Some((None, list, false)),
+            (run, error @ Reply::Error(_)) => Some((None, vec![error; run], true)),
+            _ => None,
+        };
+        self.runs
+            .iter()
+            .zip(self.replies.iter())
+            .map_while(spread)
+            .flat_map(|(one, more, all)| one.into_iter().chain(more).map(move |reply| (reply, all)))
+    }
 }
 
 impl<'c> Leg<'c> {
@@ -140,6 +168,30 @@ impl<'c> Leg<'c> {
         }
     }
 
+    /// How many calls each command carries out; none: it is `ASKING`.
+    fn runs(&self, joins: bool) -> Vec<usize> {
+        let mut runs = Vec::with_capacity(self.calls.len());
+        for run in self.calls.chunk_by(|call, next| joins && call.is_like(next)) {
+            if run.iter().any(|call| call.referred.is_some()) {
+                runs.push(0);
+            }
+            runs.push(run.len());
+        }
+        runs
+    }
+
+    fn commands(&self, runs: &[usize]) -> Vec<u8> {
+        let mut commands = Vec::with_capacity(256 * self.calls.len());
+        let mut rest = &self.calls[..];
+        for &run in runs {
+            let (calls, others) = rest.split_at(run);
+            rest = others;
+            let command = if run == 0 { redis::cmd("ASKING") } else { command(calls) };
+            command.write_packed_command(&mut commands);
+        }
+        commands
+    }
+
     /// Sends the calls as one pipeline and waits for its replies.
     async fn send(
         &self,
@@ -151,17 +203,8 @@ impl<'c> Leg<'c> {
         if live.pipe.has_ended() {
             return Ended::Unsent(live);
         }
-        let mut commands = Vec::with_capacity(256 * self.calls.len());
-        let mut count = 0;
-        for call in &self.calls {
-            if call.referred.is_some() {
-                redis::cmd("ASKING").write_packed_command(&mut commands);
-                count += 1;
-            }
-            call.command().write_packed_command(&mut commands);
-            count += 1;
-        }
-        let mut replies = pin!(live.pipe.send(&commands, count));
+        let runs = self.runs(live.pipe.joins());
+        let mut replies = pin!(live.pipe.send(&self.commands(&runs), runs.len()));
         drop(turn);
         let halfway = self.deadline - node.link.command_timeout() / 2;
         let soon = cluster.map(|_| Instant::now() + HANGING).filter(|soon| *soon < halfway);
@@ -175,7 +218,7 @@ impl<'c> Leg<'c> {
                 outcome = now(replies.as_mut()).await;
             }
             match outcome {
-                Some(Ok(replies)) => return Ended::Replied(live, replies),
+                Some(Ok(replies)) => return Ended::Replied(live, Answered { runs, replies }),
                 Some(Err(Broken)) => return Ended::Broken(live),
                 None if self.reads_replica() => return Ended::Late(live),
                 None => hanging = hanging.or_else(|| cluster.map(Cluster::wait)),

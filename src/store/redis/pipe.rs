@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub read_elsewhere: AtomicBool,
     /// Whether a long reply is coming in.
     is_busy: AtomicBool,
+    /// Whether one script may carry out several calls.
+    joins: AtomicBool,
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Outgoing>,
     waiting: Waiters,
@@ -133,6 +135,15 @@ impl Pipe {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether one script may carry out several calls, whose keys are of several slots.
+    pub fn joins(&self) -> bool {
+        self.0.joins.load(Ordering::Relaxed)
+    }
+
+    pub fn set_joins(&self, joins: bool) {
+        self.0.joins.store(joins, Ordering::Relaxed);
+    }
+
     /// Sends one command.
     pub fn send_one(&self, command: &Cmd) -> impl Future<Output = Result<Replies, Broken>> + use<> {
         self.send(&command.get_packed_command(), 1)
@@ -145,6 +156,7 @@ pub(super) fn pipe(stream: Stream) -> (Pipe, Driver) {
         stream,
         read_elsewhere: AtomicBool::new(false),
         is_busy: AtomicBool::new(false),
+        joins: AtomicBool::new(false),
         incoming: Mutex::default(),
         outgoing: Mutex::default(),
         waiting: Mutex::default(),

@@ -15,17 +15,26 @@ pub enum Name {
     KillAll,
 }
 
+impl Name {
+    /// Whether it carries out several calls, of any owners.
+    #[must_use]
+    pub fn takes_several(self) -> bool {
+        matches!(self, Self::Create | Self::Refresh | Self::Update | Self::Kill)
+    }
+}
+
 const CLOCK: &str = include_str!("scripts/clock.lua");
 const INDEX: &str = include_str!("scripts/index.lua");
+const EACH: &str = include_str!("scripts/each.lua");
 
 /// In the order of [`Name`].
 static SCRIPTS: LazyLock<[(String, Script); 6]> = LazyLock::new(|| {
     [
-        [CLOCK, INDEX, include_str!("scripts/create.lua")].concat(),
-        [CLOCK, INDEX, include_str!("scripts/refresh.lua")].concat(),
-        include_str!("scripts/update.lua").to_owned(),
+        [CLOCK, INDEX, EACH, include_str!("scripts/create.lua")].concat(),
+        [CLOCK, INDEX, EACH, include_str!("scripts/refresh.lua")].concat(),
+        [EACH, include_str!("scripts/update.lua")].concat(),
         include_str!("scripts/fold.lua").to_owned(),
-        [INDEX, include_str!("scripts/kill.lua")].concat(),
+        [INDEX, EACH, include_str!("scripts/kill.lua")].concat(),
         [INDEX, include_str!("scripts/kill_all.lua")].concat(),
     ]
     .map(|code| {
@@ -35,17 +44,17 @@ static SCRIPTS: LazyLock<[(String, Script); 6]> = LazyLock::new(|| {
 });
 
 /// Begins the command that runs a script: by its hash, or by its text where the server has not
-/// seen it. Keys and arguments follow.
+/// seen it. So many keys, and the arguments, follow.
 #[must_use]
-pub fn command(name: Name, by_text: bool, keys: &[&[u8]]) -> Cmd {
+pub fn command(name: Name, by_text: bool, keys: usize) -> Cmd {
     let (code, script) = &SCRIPTS[name as usize];
-    let mut command = Cmd::with_capacity(9, 512);
+    let mut command = Cmd::with_capacity(5 * keys, 256 * keys);
     if by_text {
         command.arg("EVAL").arg(code);
     } else {
         command.arg("EVALSHA").arg(script.get_hash());
     }
-    command.arg(keys.len()).arg(keys);
+    command.arg(keys);
     command
 }
 

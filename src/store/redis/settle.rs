@@ -9,11 +9,10 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::command::{Again, Outcome, Task};
 use super::fold::fold;
-use super::leg::{Ended, Leg};
+use super::leg::{Answered, Ended, Leg};
 use super::link::Live;
 use super::node::Node;
 use super::pause::with_jitter;
-use super::pipe::Replies;
 use super::reply::{Verdict, judge, refusal};
 use super::wire::Reply;
 use crate::answers::Answers;
@@ -42,12 +41,12 @@ impl<'c> Leg<'c> {
             call.from_replica = false;
         }
         match (ended, &self.node) {
-            (Ended::Replied(live, replies), Some(node)) => {
+            (Ended::Replied(live, answered), Some(node)) => {
                 let node = Arc::clone(node);
                 return if from_replica {
-                    self.read_from_replica(&node, &live, &replies, cluster, answers)
+                    self.read_from_replica(&node, &live, &answered, cluster, answers)
                 } else {
-                    self.read(&node, &live, &replies, cluster, answers)
+                    self.read(&node, &live, &answered, cluster, answers)
                 };
             }
             (Ended::Unsent(live), Some(node)) => {
@@ -84,15 +83,15 @@ impl<'c> Leg<'c> {
         self,
         node: &Node,
         live: &Live,
-        replies: &Replies,
+        answered: &Answered,
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
-        let mut replies = replies.iter();
+        let mut replies = answered.by_call();
         let mut open = Vec::new();
         for call in self.calls {
             let mut is_answered = false;
-            match replies.next() {
+            match replies.next().map(|(reply, _)| reply) {
                 Some(reply @ Reply::Bytes(_)) => is_answered = call.answer_get(&reply, answers),
                 Some(Reply::Error(error)) => match judge(&error) {
                     Verdict::Reject(Error::Corrupt) => {}
@@ -118,7 +117,7 @@ impl<'c> Leg<'c> {
         self,
         node: &Node,
         live: &Live,
-        replies: &Replies,
+        answered: &Answered,
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
@@ -126,15 +125,12 @@ impl<'c> Leg<'c> {
         // One for all, as a leg waits for the last of its calls.
         let longest = LazyCell::new(|| with_jitter(LONGEST_PAUSE));
         let mut open = Vec::new();
-        let mut replies = replies.iter();
+        let mut replies = answered.by_call();
         for mut call in self.calls {
-            if call.referred.take().is_some() {
-                // What it says matters not: what follows it is then redirected again.
-                drop(replies.next());
-            }
-            let error = match replies.next() {
-                Some(Reply::Error(error)) => error,
-                Some(reply) => {
+            call.referred = None;
+            let (error, of_all) = match replies.next() {
+                Some((Reply::Error(error), of_all)) => (error, of_all),
+                Some((reply, _)) => {
                     match call.answer(&reply, answers) {
                         Outcome::Done => {}
                         Outcome::Long(key) => fold(live, key, timeout),
@@ -185,6 +181,8 @@ impl<'c> Leg<'c> {
                         call.referred = Some(cluster.node(&to, &live.server));
                     }
                 }
+                // Who takes no script with keys of several slots may take them one by one.
+                (Verdict::Reject(_), _) if of_all => live.pipe.set_joins(false),
                 (Verdict::Reject(error), _) => {
                     answers.reject(call.place, &error);
                     continue;

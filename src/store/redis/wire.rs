@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 /// A reply, borrowed from the bytes that were read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply<'a> {
     /// No value.
     Nil,

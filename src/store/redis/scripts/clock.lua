@@ -1,6 +1,10 @@
--- Begins the scripts that say when a session ends. ARGV: 2 ttl_ms (0: never expires).
+-- Begins the scripts that say when a session ends.
 
--- Milliseconds of Redis' own clock, and of the session's end (nil: never), as text.
+-- Milliseconds of Redis' own clock, as text.
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%03d', time[2] / 1000)
-local expiry = ARGV[2] ~= '0' and string.format('%.0f', now + ARGV[2]) or nil
+
+-- The end of a session that has so long to live (ttl_ms, 0: it never expires; then, nil), as text.
+local function expiry_after(ttl_ms)
+  return ttl_ms ~= '0' and string.format('%.0f', now + ttl_ms) or nil
+end

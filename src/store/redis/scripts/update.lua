@@ -1,5 +1,8 @@
 -- Appends a merge patch to a session, whose expiry stays.
 -- KEYS: 1 session. ARGV: 1 patch as JSON.
 -- Returns the record's length in bytes, or 0 if there is no such session.
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-return redis.call('APPEND', KEYS[1], '\n' .. ARGV[1])
+return each(1, 1, function(k, a)
+  local session = KEYS[k + 1]
+  if redis.call('EXISTS', session) == 0 then return 0 end
+  return redis.call('APPEND', session, '\n' .. ARGV[a + 1])
+end)
