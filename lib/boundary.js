@@ -8,7 +8,7 @@ const { Engine } = require('./native.js');
 const { SpotsSessionsError } = require('./errors.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
-const { setImmediate } = require('node:timers');
+const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
 
 /** A batch crosses when the turn of the event loop ends, or before: as soon as it holds as many calls
  * as are on their way, so that the server works on one half while the other gathers; and at the
@@ -22,6 +22,13 @@ const LENGTH_AT_ONCE = 64 * 1024;
  * waking another thread takes longer. With more it would be the one that has too much to do. */
 const FEW = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
 
+/** Answers of so many characters wait until other calls have theirs: to parse them takes as long as to
+ * parse those of hundreds. */
+const LONG = 256 * 1024;
+
+/** … but not for more than so many milliseconds, as there may be no end to other calls. */
+const PATIENCE = 5;
+
 class Boundary {
   #engine;
   /** This, while calls are pending: so long the engine keeps it. */
@@ -34,6 +41,9 @@ class Boundary {
   #drained = [];
 
   #receivesMore = false;
+  /** Long answers that let others go first. @type {string[]} */
+  #long = [];
+  #patience;
   #batch = '';
   #batched = 0;
   /** Whether what is in the batch when the turn ends will be sent. */
@@ -145,8 +155,27 @@ class Boundary {
       this.#receivesMore = true;
       setImmediate(() => this.#receiveMore());
     }
-    if (text !== '') this.#settleAll(JSON.parse(text));
+    if (text.length >= LONG && this.#pending > 1) this.#long.push(text);
+    else if (text !== '') this.#settleAll(JSON.parse(text));
+    if (this.#long.length > 0) this.#letOthersGoFirst();
     return this.#pending === 0;
+  }
+
+  /** Has long answers settled when no other call is pending, or when they have waited enough. */
+  #letOthersGoFirst() {
+    this.#patience ??= setTimeout(settleLong, PATIENCE, this);
+    // What waited for the others goes on before the next turn.
+    if (this.#pending === this.#long.length) setImmediate(settleLong, this);
+  }
+
+  settleLong() {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    const text = this.#long.shift();
+    if (text === undefined) return;
+    if (this.#long.length > 0) setImmediate(settleLong, this);
+    this.#settleAll(JSON.parse(text));
+    if (this.#pending === 0) this.#engine.release();
   }
 
   /** A turn of the event loop later, so that other work is not held up by many answers. */
@@ -233,6 +262,11 @@ class Boundary {
 /** @param {Boundary} boundary */
 function endTurn(boundary) {
   boundary.endTurn();
+}
+
+/** @param {Boundary} boundary */
+function settleLong(boundary) {
+  boundary.settleLong();
 }
 
 // One function for every promise is cheaper than a closure for each.

@@ -149,7 +149,8 @@ impl Outbox {
         let mut waiting = self.lock();
         let wakes = waiting.texts.is_empty() && !waiting.attended;
         match waiting.texts.back_mut() {
-            Some(text) if !text.is_full() => text.append(&columns),
+            // A long one stays alone, or JavaScript could not let others go first.
+            Some(text) if !text.is_full() && !columns.is_full() => text.append(&columns),
             _ => waiting.texts.push_back(columns),
         }
         drop(waiting);
@@ -184,6 +185,9 @@ impl Answers {
 
     /// The call at `place` found a session.
     pub fn session(&mut self, place: usize, record: &Record<'_>) {
+        if record.length() >= ENOUGH {
+            self.send();
+        }
         let Some(Some(slot)) = self.slots.get(place).copied() else {
             return;
         };

@@ -56,6 +56,12 @@ impl<'a> Record<'a> {
         valid.then_some(record).ok_or(Corrupt)
     }
 
+    /// How many bytes the data and its patches are.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.data.len() + self.patches.len()
+    }
+
     /// The owner, as JSON.
     #[must_use]
     pub fn owner(&self) -> &'a str {

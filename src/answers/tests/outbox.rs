@@ -61,6 +61,26 @@ fn a_batch_that_cannot_be_read_rejects_every_call() {
 }
 
 #[test]
+fn a_long_session_is_alone_in_its_text() {
+    let (outbox, _) = outbox();
+    let short = r#""o"
+{}
+{"a":1}"#;
+    let long = format!("\"o\"\n{{}}\n{{\"a\":\"{}\"}}", "x".repeat(ENOUGH));
+    let (short, long) = [short, &long].map(|text| Record::parse(text.as_bytes()).unwrap()).into();
+    Answers::new(Arc::clone(&outbox), 0..1).session(0, &short);
+    let mut answers = Answers::new(Arc::clone(&outbox), 1..4);
+    answers.session(0, &short);
+    answers.session(1, &long);
+    answers.session(2, &short);
+    drop(answers);
+    Answers::new(Arc::clone(&outbox), 4..5).session(0, &long);
+    let slots: Vec<_> =
+        texts(&outbox).iter().map(|text| text[2..].split(']').next().unwrap().to_owned()).collect();
+    assert_eq!(slots, ["0,1", "2", "3", "4"]);
+}
+
+#[test]
 fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     let (outbox, wakes) = outbox();
     let token = "t".repeat(1000);
@@ -114,10 +134,11 @@ fn batches_share_a_text_while_it_is_short() {
         Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, token);
     };
     answer(0, "a");
-    answer(1, &"b".repeat(ENOUGH));
-    answer(2, "c");
+    answer(1, &"b".repeat(ENOUGH / 2));
+    answer(2, &"c".repeat(ENOUGH / 2));
+    answer(3, "d");
     let slots: Vec<_> = texts(&outbox).iter().map(|text| text.matches(",\"").count()).collect();
-    assert_eq!(slots, [2, 1]);
+    assert_eq!(slots, [3, 1]);
 }
 
 #[test]
