@@ -112,6 +112,36 @@ describe('a user with the rights that the README names', () => {
     }
     assert.equal(await admin.get('mine'), 'secret');
   });
+
+  test('of one app: what is refused of another keeps no call from its place among the others', async () => {
+    const name = 'clerk';
+    await admin.call('ACL', 'SETUSER', name, 'on', '>password', '+@all', '~spots:{*:shop}:*');
+    const { host, port } = server;
+    const sessions = new SpotsSessions({ host, port, username: name, password: 'password' });
+    const create = (app, ownerId) => sessions.create({ app, ownerId });
+    const token = await create('shop', 'ann');
+    const update = (app, n) => sessions.update({ app, token, data: { n } });
+    // As many as cross at once: 1, 1, 2, 4.
+    const filled = Array.from({ length: 4 }, (_, n) => create('shop', `${n}`));
+    const updates = [update('shop', 1), update('other', 2), sessions.get({ app: 'shop', token })];
+    const ends = await Promise.allSettled([...filled, ...updates, update('shop', 3)]);
+    assert.deepEqual(
+      ends.slice(4).map(({ value, reason }) => value?.data ?? value ?? reason.redisCode),
+      [true, 'NOPERM', { n: 1 }, true],
+    );
+    assert.equal((await sessions.get({ app: 'shop', token })).data.n, 3);
+
+    const more = Array.from({ length: 4 }, (_, n) => create('shop', `${n}`));
+    const [mine, , gone] = await Promise.allSettled([
+      create('shop', 'me'),
+      create('other', 'me'),
+      sessions.killAll({ app: 'shop', ownerId: 'me' }),
+      ...more,
+    ]);
+    assert.equal(gone.value, true);
+    assert.equal(await sessions.get({ app: 'shop', token: mine.value }), undefined);
+    await sessions.close();
+  });
 });
 
 /**

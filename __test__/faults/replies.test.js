@@ -164,6 +164,21 @@ for (const [label, forged, code] of [
   });
 }
 
+for (const [label, reply] of [
+  ['one answer', ':1\r\n'],
+  ['an answer too few', '*1\r\n:1\r\n'],
+  ['no value', '$-1\r\n'],
+]) {
+  test(`R09 ${label} to several calls of one script: they are asked for one by one`, async (t) => {
+    const { proxy, create } = await connected(t);
+    const opened = proxy.connections;
+    proxy.onReply = ({ bytes }) => (/^\*\d+\r\n:/.test(`${bytes}`) ? Buffer.from(reply) : bytes);
+    const tokens = await Promise.all(times(20, create));
+    assert.equal(new Set(tokens).size, 20);
+    assert.ok(proxy.connections > opened, 'it was replaced');
+  });
+}
+
 test('R09 a reply too many is nobody’s: the connection ends, and no later call gets it', async (t) => {
   const { proxy, get, assertAll } = await connected(t, { commandTimeout: 20_000 });
   let seen = 0;

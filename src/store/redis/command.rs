@@ -34,6 +34,8 @@ pub(super) struct Task<'c> {
     minted: String,
     /// The server does not know the script by its hash.
     pub by_text: bool,
+    /// The server has refused to carry it out with others.
+    pub alone: bool,
     /// It was sent on a connection that broke, so it may have been carried out.
     pub in_doubt: bool,
     /// Why it must be sent again.
@@ -121,6 +123,7 @@ impl<'c> Task<'c> {
             id,
             minted,
             by_text: false,
+            alone: false,
             in_doubt: false,
             refused: None,
             postponed: 0,
@@ -132,10 +135,15 @@ impl<'c> Task<'c> {
         }))
     }
 
-    /// Whether one script can carry out both calls.
+    /// Whether one script may carry out both calls. A server refuses all that a script has if it refuses
+    /// one key, as it may those of another app; and what went wrong for several is tried one by one.
     pub fn is_like(&self, other: &Self) -> bool {
         let name = self.script().filter(|name| name.takes_several());
-        name.is_some() && name == other.script() && self.by_text == other.by_text
+        name.is_some()
+            && name == other.script()
+            && self.app == other.app
+            && self.by_text == other.by_text
+            && ![self, other].iter().any(|call| call.alone || call.in_doubt)
     }
 
     /// The script that carries it out; nothing for a plain command.

@@ -82,8 +82,11 @@ const NON_LOCAL_KEY: &str = "to access a non local key in a cluster node";
 pub(super) fn refusal(error: &str) -> Error {
     let (code, detail) = error.split_once(' ').unwrap_or((error, ""));
     let (code, detail) = script_error(detail).unwrap_or((code, detail));
-    // The rest names the script's hash and line, which help nobody.
-    let detail = detail.split(" script: ").next().unwrap_or_default();
+    let detail = match detail.rsplit_once(" script: ") {
+        // The script's hash and line help nobody.
+        Some((words, place)) if place.contains("@user_script") => words,
+        _ => detail,
+    };
     let detail = without_arguments(detail);
     Error::Redis { code: code.to_owned(), detail: detail.trim_end_matches(',').to_owned() }
 }
@@ -202,6 +205,11 @@ mod tests {
         let bug = "user_script:3: attempt to index a nil value";
         assert_verdicts([
             ("Redis 7, a replica", format!("{read_only}{seven}"), Verdict::Elsewhere),
+            (
+                "Valkey 9, a right that is missing",
+                format!("-ERR ACL failure in script: User u may not run 'del'{seven}"),
+                Verdict::Reject(refused("ERR", "ACL failure in script: User u may not run 'del'")),
+            ),
             (
                 "Redis 7, a key of another type",
                 format!("-{wrong_type}{seven}"),

@@ -182,7 +182,10 @@ impl<'c> Leg<'c> {
                     }
                 }
                 // Who takes no script with keys of several slots may take them one by one.
-                (Verdict::Reject(_), _) if of_all => live.pipe.set_joins(false),
+                (Verdict::Reject(_), _) if of_all => {
+                    call.alone = true;
+                    live.pipe.set_joins(false);
+                }
                 (Verdict::Reject(error), _) => {
                     answers.reject(call.place, &error);
                     continue;

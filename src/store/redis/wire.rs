@@ -34,8 +34,8 @@ const LONGEST: usize = 512 * 1024 * 1024 + 2;
 /// The longest line, which is looked through anew whenever more of it has come.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// How deep replies may lie in replies. Ours are flat.
-const DEEPEST: usize = 4;
+/// How deep replies may lie in replies. Ours are flat; what HELLO says of modules is not.
+const DEEPEST: usize = 8;
 
 /// How many values one reply may hold; one without end would fill the memory. The longest is that
 /// to `CLUSTER SLOTS`: 16384 ranges at the worst, of a few values for each node.
