@@ -5,6 +5,8 @@
 #![expect(unsafe_code, reason = "Node-API and libuv are C, and napi-rs does not wrap all of them")]
 
 mod bell;
+mod busy_poll;
+mod handle;
 mod reader;
 mod symbols;
 mod text;
@@ -184,6 +186,7 @@ impl NodeEngine {
     /// Lets the process end: no call is pending.
     #[napi]
     pub fn release(&self, env: Env) {
+        self.reader.rest();
         self.bell.release(env);
     }
 

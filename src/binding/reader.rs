@@ -4,7 +4,6 @@
 //! takes two. A `uv_poll_t` on the loop that Node-API hands out wakes the right one at once. All that
 //! is here belongs to the thread of that loop.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +15,8 @@ use napi::bindgen_prelude::{FromNapiValue as _, Function, FunctionRef, ToNapiVal
 use napi::{Env, JsValue as _, Result, check_status, sys};
 
 use super::bell::{Answers, Bell};
+use super::busy_poll::BusyPoll;
+use super::handle::Handle;
 use super::text::Text;
 use super::uv::{UV_POLL, UV_READABLE, Uv};
 
@@ -26,6 +27,8 @@ use crate::engine::Connection;
 pub(super) struct Reader {
     receiver: Rc<Receiver>,
     watches: Vec<Watch>,
+    /// From the first call on.
+    busy_poll: Option<BusyPoll>,
 }
 
 impl Reader {
@@ -36,8 +39,9 @@ impl Reader {
         bell: Arc<Bell>,
     ) -> Result<Self> {
         let on_read = on_read.create_ref()?;
-        let receiver = Receiver { env, on_read, outbox, bell, batches: Cell::new(0) };
-        Ok(Self { receiver: Rc::new(receiver), watches: Vec::new() })
+        let expects = Rc::new(Cell::new(false));
+        let receiver = Receiver { env, on_read, outbox, bell, expects, batches: Cell::new(0) };
+        Ok(Self { receiver: Rc::new(receiver), watches: Vec::new(), busy_poll: None })
     }
 
     /// Takes note that another batch is pending.
@@ -63,16 +67,27 @@ impl Reader {
                 self.watches.push(watch);
             }
         }
+        let Receiver { env, expects, .. } = &*self.receiver;
+        self.busy_poll.get_or_insert_with(|| BusyPoll::new(*env, expects));
+        expects.set(!self.watches.is_empty());
+    }
+
+    /// Takes note that no call is pending any more.
+    pub fn rest(&self) {
+        self.receiver.expects.set(false);
     }
 
     /// Leaves them to the I/O thread. They may be followed again soon, so the handles stay.
     pub fn pause(&self) {
+        self.rest();
         self.watches.iter().for_each(Watch::pause);
     }
 
     /// Lets go of the connections.
     pub fn close(&mut self) {
+        self.rest();
         self.watches.clear();
+        self.busy_poll = None;
     }
 }
 
@@ -82,6 +97,8 @@ struct Receiver {
     on_read: FunctionRef<Answers, bool>,
     outbox: Arc<Outbox>,
     bell: Arc<Bell>,
+    /// Whether an answer is expected on a connection that is read here.
+    expects: Rc<Cell<bool>>,
     /// How many batches there were.
     batches: Cell<u64>,
 }
@@ -100,6 +117,7 @@ impl Receiver {
         })?;
         // What went on may have made calls since.
         if idle && self.batches.get() == batches {
+            self.expects.set(false);
             self.bell.release(self.env);
         }
         Ok(())
@@ -145,84 +163,50 @@ struct State {
 }
 
 /// A `uv_poll_t` that watches a connection, which stays open at least as long.
-struct Watch {
-    uv: &'static Uv,
-    handle: *mut c_void,
-}
+struct Watch(Handle<State>);
 
 impl Watch {
     /// Nothing where the connection cannot be watched.
     fn new(connection: Connection, receiver: &Rc<Receiver>) -> Option<Self> {
-        let uv = Uv::get()?;
         let socket = connection.descriptor()?;
         let event_loop = receiver.env.get_uv_event_loop().ok()?;
-        let state = Box::new(State { connection, receiver: Rc::downgrade(receiver) });
-        let layout = layout(uv);
-        // SAFETY: the handle is as large as libuv asks, is initialised before any other use, and stays
-        // where it is until `on_closed`.
-        unsafe {
-            let handle = alloc_zeroed(layout).cast::<c_void>();
-            if handle.is_null() {
-                handle_alloc_error(layout);
-            }
-            if (uv.poll_init)(event_loop, handle, socket) != 0 {
-                dealloc(handle.cast(), layout);
-                return None;
-            }
-            (uv.handle_set_data)(handle, Box::into_raw(state).cast());
-            // An idle connection does not hold the process.
-            (uv.unref)(handle);
-            let watch = Self { uv, handle };
-            watch.start().then_some(watch)
-        }
+        let state = State { connection, receiver: Rc::downgrade(receiver) };
+        // SAFETY: it is initialised by what libuv has for that, on the thread of the loop.
+        let handle = unsafe {
+            Handle::new(UV_POLL, state, |uv, raw| (uv.poll_init)(event_loop, raw, socket))
+        };
+        let watch = Self(handle?);
+        watch.start().then_some(watch)
     }
 
     /// Whether it watches, as it does not any more when the connection has ended.
     fn start(&self) -> bool {
         // SAFETY: the handle is initialised and not closed.
-        unsafe { (self.uv.poll_start)(self.handle, UV_READABLE, on_readable) == 0 }
+        unsafe { (self.0.uv.poll_start)(self.0.raw, UV_READABLE, on_readable) == 0 }
     }
 
     fn pause(&self) {
         if self.state().connection.read_elsewhere(false) {
             // SAFETY: as in `start`.
-            unsafe { (self.uv.poll_stop)(self.handle) };
+            unsafe { (self.0.uv.poll_stop)(self.0.raw) };
         }
     }
 
     fn state(&self) -> &State {
-        // SAFETY: not dropped, so not closed.
-        unsafe { state_of(self.uv, self.handle) }
+        self.0.data()
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.state().connection.read_elsewhere(false);
-        // SAFETY: initialised, and not closed before. When an environment ends, Node finalizes the
-        // instance, and so drops this, before it runs the loop for the last time.
-        unsafe { (self.uv.close)(self.handle, on_closed) };
     }
-}
-
-fn layout(uv: &Uv) -> Layout {
-    // SAFETY: any kind of handle can be asked for.
-    let size = unsafe { (uv.handle_size)(UV_POLL) };
-    Layout::from_size_align(size, align_of::<u128>()).expect("a handle is small")
-}
-
-/// # Safety
-///
-/// Only for a handle that [`Watch::new`] made and [`on_closed`] has not had, for no longer than that.
-unsafe fn state_of<'a>(uv: &Uv, handle: *mut c_void) -> &'a State {
-    // SAFETY: `new` has left a `State` there.
-    unsafe { &*(uv.handle_get_data)(handle).cast::<State>() }
 }
 
 unsafe extern "C" fn on_readable(handle: *mut c_void, status: c_int, _events: c_int) {
     let Some(uv) = Uv::get() else { return };
     // SAFETY: libuv calls this for handles that are not closed, and frees none before it returns.
-    let State { connection, receiver } = unsafe { state_of(uv, handle) };
+    let State { connection, receiver } = unsafe { Handle::<State>::data_of(uv, handle) };
     let Some(receiver) = receiver.upgrade() else { return };
     let mut here = false;
     // Nothing may unwind into libuv. After a panic, which is a bug, the I/O thread reads.
@@ -237,14 +221,5 @@ unsafe extern "C" fn on_readable(handle: *mut c_void, status: c_int, _events: c_
     if let Some((text, more)) = answers {
         // `onRead` does not throw; if it did, Node would have the exception.
         receiver.receive(text, more).ok();
-    }
-}
-
-unsafe extern "C" fn on_closed(handle: *mut c_void) {
-    let Some(uv) = Uv::get() else { return };
-    // SAFETY: the last use of a handle that `new` has made.
-    unsafe {
-        drop(Box::from_raw((uv.handle_get_data)(handle).cast::<State>()));
-        dealloc(handle.cast(), layout(uv));
     }
 }

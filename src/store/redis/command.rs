@@ -158,13 +158,15 @@ impl<'c> Task<'c> {
         }
     }
 
-    /// The keys of its script, or command.
+    fn session_key(&self) -> Option<Vec<u8>> {
+        self.id.map(|id| keys::session(self.route, self.app, &id))
+    }
+
+    /// The keys of its script.
     fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
-        let needs_index =
-            !matches!(self.operation, Operation::Get { .. } | Operation::Update { .. });
+        let needs_index = !matches!(self.operation, Operation::Update { .. });
         let index = needs_index.then(|| keys::index(self.route, self.app));
-        let session = self.id.map(|id| keys::session(self.route, self.app, &id));
-        [session, index].into_iter().flatten()
+        [self.session_key(), index].into_iter().flatten()
     }
 
     /// Adds the arguments of its script.
@@ -200,7 +202,7 @@ impl<'c> Task<'c> {
                 answers.flag(self.place, *length != 0);
                 let added = 1 + data.0.len() as u64;
                 if passes_power_of_two(length.unsigned_abs(), added) {
-                    return self.keys().next().map_or(Outcome::Done, Outcome::Long);
+                    return self.session_key().map_or(Outcome::Done, Outcome::Long);
                 }
             }
             // After a lost reply the session may be gone because this call removed it.
@@ -281,18 +283,13 @@ impl<'c> Task<'c> {
 
 /// The command that carries out these calls, which are one, or are all like the first.
 pub(super) fn command(calls: &[Task<'_>]) -> Cmd {
-    let keys = calls.iter().flat_map(Task::keys);
-    let first = calls.first();
-    let Some((name, by_text)) = first.and_then(|call| Some((call.script()?, call.by_text))) else {
+    let Some((name, first)) = calls.first().and_then(|first| Some((first.script()?, first))) else {
         let mut get = Cmd::with_capacity(2, 128);
-        get.arg("GET");
-        for key in keys {
-            get.arg(key);
-        }
+        get.arg("GET").arg(calls.first().and_then(Task::session_key));
         return get;
     };
-    let keys: Vec<_> = keys.collect();
-    let mut command = script::command(name, by_text, keys.len());
+    let keys: Vec<_> = calls.iter().flat_map(Task::keys).collect();
+    let mut command = script::command(name, first.by_text, keys.len());
     command.arg(keys);
     for call in calls {
         call.add_arguments(&mut command);

@@ -64,19 +64,23 @@ impl Answered {
     /// The reply to each call, as far as they can be read, and whether it is an error of all that one
     /// script was to carry out.
     pub fn by_call(&self) -> impl Iterator<Item = (Reply<'_>, bool)> {
-        let spread = |(run, reply): (&usize, _)| match (*run, reply) {
-            // What follows `ASKING` is redirected again if that was refused.
-            (0, _) => Some((None, Vec::new(), false)),
-            (1, reply) => Some((Some(reply), Vec::new(), false)),
-            (run, Reply::Array(list)) if list.len() == run => Some((None, list, false)),
-            (run, error @ Reply::Error(_)) => Some((None, vec![error; run], true)),
-            _ => None,
-        };
-        self.runs
-            .iter()
-            .zip(self.replies.iter())
-            .map_while(spread)
-            .flat_map(|(one, more, all)| one.into_iter().chain(more).map(move |reply| (reply, all)))
+        let mut commands = self.runs.iter().zip(self.replies.iter());
+        let mut several = (Vec::new().into_iter(), false);
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(reply) = several.0.next() {
+                    return Some((reply, several.1));
+                }
+                several = match commands.next()? {
+                    // What follows `ASKING` is redirected again if that was refused.
+                    (0, _) => continue,
+                    (1, reply) => return Some((reply, false)),
+                    (run, Reply::Array(list)) if list.len() == *run => (list.into_iter(), false),
+                    (run, error @ Reply::Error(_)) => (vec![error; *run].into_iter(), true),
+                    _ => return None,
+                };
+            }
+        })
     }
 }
 

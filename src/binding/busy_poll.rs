@@ -1,0 +1,113 @@
+//! Keeps the event loop from sleeping for a moment while an answer is expected.
+//!
+//! A server next door answers sooner than a thread that sleeps is woken, and to put it to sleep and wake it
+//! takes as much of a processor as to look all the while. So before the loop sleeps, its own descriptor is
+//! polled for a little: whatever comes, from the server or from elsewhere, ends that at once. Where it is
+//! in vain it is tried ever more seldom.
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use napi::Env;
+use napi::sys::uv_loop_s;
+
+use super::handle::Handle;
+use super::uv::{UV_PREPARE, Uv};
+
+/// How long it looks: about what a sleep and a wake-up take. A server on the same machine answers in
+/// half of that.
+const PATIENCE: Duration = Duration::from_micros(50);
+
+/// After so many vain looks in a row, only one of `2^MOST` sleeps is preceded by another.
+const MOST: u32 = 10;
+
+/// Looks before the event loop sleeps, while calls are pending, until it is dropped.
+pub(super) struct BusyPoll {
+    _prepare: Option<Handle<State>>,
+}
+
+struct State {
+    event_loop: *mut uv_loop_s,
+    /// Whether an answer is expected.
+    expects: Rc<Cell<bool>>,
+    vain: Cell<u32>,
+    /// Sleeps to let be.
+    skips: Cell<u32>,
+}
+
+impl BusyPoll {
+    /// Begins to look while `expects` says so. Not where this thread would take the only processor from who
+    /// is to answer.
+    pub fn new(env: Env, expects: &Rc<Cell<bool>>) -> Self {
+        let has_others = available_parallelism().is_ok_and(|count| count.get() > 1);
+        let pays = cfg!(target_os = "linux") && has_others;
+        let event_loop = env.get_uv_event_loop().ok().filter(|_| pays);
+        let prepare = event_loop.and_then(|event_loop| {
+            let expects = Rc::clone(expects);
+            let state = State { event_loop, expects, vain: Cell::new(0), skips: Cell::new(0) };
+            // SAFETY: it is initialised by what libuv has for that, on the thread of the loop.
+            let handle = unsafe {
+                Handle::new(UV_PREPARE, state, |uv, raw| (uv.prepare_init)(event_loop, raw))
+            };
+            handle.inspect(|handle| {
+                // SAFETY: the handle is initialised and not closed. It cannot fail.
+                unsafe { (handle.uv.prepare_start)(handle.raw, on_prepare) };
+            })
+        });
+        Self { _prepare: prepare }
+    }
+}
+
+impl State {
+    fn before_sleep(&self, uv: &Uv) {
+        // SAFETY: the loop lives as long as its handles.
+        let (timeout, descriptor) =
+            unsafe { ((uv.backend_timeout)(self.event_loop), (uv.backend_fd)(self.event_loop)) };
+        if timeout == 0 {
+            return; // it has work to do
+        }
+        let skips = self.skips.get();
+        if skips > 0 {
+            return self.skips.set(skips - 1);
+        }
+        if comes_soon(descriptor) {
+            self.vain.set(0);
+        } else {
+            self.vain.set(MOST.min(self.vain.get() + 1));
+            self.skips.set(1 << self.vain.get());
+        }
+    }
+}
+
+/// Whether there is something for the loop before it is time to sleep.
+#[cfg(target_os = "linux")]
+fn comes_soon(descriptor: c_int) -> bool {
+    let begin = Instant::now();
+    loop {
+        let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one structure, which is there.
+        if unsafe { libc::poll(&raw mut asked, 1, 0) } != 0 {
+            return true; // an error is the loop's to find
+        }
+        if begin.elapsed() > PATIENCE {
+            return false;
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn comes_soon(_descriptor: c_int) -> bool {
+    true
+}
+
+unsafe extern "C" fn on_prepare(raw: *mut c_void) {
+    let Some(uv) = Uv::get() else { return };
+    // SAFETY: libuv calls this for handles that are not closed, and frees none before it returns.
+    let state = unsafe { Handle::<State>::data_of(uv, raw) };
+    if state.expects.get() {
+        state.before_sleep(uv);
+    }
+}
