@@ -18,12 +18,17 @@ function withoutEngine() {
     constructor(_settings, onAnswers) {
       Engine.answer = onAnswers;
     }
-    submit = () => true;
+    submit(batch) {
+      Engine.slots.push(...[...batch.matchAll(/^g(\d+)$/gm)].map(([, slot]) => Number(slot)));
+      return true;
+    }
+
     take = () => null;
     release = () => Engine.released++;
     close() {}
   }
   Engine.released = 0;
+  Engine.slots = [];
   require.cache[native] = /** @type {any} */ ({ exports: { Engine } });
   delete require.cache[boundary];
   const { Boundary } = require(boundary);
@@ -33,17 +38,24 @@ function withoutEngine() {
   }
   const instance = new Boundary({}, 100, () => {});
   const settled = [];
+  let made = 0;
   /** Makes calls, whose slots are 0, 1, 2, … */
   const call = (count) =>
-    Array.from({ length: count }, (_, slot) => {
+    Array.from({ length: count }, () => {
+      const slot = made++;
       const promise = instance.send('g', 'app\ntoken');
-      promise.then(({ data }) => settled.push(`${slot} ${data.text.length}`));
+      promise.then(
+        ({ data }) => settled.push(`${slot} ${data.text.length}`),
+        ({ code }) => settled.push(`${slot} ${code}`),
+      );
       return promise;
     });
   const answer = (slot, length) => {
     Engine.answer(JSON.stringify([[slot], ['ann'], [{ text: 'x'.repeat(length) }], []]), false);
   };
-  return { call, answer, settled, released: () => Engine.released };
+  const giveUp = () => Engine.answer('[[],[],[],[null,null]]', false);
+  const lastSlot = () => Engine.slots.at(-1);
+  return { call, answer, giveUp, lastSlot, settled, released: () => Engine.released };
 }
 
 test('a long answer lets those of other pending calls go first, and what waited for them', async () => {
@@ -77,4 +89,35 @@ test('a long answer waits for no call that is not answered', async () => {
   answer(0, LONG);
   await first;
   assert.deepEqual(settled, [`0 ${LONG}`]);
+});
+
+test('of several long answers one is read in a turn of the event loop, whatever else is answered', async () => {
+  const { call, answer, lastSlot, settled } = withoutEngine();
+  call(8);
+  for (const slot of [0, 1, 2, 3]) answer(slot, LONG);
+  const read = () => settled.filter((text) => text.endsWith(` ${LONG}`)).length;
+  for (const slot of [4, 5, 6, 7]) answer(slot, 1);
+  while (read() < 4) {
+    const before = read();
+    await turn();
+    assert.ok(read() - before <= 1, settled.join());
+    call(1);
+    await turn();
+    answer(lastSlot(), 1);
+  }
+});
+
+test('an answer that was given up is not taken for that of a later call', async () => {
+  const { call, answer, giveUp, settled } = withoutEngine();
+  call(3);
+  answer(0, LONG);
+  giveUp();
+  await turn();
+  const internal = [0, 1, 2].map((slot) => `${slot} ERR_SESSIONS_INTERNAL`);
+  assert.deepEqual(settled, internal);
+  call(2);
+  answer(1, 1); // on its way all the while
+  answer(3, 3);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(settled, [...internal, '3 3']);
 });

@@ -8,7 +8,8 @@ const { Engine } = require('./native.js');
 const { SpotsSessionsError } = require('./errors.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
-const { setImmediate, setTimeout, clearTimeout } = require('node:timers');
+const { setImmediate, setTimeout } = require('node:timers');
+const { performance } = require('node:perf_hooks');
 
 /** A batch crosses when the turn of the event loop ends, or before: as soon as it holds as many calls
  * as are on their way, so that the server works on one half while the other gathers; and at the
@@ -41,9 +42,12 @@ class Boundary {
   #drained = [];
 
   #receivesMore = false;
-  /** Long answers that let others go first. @type {string[]} */
+  /** Long answers that let others go first, until when. @type {{ text: string, due: number }[]} */
   #long = [];
-  #patience;
+  /** Whether other answers came since the long ones were looked at. */
+  #othersCome = false;
+  #look;
+  #settlesLong = false;
   #batch = '';
   #batched = 0;
   /** Whether what is in the batch when the turn ends will be sent. */
@@ -155,26 +159,46 @@ class Boundary {
       this.#receivesMore = true;
       setImmediate(() => this.#receiveMore());
     }
-    if (text.length >= LONG && this.#pending > 1) this.#long.push(text);
-    else if (text !== '') this.#settleAll(JSON.parse(text));
+    if (text.length >= LONG && this.#pending > 1) {
+      this.#long.push({ text, due: performance.now() + PATIENCE });
+    } else if (text !== '') {
+      this.#othersCome = true;
+      this.#settleAll(JSON.parse(text));
+    }
     if (this.#long.length > 0) this.#letOthersGoFirst();
     return this.#pending === 0;
   }
 
-  /** Has long answers settled when no other call is pending, or when they have waited enough. */
+  /** Has the next long answer settled in a later turn, when no other call is pending; until then it is
+   * looked at again as long as answers of others come. */
   #letOthersGoFirst() {
-    this.#patience ??= setTimeout(settleLong, PATIENCE, this);
-    // What waited for the others goes on before the next turn.
-    if (this.#pending === this.#long.length) setImmediate(settleLong, this);
+    if (this.#settlesLong) return;
+    if (this.#pending === this.#long.length) {
+      // What waited for the others goes on before the next turn.
+      this.#settlesLong = true;
+      setImmediate(settleLong, this);
+    } else {
+      this.#look ??= setTimeout(lookAtLong, 1, this);
+    }
+  }
+
+  lookAtLong() {
+    this.#look = undefined;
+    if (this.#long.length === 0) return;
+    if (this.#othersCome && performance.now() < this.#long[0].due) {
+      this.#othersCome = false;
+      this.#letOthersGoFirst();
+    } else if (!this.#settlesLong) {
+      this.settleLong();
+    }
   }
 
   settleLong() {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
-    const text = this.#long.shift();
-    if (text === undefined) return;
-    if (this.#long.length > 0) setImmediate(settleLong, this);
-    this.#settleAll(JSON.parse(text));
+    this.#settlesLong = false;
+    const next = this.#long.shift();
+    if (next === undefined) return;
+    this.#settleAll(JSON.parse(next.text));
+    if (this.#long.length > 0) this.#letOthersGoFirst();
     if (this.#pending === 0) this.#engine.release();
   }
 
@@ -250,6 +274,9 @@ class Boundary {
     for (const [slot, reject] of this.#rejecters.entries()) {
       if (reject !== undefined) this.#reject(slot, internalError());
     }
+    // Answers may be on their way all the same, and must not be taken for a later call's.
+    this.#freeSlots = [];
+    this.#long = [];
     this.#release();
   }
 
@@ -267,6 +294,11 @@ function endTurn(boundary) {
 /** @param {Boundary} boundary */
 function settleLong(boundary) {
   boundary.settleLong();
+}
+
+/** @param {Boundary} boundary */
+function lookAtLong(boundary) {
+  boundary.lookAtLong();
 }
 
 // One function for every promise is cheaper than a closure for each.

@@ -8,7 +8,9 @@
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
+#[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
 
 use napi::Env;
@@ -19,6 +21,7 @@ use super::uv::{UV_PREPARE, Uv};
 
 /// How long it looks: about what a sleep and a wake-up take. A server on the same machine answers in
 /// half of that.
+#[cfg(target_os = "linux")]
 const PATIENCE: Duration = Duration::from_micros(50);
 
 /// After so many vain looks in a row, only one of `2^MOST` sleeps is preceded by another.
@@ -33,21 +36,21 @@ struct State {
     event_loop: *mut uv_loop_s,
     /// Whether an answer is expected.
     expects: Rc<Cell<bool>>,
-    vain: Cell<u32>,
-    /// Sleeps to let be.
-    skips: Cell<u32>,
+}
+
+thread_local! {
+    /// Looks in vain, of all instances on this thread's loop, and how many sleeps to let be.
+    static VAIN: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
 }
 
 impl BusyPoll {
     /// Begins to look while `expects` says so. Not where this thread would take the only processor from who
     /// is to answer.
     pub fn new(env: Env, expects: &Rc<Cell<bool>>) -> Self {
-        let has_others = available_parallelism().is_ok_and(|count| count.get() > 1);
-        let pays = cfg!(target_os = "linux") && has_others;
-        let event_loop = env.get_uv_event_loop().ok().filter(|_| pays);
+        let event_loop = env.get_uv_event_loop().ok().filter(|_| may_pay());
         let prepare = event_loop.and_then(|event_loop| {
             let expects = Rc::clone(expects);
-            let state = State { event_loop, expects, vain: Cell::new(0), skips: Cell::new(0) };
+            let state = State { event_loop, expects };
             // SAFETY: it is initialised by what libuv has for that, on the thread of the loop.
             let handle = unsafe {
                 Handle::new(UV_PREPARE, state, |uv, raw| (uv.prepare_init)(event_loop, raw))
@@ -69,17 +72,22 @@ impl State {
         if timeout == 0 {
             return; // it has work to do
         }
-        let skips = self.skips.get();
-        if skips > 0 {
-            return self.skips.set(skips - 1);
-        }
-        if comes_soon(descriptor) {
-            self.vain.set(0);
-        } else {
-            self.vain.set(MOST.min(self.vain.get() + 1));
-            self.skips.set(1 << self.vain.get());
-        }
+        VAIN.set(match VAIN.get() {
+            (vain, skips @ 1..) => (vain, skips - 1),
+            (_, 0) if comes_soon(descriptor) => (0, 0),
+            (vain, 0) => {
+                let vain = MOST.min(vain + 1);
+                (vain, 1 << vain)
+            }
+        });
     }
+}
+
+/// Whether this thread has another processor beside it.
+fn may_pay() -> bool {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    let has_others = || available_parallelism().is_ok_and(|count| count.get() > 1);
+    *MAY.get_or_init(|| cfg!(target_os = "linux") && has_others())
 }
 
 /// Whether there is something for the loop before it is time to sleep.

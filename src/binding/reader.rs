@@ -68,8 +68,11 @@ impl Reader {
             }
         }
         let Receiver { env, expects, .. } = &*self.receiver;
-        self.busy_poll.get_or_insert_with(|| BusyPoll::new(*env, expects));
-        expects.set(!self.watches.is_empty());
+        let is_read_here = |watch: &Watch| !watch.state().connection.is_busy();
+        expects.set(self.watches.iter().any(is_read_here));
+        if expects.get() {
+            self.busy_poll.get_or_insert_with(|| BusyPoll::new(*env, expects));
+        }
     }
 
     /// Takes note that no call is pending any more.
@@ -214,6 +217,7 @@ unsafe extern "C" fn on_readable(handle: *mut c_void, status: c_int, _events: c_
     let answers = receiver.outbox.take_after(|| here = read());
     // With an error libuv has stopped to watch, even if there still was something to read.
     if !here || status != 0 {
+        receiver.expects.set(false);
         connection.read_elsewhere(false);
         // SAFETY: as above.
         unsafe { (uv.poll_stop)(handle) };
