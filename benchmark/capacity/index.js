@@ -3,7 +3,10 @@
 // `npm run capacity`: what docs/scale.md says of many sessions on many shards, simulated and measured.
 // Each part prints the tables that the page shows.
 
-const parts = ['slots', 'balance', 'memory', 'connections', 'owners', 'resharding', 'wait'];
+const parts = [
+  ...['slots', 'balance', 'memory', 'connections', 'owners'],
+  ...['resharding', 'failover', 'wait'],
+];
 
 async function main() {
   const chosen = process.argv.length > 2 ? process.argv.slice(2) : parts;
