@@ -53,5 +53,5 @@ async function run(bench, stage, contestant, { operation, inFlight }) {
   // The last operation, so nobody misses the sessions.
   if (operation === 'create') await Promise.all(stage.nodes.map((node) => node.flushall()));
   if (operation === 'mix') await contestant.ask('spare', { count: spare, size });
-  return stage.measure(contestant, { operation, size, inFlight, ms: bench.choose(300, 200) });
+  return stage.measure(contestant, { operation, size, inFlight, ms: bench.choose(300, 120) });
 }
