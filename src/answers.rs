@@ -9,7 +9,6 @@
 //! cost it a third less than one list of slots and sessions.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -194,6 +193,12 @@ impl Answers {
         let Columns { slots, owners, data, .. } = &mut self.columns;
         // The data first: it is what may panic, and then this call is not answered yet.
         data.truncate(self.whole);
+        if data.is_empty() {
+            // The others' will be about as long: to grow little by little costs a get 3% of its time.
+            let calls = self.slots.len();
+            data.reserve((record.length() + 1).saturating_mul(calls).min(ENOUGH));
+            owners.reserve((record.owner().len() + 1).saturating_mul(calls).min(ENOUGH));
+        }
         separate(data);
         record.write_data(data);
         self.whole = data.len();
@@ -293,8 +298,7 @@ fn write_rejection(text: &mut String, slot: u32, error: &Error) {
 }
 
 fn push_number(text: &mut String, number: i64) {
-    let written = write!(text, "{number}");
-    debug_assert!(written.is_ok(), "a String takes any text");
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 fn push_json(text: &mut String, string: &str) {
