@@ -281,20 +281,18 @@ impl<'c> Task<'c> {
     }
 }
 
-/// The command that carries out these calls, which are one, or are all like the first.
-pub(super) fn command(calls: &[Task<'_>]) -> Cmd {
+/// Writes the command that carries out these calls, which are one, or are all like the first.
+pub(super) fn write_command(command: &mut Cmd, calls: &[Task<'_>]) {
     let Some((name, first)) = calls.first().and_then(|first| Some((first.script()?, first))) else {
-        let mut get = Cmd::with_capacity(2, 128);
-        get.arg("GET").arg(calls.first().and_then(Task::session_key));
-        return get;
+        command.arg("GET").arg(calls.first().and_then(Task::session_key));
+        return;
     };
     let keys: Vec<_> = calls.iter().flat_map(Task::keys).collect();
-    let mut command = script::command(name, first.by_text, keys.len());
+    script::begin(command, name, first.by_text, keys.len());
     command.arg(keys);
     for call in calls {
-        call.add_arguments(&mut command);
+        call.add_arguments(command);
     }
-    command
 }
 
 /// Answers a call whose token cannot be one of ours.

@@ -28,7 +28,8 @@ async fn fold_once(pipe: &Pipe, key: &[u8]) -> Result<Option<u64>, Broken> {
     let Some(folded) = Record::parse(head).ok().and_then(|record| record.folded()) else {
         return Ok(None);
     };
-    let mut fold = script::command(Name::Fold, true, 1);
+    let mut fold = redis::Cmd::new();
+    script::begin(&mut fold, Name::Fold, true, 1);
     match pipe.send_one(fold.arg(key).arg(head).arg(&folded)).await?.iter().next() {
         Some(Reply::Int(length @ 1..)) => Ok(Some(length.unsigned_abs())),
         _ => Ok(None),

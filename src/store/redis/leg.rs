@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cluster::Cluster;
-use super::command::{Again, Task, command};
+use super::command::{Again, Task, write_command};
 use super::deadline::now;
 use super::link::Live;
 use super::node::Node;
@@ -187,10 +187,16 @@ impl<'c> Leg<'c> {
     fn commands(&self, runs: &[usize]) -> Vec<u8> {
         let mut commands = Vec::with_capacity(256 * self.calls.len());
         let mut rest = &self.calls[..];
+        let mut command = redis::Cmd::new();
         for &run in runs {
             let (calls, others) = rest.split_at(run);
             rest = others;
-            let command = if run == 0 { redis::cmd("ASKING") } else { command(calls) };
+            command.clear();
+            if run == 0 {
+                command.arg("ASKING");
+            } else {
+                write_command(&mut command, calls);
+            }
             command.write_packed_command(&mut commands);
         }
         commands

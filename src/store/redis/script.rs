@@ -43,19 +43,16 @@ static SCRIPTS: LazyLock<[(String, Script); 6]> = LazyLock::new(|| {
     })
 });
 
-/// Begins the command that runs a script: by its hash, or by its text where the server has not
-/// seen it. So many keys, and the arguments, follow.
-#[must_use]
-pub fn command(name: Name, by_text: bool, keys: usize) -> Cmd {
+/// Begins a command that runs a script: by its hash, or by its text where the server has not seen it.
+/// So many keys, and the arguments, follow.
+pub fn begin(command: &mut Cmd, name: Name, by_text: bool, keys: usize) {
     let (code, script) = &SCRIPTS[name as usize];
-    let mut command = Cmd::with_capacity(5 * keys, 256 * keys);
     if by_text {
         command.arg("EVAL").arg(code);
     } else {
         command.arg("EVALSHA").arg(script.get_hash());
     }
     command.arg(keys);
-    command
 }
 
 /// The commands that make a server know every script.
