@@ -241,6 +241,10 @@ impl Answers {
         push_number(&mut self.columns.others, i64::from(slot));
         self.columns.others.push(',');
         write(&mut self.columns.others);
+        if self.columns.answers == 0 {
+            let length = self.columns.others.len().saturating_mul(self.slots.len());
+            self.columns.others.reserve(length.min(ENOUGH));
+        }
         self.end();
     }
 
@@ -302,7 +306,7 @@ fn push_number(text: &mut String, number: i64) {
 }
 
 fn push_json(text: &mut String, string: &str) {
-    text.push_str(&serde_json::Value::from(string).to_string());
+    text.push_str(&serde_json::to_string(string).expect("any string is JSON"));
 }
 
 #[cfg(test)]
