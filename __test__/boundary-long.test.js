@@ -1,7 +1,7 @@
 'use strict';
 
-// Answers so long that to parse them holds up the event loop: others go first. With an engine that
-// answers when the test says so.
+// What is so long that it holds up the event loop: of answers, others go first; data crosses a turn after it
+// was written. With an engine that answers when the test says so.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -18,7 +18,8 @@ function withoutEngine() {
     constructor(_settings, onAnswers) {
       Engine.answer = onAnswers;
     }
-    submit(batch) {
+    submit(batch, _here, line = '') {
+      Engine.crossed.push([...batch.matchAll(/^[a-z](?=\d+$)/gm)].join('') + (line && '!'));
       Engine.slots.push(...[...batch.matchAll(/^g(\d+)$/gm)].map(([, slot]) => Number(slot)));
       return true;
     }
@@ -28,6 +29,7 @@ function withoutEngine() {
     close() {}
   }
   Engine.released = 0;
+  Engine.crossed = [];
   Engine.slots = [];
   require.cache[native] = /** @type {any} */ ({ exports: { Engine } });
   delete require.cache[boundary];
@@ -50,12 +52,17 @@ function withoutEngine() {
       );
       return promise;
     });
+  /** Updates a session. */
+  const update = (length) => instance.send('u', 'app\ntoken', `{"text":"${'x'.repeat(length)}"}`);
+  const close = () => instance.close();
   const answer = (slot, length) => {
     Engine.answer(JSON.stringify([[slot], ['ann'], [{ text: 'x'.repeat(length) }], []]), false);
   };
   const giveUp = () => Engine.answer('[[],[],[],[null,null]]', false);
   const lastSlot = () => Engine.slots.at(-1);
-  return { call, answer, giveUp, lastSlot, settled, released: () => Engine.released };
+  const { crossed } = Engine;
+  const released = () => Engine.released;
+  return { call, update, close, answer, giveUp, lastSlot, settled, crossed, released };
 }
 
 test('a long answer lets those of other pending calls go first, and what waited for them', async () => {
@@ -120,4 +127,43 @@ test('an answer that was given up is not taken for that of a later call', async 
   answer(3, 3);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.deepEqual(settled, [...internal, '3 3']);
+});
+
+test('long data crosses a whole turn after it was written, what came before it at once', async () => {
+  const { call, update, crossed } = withoutEngine();
+  call(3);
+  update(LONG);
+  assert.equal(crossed.join(''), 'ggg');
+  await turn();
+  assert.equal(crossed.join(''), 'ggg', 'not in the turn that wrote it');
+  await turn();
+  await turn();
+  assert.equal(crossed.join(''), 'gggu!');
+});
+
+test('nothing overtakes long data, and of several one crosses in a turn', async () => {
+  const { call, update, crossed } = withoutEngine();
+  for (let round = 0; round < 3; round++) {
+    update(LONG);
+    call(2);
+    update(1);
+  }
+  let before = 0;
+  for (let turns = 0; turns < 8; turns++) {
+    await turn();
+    const long = crossed.slice(before).filter((batch) => batch.includes('!'));
+    assert.ok(long.length <= 1, crossed.join(' '));
+    before = crossed.length;
+  }
+  assert.equal(crossed.join(''), 'u!ggu'.repeat(3));
+});
+
+test('a close waits for long data to cross', async () => {
+  const { update, close, answer, crossed } = withoutEngine();
+  const updated = update(LONG);
+  const closed = close();
+  while (crossed.length === 0) await turn();
+  answer(0, 1);
+  await Promise.all([updated, closed]);
+  assert.deepEqual(crossed, ['u!']);
 });

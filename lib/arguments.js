@@ -15,6 +15,9 @@ const LONGEST_TOKEN = 4096;
 /** Bytes of JSON. Redis holds 512 MB in one value, and updates must fit too. */
 const LONGEST_DATA = 2 ** 28;
 
+/** Characters of JSON from which on it is worth not to be looked at. */
+const LONG = 64 * 1024;
+
 /** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
@@ -88,23 +91,35 @@ function checkDuration(value, name = 'duration') {
  */
 function checkData(value) {
   if (value === undefined) return '{}';
-  let json, isPromise;
+  let json, isPromise, isWritten;
   try {
     isPromise = typeof (/** @type {any} */ (value)?.then) === 'function';
     json = JSON.stringify(value);
+    isWritten = json !== undefined && isObject(json, value);
   } catch (cause) {
     throw unwritable(value, cause);
   }
   // JSON writes a promise as {}, and a session without its data would be kept.
   if (isPromise) throw typeError('data', 'an object, not a promise of one', value);
-  if (json === undefined || json.charCodeAt(0) !== 123 /* { */) {
-    throw typeError('data', 'an object', value);
-  }
+  if (!isWritten) throw typeError('data', 'an object', value);
   // A character of UTF-16 is at most three bytes of UTF-8, so most need not be counted.
   if (json.length > LONGEST_DATA / 3 && Buffer.byteLength(json) > LONGEST_DATA) {
     throw rangeError('data', `at most ${LONGEST_DATA} bytes of JSON`, value);
   }
   return json;
+}
+
+/**
+ * Whether JSON is that of an object. To look at a long one takes up to a millisecond per mebibyte, as V8
+ * has it in pieces and puts them together first; so what was written tells it, where that can.
+ *
+ * @param {string} json
+ * @param {any} value
+ */
+function isObject(json, value) {
+  const isPlain = json.length >= LONG && Object.getPrototypeOf(value) === Object.prototype;
+  if (isPlain && typeof value.toJSON !== 'function' && !Array.isArray(value)) return true;
+  return json.charCodeAt(0) === 123; /* { */
 }
 
 /**

@@ -30,6 +30,8 @@ const LONG = 256 * 1024;
 /** … but not for more than so many milliseconds, as there may be no end to other calls. */
 const PATIENCE = 5;
 
+/** @typedef {{ batch: string, line?: string }} Waiting */
+
 class Boundary {
   #engine;
   /** This, while calls are pending: so long the engine keeps it. */
@@ -52,6 +54,9 @@ class Boundary {
   #batched = 0;
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
+  /** What a long line holds up: it crosses a turn later than it was written, as to copy it blocks the
+   * event loop about as long as to write it has. @type {Waiting[]} */
+  #waiting = [];
 
   // By slot. Arrays, as a Map costs a third of the speed.
   #resolvers = [];
@@ -93,9 +98,11 @@ class Boundary {
     this.#rejecters[slot] = capturedReject;
     if (this.#pending++ === 0) this.#self.busy = this;
 
+    const isLong = data !== undefined && data.length >= LENGTH_AT_ONCE;
+    if (isLong) this.flush();
     this.#batch += `${operation}${slot}\n${fields}\n`;
     this.#batched++;
-    if (data !== undefined && data.length >= LENGTH_AT_ONCE) {
+    if (isLong) {
       // It crosses as it is: one string of all would be put together first.
       this.flush(data);
       return promise;
@@ -229,6 +236,22 @@ class Boundary {
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
+    if (line === undefined && this.#waiting.length === 0) return this.#cross(batch);
+    this.#waiting.push({ batch, line });
+    if (this.#waiting.length === 1) setImmediate(() => setImmediate(crossNext, this));
+  }
+
+  /** Has the next of the batches that wait cross, and those behind it up to the next long one. */
+  crossNext() {
+    do {
+      const { batch, line } = /** @type {Waiting} */ (this.#waiting.shift());
+      this.#cross(batch, line);
+    } while (this.#waiting.length > 0 && this.#waiting[0].line === undefined);
+    if (this.#waiting.length > 0) setImmediate(crossNext, this);
+  }
+
+  /** @param {string} batch @param {string} [line] */
+  #cross(batch, line) {
     const here = this.#pending <= FEW && batch.length < LENGTH_AT_ONCE && line === undefined;
     if (!this.#engine.submit(batch, here, line)) this.#rejectAll();
   }
@@ -289,6 +312,11 @@ class Boundary {
 /** @param {Boundary} boundary */
 function endTurn(boundary) {
   boundary.endTurn();
+}
+
+/** @param {Boundary} boundary */
+function crossNext(boundary) {
+  boundary.crossNext();
 }
 
 /** @param {Boundary} boundary */

@@ -73,6 +73,23 @@ impl Columns {
     }
 }
 
+/// Answers that wait to be taken.
+enum Text {
+    /// More may be added, unless they are full.
+    Columns(Columns),
+    /// A long one: to copy it into one piece is not left to the event loop.
+    Whole(String),
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        match text {
+            Text::Columns(columns) => columns.into_text(),
+            Text::Whole(text) => text,
+        }
+    }
+}
+
 /// Where answers are left, and the event loop takes them.
 pub struct Outbox {
     waiting: Mutex<Waiting>,
@@ -83,7 +100,7 @@ pub struct Outbox {
 
 #[derive(Default)]
 struct Waiting {
-    texts: VecDeque<Columns>,
+    texts: VecDeque<Text>,
     /// Whether somebody is about to look, and need not be woken.
     attended: bool,
 }
@@ -104,10 +121,10 @@ impl Outbox {
         if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !waiting.texts.is_empty() {
             return Some((String::new(), true));
         }
-        let columns = waiting.texts.pop_front()?;
+        let text = waiting.texts.pop_front()?;
         let more = !waiting.texts.is_empty();
         drop(waiting);
-        let text = columns.into_text();
+        let text = String::from(text);
         self.handed_over.fetch_add(text.len(), Ordering::Relaxed);
         Some((text, more))
     }
@@ -124,11 +141,11 @@ impl Outbox {
     /// Takes the oldest text, in a later turn of the event loop.
     #[must_use]
     pub fn take_later(&self) -> Option<String> {
-        let columns = self.lock().texts.pop_front();
-        if columns.is_none() {
+        let text = self.lock().texts.pop_front();
+        if text.is_none() {
             self.handed_over.store(0, Ordering::Relaxed);
         }
-        columns.map(Columns::into_text)
+        text.map(String::from)
     }
 
     /// Has JavaScript reject every call that waits: a batch could not be read.
@@ -145,12 +162,19 @@ impl Outbox {
     /// Takes the answers out of `columns`.
     fn put(&self, columns: &mut Columns) {
         let columns = std::mem::take(columns);
+        // A long one stays alone, or JavaScript could not let others go first.
+        let text = if columns.is_full() {
+            Text::Whole(columns.into_text())
+        } else {
+            Text::Columns(columns)
+        };
         let mut waiting = self.lock();
         let wakes = waiting.texts.is_empty() && !waiting.attended;
-        match waiting.texts.back_mut() {
-            // A long one stays alone, or JavaScript could not let others go first.
-            Some(text) if !text.is_full() && !columns.is_full() => text.append(&columns),
-            _ => waiting.texts.push_back(columns),
+        match (waiting.texts.back_mut(), text) {
+            (Some(Text::Columns(last)), Text::Columns(more)) if !last.is_full() => {
+                last.append(&more);
+            }
+            (_, text) => waiting.texts.push_back(text),
         }
         drop(waiting);
         if wakes {

@@ -93,6 +93,9 @@ const DURATIONS = [
   ].map(expecting(RANGE)),
 ];
 
+const long = SECRET.padEnd(2 ** 17, 'x');
+const longArray = () => Array(2 ** 15).fill(SECRET);
+
 const cycle = {};
 cycle[SECRET] = { [SECRET]: cycle };
 /** Without end: the most levels that JSON.stringify takes differ by the version of V8. */
@@ -111,6 +114,16 @@ const DATA = [
     ['a Date', new Date(0)],
     ['a Date that is none', new Date(NaN)],
     ['an object that JSON writes as a string', { toJSON: () => SECRET }],
+    ['a long string', long],
+    ['a long string, boxed', Object(long)],
+    ['a long array', longArray()],
+    [
+      'a long array that passes for an object',
+      Object.setPrototypeOf(longArray(), Object.prototype),
+    ],
+    ['an object that JSON writes as a long string', { toJSON: () => long }],
+    ['an object that JSON writes as a long array', { toJSON: longArray }],
+    ['an object that inherits how JSON writes it', Object.create({ toJSON: longArray })],
     ['64 MiB of a string', SECRET.padEnd(HUGE, 'x')],
     ['a promise', Promise.resolve({ [SECRET]: SECRET })],
     ['a thenable', { [SECRET]: SECRET, then: () => {} }],
