@@ -158,6 +158,18 @@ test('nothing overtakes long data, and of several one crosses in a turn', async 
   assert.equal(crossed.join(''), 'u!ggu'.repeat(3));
 });
 
+test('long data that has waited for a while crosses whatever other work makes turns long', async () => {
+  const { call, update, crossed } = withoutEngine();
+  for (let round = 0; round < 5; round++) update(LONG);
+  call(2);
+  const until = performance.now() + 20;
+  while (performance.now() < until);
+  await turn();
+  await turn();
+  await turn();
+  assert.equal(crossed.join(''), `${'u!'.repeat(5)}gg`);
+});
+
 test('a close waits for long data to cross', async () => {
   const { update, close, answer, crossed } = withoutEngine();
   const updated = update(LONG);

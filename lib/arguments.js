@@ -3,7 +3,7 @@
 // Checks the arguments of the methods and spells them for the boundary. What is wrong is thrown;
 // the methods turn it into a rejection.
 
-const { isNativeError } = require('node:util/types');
+const { isBoxedPrimitive, isNativeError, isProxy } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
 
 /** Far beyond any user's name; a key, and every message about it, has to hold it. */
@@ -15,8 +15,9 @@ const LONGEST_TOKEN = 4096;
 /** Bytes of JSON. Redis holds 512 MB in one value, and updates must fit too. */
 const LONGEST_DATA = 2 ** 28;
 
-/** Characters of JSON from which on it is worth not to be looked at. */
-const LONG = 64 * 1024;
+/** Characters of JSON from which on it costs too much to look at them: V8 has them in pieces, and would put
+ * these together first, which takes up to a millisecond per mebibyte. */
+const LONG = 256 * 1024;
 
 /** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
@@ -91,17 +92,19 @@ function checkDuration(value, name = 'duration') {
  */
 function checkData(value) {
   if (value === undefined) return '{}';
-  let json, isPromise, isWritten;
+  let json, isPromise, isPlain;
   try {
     isPromise = typeof (/** @type {any} */ (value)?.then) === 'function';
+    // Now, as JSON.stringify may run code of the data's own.
+    isPlain = isPlainObject(value);
     json = JSON.stringify(value);
-    isWritten = json !== undefined && isObject(json, value);
   } catch (cause) {
     throw unwritable(value, cause);
   }
   // JSON writes a promise as {}, and a session without its data would be kept.
   if (isPromise) throw typeError('data', 'an object, not a promise of one', value);
-  if (!isWritten) throw typeError('data', 'an object', value);
+  const isObject = (isPlain && json.length >= LONG) || json?.charCodeAt(0) === 123; /* { */
+  if (!isObject) throw typeError('data', 'an object', value);
   // A character of UTF-16 is at most three bytes of UTF-8, so most need not be counted.
   if (json.length > LONGEST_DATA / 3 && Buffer.byteLength(json) > LONGEST_DATA) {
     throw rangeError('data', `at most ${LONGEST_DATA} bytes of JSON`, value);
@@ -110,16 +113,20 @@ function checkData(value) {
 }
 
 /**
- * Whether JSON is that of an object. To look at a long one takes up to a millisecond per mebibyte, as V8
- * has it in pieces and puts them together first; so what was written tells it, where that can.
+ * Whether JSON.stringify, if it is called next, writes an object for sure.
  *
- * @param {string} json
  * @param {any} value
  */
-function isObject(json, value) {
-  const isPlain = json.length >= LONG && Object.getPrototypeOf(value) === Object.prototype;
-  if (isPlain && typeof value.toJSON !== 'function' && !Array.isArray(value)) return true;
-  return json.charCodeAt(0) === 123; /* { */
+function isPlainObject(value) {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !isProxy(value) && // whose traps would be seen, and may throw
+    Object.getPrototypeOf(value) === Object.prototype &&
+    !('toJSON' in value) &&
+    !Array.isArray(value) &&
+    !isBoxedPrimitive(value)
+  );
 }
 
 /**

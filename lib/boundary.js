@@ -11,7 +11,7 @@ const { SpotsSessionsError } = require('./errors.js');
 const { setImmediate, setTimeout } = require('node:timers');
 const { performance } = require('node:perf_hooks');
 
-/** A batch crosses when the turn of the event loop ends, or before: as soon as it holds as many calls
+/** A batch is sent when the turn of the event loop ends, or before: as soon as it holds as many calls
  * as are on their way, so that the server works on one half while the other gathers; and at the
  * latest with so many. */
 const CALLS_AT_ONCE = 32;
@@ -24,13 +24,14 @@ const LENGTH_AT_ONCE = 64 * 1024;
 const FEW = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
 
 /** Answers of so many characters wait until other calls have theirs: to parse them takes as long as to
- * parse those of hundreds. */
+ * parse those of hundreds. And data of so many crosses a turn later than it was written, as to copy it
+ * blocks the event loop about as long as that has. */
 const LONG = 256 * 1024;
 
-/** … but not for more than so many milliseconds, as there may be no end to other calls. */
+/** … but not for more than so many milliseconds, as there may be no end to other work. */
 const PATIENCE = 5;
 
-/** @typedef {{ batch: string, line?: string }} Waiting */
+/** @typedef {{ batch: string, line?: string, due: number }} Waiting */
 
 class Boundary {
   #engine;
@@ -54,8 +55,7 @@ class Boundary {
   #batched = 0;
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
-  /** What a long line holds up: it crosses a turn later than it was written, as to copy it blocks the
-   * event loop about as long as to write it has. @type {Waiting[]} */
+  /** Batches with long data, and those behind them. @type {Waiting[]} */
   #waiting = [];
 
   // By slot. Arrays, as a Map costs a third of the speed.
@@ -227,7 +227,7 @@ class Boundary {
   }
 
   /**
-   * Sends the batch, if there is one.
+   * Sends the batch, if there is one. It crosses at once, unless it must wait or another does.
    *
    * @param {string} [line] its last line, if that is long
    */
@@ -236,18 +236,25 @@ class Boundary {
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
-    if (line === undefined && this.#waiting.length === 0) return this.#cross(batch);
-    this.#waiting.push({ batch, line });
+    const mayCross = line === undefined || line.length < LONG;
+    if (mayCross && this.#waiting.length === 0) return this.#cross(batch, line);
+    this.#waiting.push({ batch, line, due: performance.now() + PATIENCE });
     if (this.#waiting.length === 1) setImmediate(() => setImmediate(crossNext, this));
   }
 
-  /** Has the next of the batches that wait cross, and those behind it up to the next long one. */
+  /** Has the next batch that waits cross; with it those behind it, up to one with a line of its own that
+   * has not waited long enough. */
   crossNext() {
-    do {
-      const { batch, line } = /** @type {Waiting} */ (this.#waiting.shift());
-      this.#cross(batch, line);
-    } while (this.#waiting.length > 0 && this.#waiting[0].line === undefined);
-    if (this.#waiting.length > 0) setImmediate(crossNext, this);
+    const now = performance.now();
+    const follows = (next) => next !== undefined && (next.line === undefined || next.due < now);
+    try {
+      do {
+        const { batch, line } = /** @type {Waiting} */ (this.#waiting.shift());
+        this.#cross(batch, line);
+      } while (follows(this.#waiting[0]));
+    } finally {
+      if (this.#waiting.length > 0) setImmediate(crossNext, this);
+    }
   }
 
   /** @param {string} batch @param {string} [line] */

@@ -77,7 +77,7 @@ impl Columns {
 enum Text {
     /// More may be added, unless they are full.
     Columns(Columns),
-    /// A long one: to copy it into one piece is not left to the event loop.
+    /// A long one: who has read it copies it into one piece, which is rarely the event loop.
     Whole(String),
 }
 

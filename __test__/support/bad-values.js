@@ -93,8 +93,23 @@ const DURATIONS = [
   ].map(expecting(RANGE)),
 ];
 
-const long = SECRET.padEnd(2 ** 17, 'x');
-const longArray = () => Array(2 ** 15).fill(SECRET);
+const long = SECRET.padEnd(2 ** 19, 'x');
+const longArray = () => Array(2 ** 17).fill(SECRET);
+
+/** A boxed string that passes for an object, whose text is long. */
+const longInDisguise = () =>
+  Object.assign(Object.setPrototypeOf(Object('x'), Object.prototype), { toString: () => long });
+
+/** JSON writes it as a long string, each time, though the property is gone by the end of it. */
+function fickle() {
+  const toJSON = () => {
+    delete value.toJSON;
+    queueMicrotask(() => Object.assign(value, { toJSON }));
+    return long;
+  };
+  const value = { toJSON };
+  return value;
+}
 
 const cycle = {};
 cycle[SECRET] = { [SECRET]: cycle };
@@ -121,7 +136,9 @@ const DATA = [
       'a long array that passes for an object',
       Object.setPrototypeOf(longArray(), Object.prototype),
     ],
+    ['a long string, boxed, that passes for an object', longInDisguise()],
     ['an object that JSON writes as a long string', { toJSON: () => long }],
+    ['an object that JSON writes as a long string, and that forgets how', fickle()],
     ['an object that JSON writes as a long array', { toJSON: longArray }],
     ['an object that inherits how JSON writes it', Object.create({ toJSON: longArray })],
     ['64 MiB of a string', SECRET.padEnd(HUGE, 'x')],
