@@ -181,7 +181,9 @@ fn a_call_that_is_put_off_pauses_longer_each_time_and_tries_until_its_deadline()
     server.run::<()>(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]);
     let begun = Instant::now();
     let rejection = sessions.rejection(get("app", &token));
-    assert_eq!(rejection.redis_code.as_deref(), Some("MASTERDOWN"), "{rejection:?}");
+    // The deadline may come while the last try is on its way.
+    let is_known = rejection.redis_code.as_deref() == Some("MASTERDOWN");
+    assert!(is_known || rejection.code == "ERR_SESSIONS_TIMEOUT", "{rejection:?}");
     assert!(begun.elapsed() > deadline * 9 / 10, "given up after {:?}", begun.elapsed());
     let stats: String = server.run(&["INFO", "commandstats"]);
     let line = stats.lines().find(|line| line.starts_with("cmdstat_get:")).expect("its stats");
