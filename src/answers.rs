@@ -93,7 +93,7 @@ impl From<Text> for String {
 /// Where answers are left, and the event loop takes them.
 pub struct Outbox {
     waiting: Mutex<Waiting>,
-    /// Bytes handed over by [`Self::take`] since it was last found empty a turn later.
+    /// Bytes handed over by [`Self::take`] since the last turn of which this knows.
     handed_over: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -117,35 +117,37 @@ impl Outbox {
     /// taken by [`Self::take_later`]. Nothing but more, if much was taken already.
     #[must_use]
     pub fn take(&self) -> Option<(String, bool)> {
-        let mut waiting = self.lock();
-        if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !waiting.texts.is_empty() {
+        if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !self.lock().texts.is_empty() {
             return Some((String::new(), true));
         }
-        let text = waiting.texts.pop_front()?;
-        let more = !waiting.texts.is_empty();
-        drop(waiting);
-        let text = String::from(text);
+        let (text, more) = self.pop()?;
         self.handed_over.fetch_add(text.len(), Ordering::Relaxed);
         Some((text, more))
     }
 
-    /// Does what may bring answers, and takes them as [`Self::take`] does, without being woken. What
-    /// it does must not panic.
+    /// Does what may bring answers, and takes the oldest text without being woken: once a turn, so
+    /// that it may be as much as there is. What it does must not panic.
     pub fn take_after(&self, work: impl FnOnce()) -> Option<(String, bool)> {
         self.lock().attended = true;
         work();
         self.lock().attended = false;
-        self.take()
+        self.pop()
     }
 
     /// Takes the oldest text, in a later turn of the event loop.
     #[must_use]
     pub fn take_later(&self) -> Option<String> {
-        let text = self.lock().texts.pop_front();
-        if text.is_none() {
-            self.handed_over.store(0, Ordering::Relaxed);
-        }
-        text.map(String::from)
+        self.handed_over.store(0, Ordering::Relaxed);
+        self.pop().map(|(text, _)| text)
+    }
+
+    /// The oldest text, and whether there are more.
+    fn pop(&self) -> Option<(String, bool)> {
+        let mut waiting = self.lock();
+        let text = waiting.texts.pop_front()?;
+        let more = !waiting.texts.is_empty();
+        drop(waiting);
+        Some((text.into(), more))
     }
 
     /// Has JavaScript reject every call that waits: a batch could not be read.
