@@ -13,10 +13,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class Engine {
   /**
    * Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers that the
-   * I/O thread has read, `onRead` with one that was read by this thread; that one returns whether no
-   * call is pending any more.
+   * I/O thread has read, `onRead` with one that was read by this thread, and `afterRead()` when what
+   * waited for that has gone on; it returns whether no call is pending any more.
    */
-  constructor(settings: EngineSettings, onAnswers: (text: string, more: boolean) => void, onRead: (text: string, more: boolean) => boolean)
+  constructor(settings: EngineSettings, onAnswers: (text: string, more: boolean) => void, onRead: (text: string, more: boolean) => void, afterRead: () => boolean)
   /**
    * Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
    * and reads the answers, so that they come sooner; else the I/O thread does, so that this one has

@@ -7,63 +7,9 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { setImmediate: turn } = require('node:timers/promises');
 
+const { withoutEngine } = require('./support/without-engine');
+
 const LONG = 256 * 1024;
-
-/** The boundary on an engine of the test's own, which loads no addon. */
-function withoutEngine() {
-  const native = require.resolve('../lib/native.js');
-  const boundary = require.resolve('../lib/boundary.js');
-  const loaded = [native, boundary].map((path) => [path, require.cache[path]]);
-  class Engine {
-    constructor(_settings, onAnswers) {
-      Engine.answer = onAnswers;
-    }
-    submit(batch, _here, line = '') {
-      Engine.crossed.push([...batch.matchAll(/^[a-z](?=\d+$)/gm)].join('') + (line && '!'));
-      Engine.slots.push(...[...batch.matchAll(/^g(\d+)$/gm)].map(([, slot]) => Number(slot)));
-      return true;
-    }
-
-    take = () => null;
-    release = () => Engine.released++;
-    close() {}
-  }
-  Engine.released = 0;
-  Engine.crossed = [];
-  Engine.slots = [];
-  require.cache[native] = /** @type {any} */ ({ exports: { Engine } });
-  delete require.cache[boundary];
-  const { Boundary } = require(boundary);
-  for (const [path, module] of loaded) {
-    if (module) require.cache[path] = module;
-    else delete require.cache[path];
-  }
-  const instance = new Boundary({}, 100, () => {});
-  const settled = [];
-  let made = 0;
-  /** Makes calls, whose slots are 0, 1, 2, … */
-  const call = (count) =>
-    Array.from({ length: count }, () => {
-      const slot = made++;
-      const promise = instance.send('g', 'app\ntoken');
-      promise.then(
-        ({ data }) => settled.push(`${slot} ${data.text.length}`),
-        ({ code }) => settled.push(`${slot} ${code}`),
-      );
-      return promise;
-    });
-  /** Updates a session. */
-  const update = (length) => instance.send('u', 'app\ntoken', `{"text":"${'x'.repeat(length)}"}`);
-  const close = () => instance.close();
-  const answer = (slot, length) => {
-    Engine.answer(JSON.stringify([[slot], ['ann'], [{ text: 'x'.repeat(length) }], []]), false);
-  };
-  const giveUp = () => Engine.answer('[[],[],[],[null,null]]', false);
-  const lastSlot = () => Engine.slots.at(-1);
-  const { crossed } = Engine;
-  const released = () => Engine.released;
-  return { call, update, close, answer, giveUp, lastSlot, settled, crossed, released };
-}
 
 test('a long answer lets those of other pending calls go first, and what waited for them', async () => {
   const { call, answer, settled, released } = withoutEngine();

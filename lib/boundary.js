@@ -11,9 +11,9 @@ const { SpotsSessionsError } = require('./errors.js');
 const { setImmediate, setTimeout } = require('node:timers');
 const { performance } = require('node:perf_hooks');
 
-/** A batch is sent when the turn of the event loop ends, or before: as soon as it holds as many calls
- * as are on their way, so that the server works on one half while the other gathers; and at the
- * latest with so many. */
+/** A batch is sent when the turn of the event loop ends, or before, with so many calls. Those of what goes
+ * on from answers come in quick succession, and as soon as they are as many as are on their way, so that the
+ * server works on one half while the other gathers. */
 const CALLS_AT_ONCE = 32;
 
 /** … or this many characters, so that no text grows too long for a string. */
@@ -53,6 +53,10 @@ class Boundary {
   #settlesLong = false;
   #batch = '';
   #batched = 0;
+  /** Whether calls gather for a turn, as they do not come from what waited for answers. */
+  #gathers = false;
+  /** Whether the last batch was one call, with no other pending. */
+  #wasAlone = true;
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
   /** Batches with long data, and those behind them. @type {Waiting[]} */
@@ -77,7 +81,8 @@ class Boundary {
     this.#engine = new Engine(
       engineSettings,
       (text, more) => (self.busy ?? idle.deref())?.receive(text, more),
-      (text, more) => (self.busy ?? idle.deref())?.settle(text, more) ?? true,
+      (text, more) => (self.busy ?? idle.deref())?.read(text, more),
+      () => (self.busy ?? idle.deref())?.afterRead() ?? true,
     );
   }
 
@@ -119,9 +124,9 @@ class Boundary {
 
   #isFull() {
     const onTheirWay = this.#pending - this.#batched;
-    return (
-      this.#batched >= Math.min(onTheirWay, CALLS_AT_ONCE) || this.#batch.length >= LENGTH_AT_ONCE
-    );
+    const gathers = this.#gathers && !(this.#wasAlone && onTheirWay === 0);
+    const enough = gathers ? CALLS_AT_ONCE : Math.min(onTheirWay, CALLS_AT_ONCE);
+    return this.#batched >= enough || this.#batch.length >= LENGTH_AT_ONCE;
   }
 
   endTurn() {
@@ -151,7 +156,25 @@ class Boundary {
    * @param {boolean} more
    */
   receive(text, more) {
+    this.#gathers = false;
     if (this.settle(text, more)) this.#engine.release();
+  }
+
+  /**
+   * Settles the promises that a batch of answers names. What waited for them goes on before `afterRead`.
+   *
+   * @param {string} text
+   * @param {boolean} more
+   */
+  read(text, more) {
+    this.#gathers = false;
+    this.settle(text, more);
+  }
+
+  /** @returns {boolean} whether no call is pending any more */
+  afterRead() {
+    this.#gathers = true;
+    return this.#pending === 0;
   }
 
   /**
@@ -233,6 +256,7 @@ class Boundary {
    */
   flush(line) {
     if (this.#batched === 0) return;
+    this.#wasAlone = this.#pending === 1;
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;

@@ -122,8 +122,8 @@ pub struct NodeEngine {
 #[napi]
 impl NodeEngine {
     /// Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers that the
-    /// I/O thread has read, `onRead` with one that was read by this thread; that one returns whether no
-    /// call is pending any more.
+    /// I/O thread has read, `onRead` with one that was read by this thread, and `afterRead()` when what
+    /// waited for that has gone on; it returns whether no call is pending any more.
     #[napi(constructor)]
     #[allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over by value")]
     pub fn new(
@@ -134,11 +134,12 @@ impl NodeEngine {
             Answers,
             (),
         >,
-        #[napi(ts_arg_type = "(text: string, more: boolean) => boolean")] on_read: Function<
+        #[napi(ts_arg_type = "(text: string, more: boolean) => void")] on_read: Function<
             '_,
             Answers,
-            bool,
+            (),
         >,
+        #[napi(ts_arg_type = "() => boolean")] after_read: Function<'_, (), bool>,
     ) -> Result<Self> {
         let minting = Minting {
             size: settings.token_size as usize,
@@ -149,7 +150,8 @@ impl NodeEngine {
         let (bell, outbox) = Bell::connect(&on_answers)?;
         let engine = Engine::start(target, minting, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
-        let reader = Reader::new(env, &on_read, Arc::clone(&outbox), Arc::clone(&bell))?;
+        let reader =
+            Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&bell))?;
         Ok(Self { engine: Some(engine), outbox, bell, reader })
     }
 
@@ -167,7 +169,6 @@ impl NodeEngine {
         let Some(engine) = &self.engine else { return Ok(false) };
         let batch = text::read(&batch, line.as_ref())?;
         self.bell.hold(env);
-        self.reader.count_batch();
         if here {
             self.reader.follow(&engine.connections());
         } else {

@@ -14,12 +14,9 @@ module.exports = (bench) =>
   bench.onServer(async (stage) => {
     const load = new Contestant('autocannon', 'processes/http-load.js');
     try {
-      const [none, ours, ioredis] = await stage.openAll(['no-lookup', bench.subject, 'ioredis']);
-      for (const contestant of stage.contestants) {
-        await contestant.ask('fill', { count: connections, size: 170 });
-      }
+      const [ours, ioredis, none] = lookUps([bench.subject, 'ioredis', 'no-lookup']);
       for (const [framework, target] of Object.entries(frameworks)) {
-        const rounds = await measure(bench, load, [ours, ioredis, none], framework);
+        const rounds = await measure(bench, stage, load, [ours, ioredis, none], framework);
         bench.report(target, rounds.ratio(ours.label, ioredis.label, 'callsPerSecond'));
       }
     } finally {
@@ -27,30 +24,43 @@ module.exports = (bench) =>
     }
   });
 
-async function measure(bench, load, contestants, framework) {
-  const targets = new Map();
-  for (const contestant of contestants) {
-    targets.set(contestant, {
-      port: await contestant.ask('serve', { framework }),
-      handles: await contestant.ask('handles', { count: connections }),
-    });
-  }
+/** What is set against each other, each with a database of its own. @param {string[]} peers */
+function lookUps(peers) {
+  return peers.map((peer, db) => {
+    const { label } = require(`../peers/${peer}`);
+    // A peer can be set against itself.
+    return { peer, db, label: peers.indexOf(peer) < db ? `${label} (2)` : label };
+  });
+}
 
-  const seconds = bench.choose(1.6, 0.5);
+/** Each round has a server of its own, whose connections are opened once; http-load.js says why. */
+function measure(bench, stage, load, contestants, framework) {
   return bench.alternate(`${framework}, ${connections} connections`, {
     contestants,
     rounds: bench.choose(7, 2),
-    async measure(contestant) {
-      const before = await contestant.ask('cpu');
-      const asked = { ...targets.get(contestant), seconds };
-      const { requests, failed, ...measured } = await load.ask('load', asked);
-      const after = await contestant.ask('cpu');
-      if (failed > 0) throw new Error(`${contestant.label}: ${failed} requests failed`);
-      return {
-        ...measured,
-        mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
-        processMicros: (after.processMicros - before.processMicros) / requests,
-      };
+    warmUp: false,
+    async measure({ peer, db, label }) {
+      const server = await Contestant.open(peer, `${stage.server.url}/${db}`);
+      try {
+        await server.ask('fill', { count: connections, size: 170 });
+        const handles = await server.ask('handles', { count: connections });
+        await load.ask('begin', { port: await server.ask('serve', { framework }), handles });
+        await load.ask('measure', { seconds: bench.choose(1, 0.5) }); // to warm up
+
+        const before = await server.ask('cpu');
+        const seconds = bench.choose(1.4, 0.5);
+        const { requests, failed, ...measured } = await load.ask('measure', { seconds });
+        const after = await server.ask('cpu');
+        await load.ask('end');
+        if (failed > 0) throw new Error(`${label}: ${failed} requests failed`);
+        return {
+          ...measured,
+          mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
+          processMicros: (after.processMicros - before.processMicros) / requests,
+        };
+      } finally {
+        server.end();
+      }
     },
   });
 }

@@ -11,7 +11,7 @@ use std::ptr::null_mut;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{FromNapiValue as _, Function, FunctionRef, ToNapiValue as _};
+use napi::bindgen_prelude::{Function, FunctionRef, ToNapiValue as _};
 use napi::{Env, JsValue as _, Result, check_status, sys};
 
 use super::bell::{Answers, Bell};
@@ -34,20 +34,15 @@ pub(super) struct Reader {
 impl Reader {
     pub fn new(
         env: Env,
-        on_read: &Function<'_, Answers, bool>,
+        on_read: &Function<'_, Answers, ()>,
+        after_read: &Function<'_, (), bool>,
         outbox: Arc<Outbox>,
         bell: Arc<Bell>,
     ) -> Result<Self> {
-        let on_read = on_read.create_ref()?;
+        let (on_read, after_read) = (on_read.create_ref()?, after_read.create_ref()?);
         let expects = Rc::new(Cell::new(false));
-        let receiver = Receiver { env, on_read, outbox, bell, expects, batches: Cell::new(0) };
+        let receiver = Receiver { env, on_read, after_read, outbox, bell, expects };
         Ok(Self { receiver: Rc::new(receiver), watches: Vec::new(), busy_poll: None })
-    }
-
-    /// Takes note that another batch is pending.
-    pub fn count_batch(&self) {
-        let batches = &self.receiver.batches;
-        batches.set(batches.get().wrapping_add(1));
     }
 
     /// Reads these connections from now on, and the I/O thread all others.
@@ -97,29 +92,23 @@ impl Reader {
 /// Where answers go.
 struct Receiver {
     env: Env,
-    on_read: FunctionRef<Answers, bool>,
+    on_read: FunctionRef<Answers, ()>,
+    after_read: FunctionRef<(), bool>,
     outbox: Arc<Outbox>,
     bell: Arc<Bell>,
     /// Whether an answer is expected on a connection that is read here.
     expects: Rc<Cell<bool>>,
-    /// How many batches there were.
-    batches: Cell<u64>,
 }
 
 impl Receiver {
     /// Hands answers to JavaScript, and lets the process end when no call is pending any more.
     fn receive(&self, text: String, more: bool) -> Result<()> {
-        let batches = self.batches.get();
         let idle = self.env.run_in_scope(|| {
-            let on_read = self.on_read.borrow_back(&self.env)?;
-            match self.call_back(&on_read, text, more)? {
-                Some(idle) => Ok(idle),
-                // What went on within has thrown, and Node was told. It may go on all the same.
-                None => on_read.call((Text::default(), false).into()),
-            }
+            let read = self.call_back(&self.on_read.borrow_back(&self.env)?, text, more);
+            let idle = self.after_read.borrow_back(&self.env)?.call(())?;
+            read.map(|()| idle)
         })?;
-        // What went on may have made calls since.
-        if idle && self.batches.get() == batches {
+        if idle {
             self.expects.set(false);
             self.bell.release(self.env);
         }
@@ -130,31 +119,30 @@ impl Receiver {
     /// in a handle scope.
     fn call_back(
         &self,
-        on_read: &Function<'_, Answers, bool>,
+        on_read: &Function<'_, Answers, ()>,
         text: String,
         more: bool,
-    ) -> Result<Option<bool>> {
+    ) -> Result<()> {
         let env = self.env.raw();
-        let (mut this, mut idle, mut exception) = (null_mut(), null_mut(), null_mut());
+        let (mut this, mut exception) = (null_mut(), null_mut());
         // SAFETY: on the thread of `env`, with values that were made in this handle scope.
         unsafe {
             check_status!(sys::napi_get_global(env, &raw mut this))?;
             let arguments =
                 [Text::to_napi_value(env, Text(text))?, bool::to_napi_value(env, more)?];
             let (count, values) = (arguments.len(), arguments.as_ptr());
-            let (context, function) = (null_mut(), on_read.raw());
+            let (context, function, unused) = (null_mut(), on_read.raw(), null_mut());
             let status =
-                sys::napi_make_callback(env, context, this, function, count, values, &raw mut idle);
-            if status == sys::Status::napi_ok {
-                return bool::from_napi_value(env, idle).map(Some);
+                sys::napi_make_callback(env, context, this, function, count, values, unused);
+            if status != sys::Status::napi_ok {
+                // An exception that stays would be found, and mistaken, by whatever comes next.
+                check_status!(sys::napi_get_and_clear_last_exception(env, &raw mut exception))?;
             }
-            // An exception that stays would be found, and mistaken, by whatever comes next.
-            check_status!(sys::napi_get_and_clear_last_exception(env, &raw mut exception))?;
             if status == sys::Status::napi_pending_exception {
                 sys::napi_fatal_exception(env, exception);
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 

@@ -173,7 +173,10 @@ fn much_at_once_is_handed_over_a_turn_later() {
     assert_eq!(outbox.take(), Some((String::new(), true)), "another in the same turn");
     assert!(outbox.take_later().is_some());
     answer(2);
-    assert!(outbox.take().is_some_and(|(text, more)| !text.is_empty() && !more), "in the next turn");
+    assert!(
+        outbox.take().is_some_and(|(text, more)| !text.is_empty() && !more),
+        "in the next turn"
+    );
     assert_eq!(outbox.take(), None);
     assert_eq!(outbox.take_later(), None);
 }
@@ -184,8 +187,11 @@ fn what_is_read_once_a_turn_is_handed_over_at_once_however_much_it_is() {
     let token = "t".repeat(A_TURN);
     for slot in 0..3 {
         let answer = || Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, &token);
-        let taken = outbox.take_after(answer);
-        assert!(taken.is_some_and(|(text, more)| !text.is_empty() && !more), "answer {slot}");
+        let text_and_more = outbox.take_after(answer);
+        assert!(
+            text_and_more.is_some_and(|(text, more)| !text.is_empty() && !more),
+            "answer {slot}"
+        );
     }
     assert_eq!(wakes.load(Ordering::SeqCst), 0);
 }
