@@ -227,6 +227,7 @@ class Boundary {
     this.#settlesLong = false;
     const next = this.#long.shift();
     if (next === undefined) return;
+    this.#gathers = false;
     this.#settleAll(JSON.parse(next.text));
     if (this.#long.length > 0) this.#letOthersGoFirst();
     if (this.#pending === 0) this.#engine.release();
