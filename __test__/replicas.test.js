@@ -145,7 +145,7 @@ for (const [target, start] of [
       await reconnect();
       await waitUntil(async () => {
         const before = await total(replicas);
-        await create(5).then((tokens) => tokens.map((token) => reader.get({ app, token })));
+        await areFound(await create(5));
         return (await total(replicas)) > before;
       }, 'a replica to be read from');
     });
