@@ -81,7 +81,7 @@ class Boundary {
     this.#engine = new Engine(
       engineSettings,
       (text, more) => (self.busy ?? idle.deref())?.receive(text, more),
-      (text, more) => (self.busy ?? idle.deref())?.read(text, more),
+      (text, more) => (self.busy ?? idle.deref())?.settle(text, more),
       () => (self.busy ?? idle.deref())?.afterRead() ?? true,
     );
   }
@@ -156,22 +156,14 @@ class Boundary {
    * @param {boolean} more
    */
   receive(text, more) {
-    this.#gathers = false;
     if (this.settle(text, more)) this.#engine.release();
   }
 
   /**
-   * Settles the promises that a batch of answers names. What waited for them goes on before `afterRead`.
+   * What waited for the answers that this thread has read has gone on.
    *
-   * @param {string} text
-   * @param {boolean} more
+   * @returns {boolean} whether no call is pending any more
    */
-  read(text, more) {
-    this.#gathers = false;
-    this.settle(text, more);
-  }
-
-  /** @returns {boolean} whether no call is pending any more */
   afterRead() {
     this.#gathers = true;
     return this.#pending === 0;
@@ -227,7 +219,6 @@ class Boundary {
     this.#settlesLong = false;
     const next = this.#long.shift();
     if (next === undefined) return;
-    this.#gathers = false;
     this.#settleAll(JSON.parse(next.text));
     if (this.#long.length > 0) this.#letOthersGoFirst();
     if (this.#pending === 0) this.#engine.release();
@@ -290,6 +281,7 @@ class Boundary {
 
   /** @param {any[][]} columns as src/answers.rs describes them */
   #settleAll([slots, owners, data, others, events]) {
+    this.#gathers = false; // what waited for these goes on
     for (let i = 0; i < slots.length; i++) {
       this.#resolve(slots[i], { ownerId: owners[i], data: data[i] });
     }
