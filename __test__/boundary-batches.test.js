@@ -47,6 +47,22 @@ test('calls of what goes on from answers cross as soon as they are as many as ar
   assert.deepEqual(batches(crossed), [1]);
 });
 
+test('with more than 20 pending they cross as soon as they are half, however uneven the answers came', async () => {
+  for (const [answered, expected] of [
+    [[16, 17, 18, 19, 20], [[], [5]]],
+    [Array.from({ length: 16 }, (_, slot) => slot), [[11], [5]]],
+  ]) {
+    const { call, read, crossed } = withoutEngine();
+    call(21);
+    await turn();
+    batches(crossed);
+    read(answered, () => call(answered.length));
+    const atOnce = batches(crossed);
+    await turn();
+    assert.deepEqual([atOnce, batches(crossed)], expected);
+  }
+});
+
 test('a call that is alone crosses at once if the last one was alone too', async () => {
   const { call, read, crossed } = withoutEngine();
   for (let round = 0; round < 3; round++) {

@@ -12,11 +12,15 @@ const { setImmediate, setTimeout } = require('node:timers');
 const { performance } = require('node:perf_hooks');
 
 /** A batch is sent when the turn of the event loop ends, or before, with so many calls. Those of what goes
- * on from answers come in quick succession, and as soon as they are as many as are on their way, so that the
- * server works on one half while the other gathers. */
+ * on from answers come in quick succession, and as soon as they are half of all, so that the server works on
+ * one half while the other gathers … */
 const CALLS_AT_ONCE = 32;
 
-/** … or this many characters, so that no text grows too long for a string. */
+/** … or, with no more than these in all, as soon as they are as many as are on their way: halves as small
+ * would come back together, and both sides wait for each other. */
+const TOO_FEW_TO_HALVE = 20;
+
+/** A batch is sent with this many characters too, so that no text grows too long for a string. */
 const LENGTH_AT_ONCE = 64 * 1024;
 
 /** With so few calls pending the event loop's thread writes them and reads their answers itself, as
@@ -53,6 +57,8 @@ class Boundary {
   #settlesLong = false;
   #batch = '';
   #batched = 0;
+  /** How many calls were pending when answers last came, those answered included. */
+  #height = 0;
   /** Whether calls gather for a turn, as they do not come from what waited for answers. */
   #gathers = false;
   /** Whether the last batch was one call, with no other pending. */
@@ -125,7 +131,8 @@ class Boundary {
   #isFull() {
     const onTheirWay = this.#pending - this.#batched;
     const gathers = this.#gathers && !(this.#wasAlone && onTheirWay === 0);
-    const enough = gathers ? CALLS_AT_ONCE : Math.min(onTheirWay, CALLS_AT_ONCE);
+    const half = this.#height > TOO_FEW_TO_HALVE ? this.#height / 2 : onTheirWay;
+    const enough = gathers ? CALLS_AT_ONCE : Math.min(half, CALLS_AT_ONCE);
     return this.#batched >= enough || this.#batch.length >= LENGTH_AT_ONCE;
   }
 
@@ -281,6 +288,7 @@ class Boundary {
 
   /** @param {any[][]} columns as src/answers.rs describes them */
   #settleAll([slots, owners, data, others, events]) {
+    this.#height = this.#pending;
     this.#gathers = false; // what waited for these goes on
     for (let i = 0; i < slots.length; i++) {
       this.#resolve(slots[i], { ownerId: owners[i], data: data[i] });
