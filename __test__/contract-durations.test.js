@@ -192,6 +192,31 @@ onRedis((open) => {
     });
   }
 
+  test('of calls that are made at once, and share a script, each has its own duration', async () => {
+    const { sessions, redis } = open();
+    const app = freshName();
+    const durations = Array.from({ length: 40 }, (_, i) => [600, 600, Infinity, 3600, 1200, 1200][i % 6]);
+    const shows = async (tokens, expected) => {
+      const left = await Promise.all(
+        tokens.map((token, i) => redis.pttl(sessionKey(app, `owner ${i}`, token))),
+      );
+      // In units of ten minutes, so that no machine is too slow.
+      const lives = left.map((ms) => (ms < 0 ? Infinity : Math.ceil(ms / 600_000) * 600));
+      assert.deepEqual(lives, expected);
+    };
+    const tokens = await Promise.all(
+      durations.map((duration, i) =>
+        sessions.create({ app, ownerId: `owner ${i}`, data: {}, duration }),
+      ),
+    );
+    await shows(tokens, durations);
+    const reversed = durations.toReversed();
+    await Promise.all(
+      reversed.map((duration, i) => sessions.refresh({ app, token: tokens[i], duration })),
+    );
+    await shows(tokens, reversed);
+  });
+
   test('a duration left out is 86,400 s', async () => {
     const { sessions, redis } = open();
     const app = freshName();
