@@ -205,6 +205,20 @@ onRedis((open) => {
     }
   });
 
+  test('a time in an index that is no whole number, which nobody of us writes, hinders nothing', async () => {
+    const { sessions, redis, app, create } = fresh();
+    const tokens = [await create(600), await create(600)];
+    const index = indexKey(app, OWNER);
+    await redis.zadd(index, Date.now() + 3_600_000.5, 'stranger');
+    tokens.push(await create(600));
+    assert.equal(await sessions.refresh({ app, token: tokens[0], duration: 60 }), true);
+    assert.equal(await sessions.kill({ app, token: tokens[1] }), true);
+    const life = await redis.pttl(index);
+    assert.ok(life > 3_000_000 && life <= 3_600_001, `${life} ms`);
+    assert.equal(await sessions.killAll({ app, ownerId: OWNER }), true);
+    assert.equal(await sessions.get({ app, token: tokens[2] }), undefined);
+  });
+
   test('refresh heals an index that was lost, so that killAll finds the session', async () => {
     for (const duration of [60, Infinity]) {
       const { sessions, redis, app, create, check } = fresh();

@@ -6,6 +6,8 @@ local function keep_index(index)
   if expiry == 'inf' then
     redis.call('PERSIST', index)
   elseif expiry then
-    redis.call('PEXPIREAT', index, string.format('%.0f', expiry))
+    -- What we write is whole; to see that is faster than to write it anew.
+    local whole = string.find(expiry, '^%d+$') and expiry or string.format('%.0f', expiry)
+    redis.call('PEXPIREAT', index, whole)
   end
 end
