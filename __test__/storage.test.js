@@ -242,8 +242,9 @@ onRedis((open, server) => {
       await create('somebody'); // connected
       await redis.config('RESETSTAT');
       const tokens = await Promise.all(owners.map(create));
-      // They cross one, one, two, four and eight at a time.
-      assert.equal((await server().commandStats()).evalsha, 5);
+      // They cross one and fifteen at a time; or one, one, two, four and eight, if the I/O thread had the answer before.
+      const scripts = (await server().commandStats()).evalsha;
+      assert.ok(scripts === 2 || scripts === 5, `${scripts} scripts`);
 
       const [broken, gone] = [3, 11];
       await redis.set(indexKey(app, owners[broken]), 'no index');
@@ -278,12 +279,14 @@ onRedis((open, server) => {
       const { sessions, redis } = open();
       const app = freshName();
       const request = { app, ownerId: 'alice', data: {}, duration: 600 };
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 12; round++) {
         await redis.script('FLUSH');
         const tokens = await Promise.all(
           Array.from({ length: 100 }, () => sessions.create(request)),
         );
         await redis.script('FLUSH');
+        // So many more calls before them that batches end between those of a session, too, whose order counts.
+        const others = tokens.slice(0, round).map((token) => sessions.get({ app, token }));
         const answers = await Promise.all(
           tokens.flatMap((token) => [
             sessions.get({ app, token }),
@@ -294,6 +297,7 @@ onRedis((open, server) => {
         );
         const expected = [{ ownerId: 'alice', data: {} }, true, true, true];
         for (const [n, answer] of answers.entries()) assert.deepEqual(answer, expected[n % 4]);
+        await Promise.all(others);
       }
     });
   });
