@@ -5,6 +5,7 @@
 
 const { isBoxedPrimitive, isNativeError, isProxy } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
+const { LONG } = require('./long.js');
 
 /** Far beyond any user's name; a key, and every message about it, has to hold it. */
 const LONGEST_NAME = 4096;
@@ -14,10 +15,6 @@ const LONGEST_TOKEN = 4096;
 
 /** Bytes of JSON. Redis holds 512 MB in one value, and updates must fit too. */
 const LONGEST_DATA = 2 ** 28;
-
-/** Characters of JSON from which on it costs too much to look at them: V8 has them in pieces, and would put
- * these together first, which takes up to a millisecond per mebibyte. */
-const LONG = 256 * 1024;
 
 /** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;

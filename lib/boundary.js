@@ -4,12 +4,12 @@
 // call; answers come back as one text that one JSON.parse reads. A promise waits in a slot, whose
 // number crosses with the call. src/call.rs and src/answers.rs are the other side.
 
-const { Engine } = require('./native.js');
 const { SpotsSessionsError } = require('./errors.js');
+const { Crossing, LONG, LongAnswers } = require('./long.js');
+const { Engine } = require('./native.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
-const { setImmediate, setTimeout } = require('node:timers');
-const { performance } = require('node:perf_hooks');
+const { setImmediate } = require('node:timers');
 
 /** A batch is sent when the turn of the event loop ends, or before, with so many calls. Those of what goes
  * on from answers come in quick succession, and as soon as they are half of all, so that the server works on
@@ -27,16 +27,6 @@ const LENGTH_AT_ONCE = 64 * 1024;
  * waking another thread takes longer. With more it would be the one that has too much to do. */
 const FEW = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
 
-/** Answers of so many characters wait until other calls have theirs: to parse them takes as long as to
- * parse those of hundreds. And data of so many crosses a turn later than it was written, as to copy it
- * blocks the event loop about as long as that has. */
-const LONG = 256 * 1024;
-
-/** … but not for more than so many milliseconds, as there may be no end to other work. */
-const PATIENCE = 5;
-
-/** @typedef {{ batch: string, line?: string, due: number }} Waiting */
-
 class Boundary {
   #engine;
   /** This, while calls are pending: so long the engine keeps it. */
@@ -49,12 +39,7 @@ class Boundary {
   #drained = [];
 
   #receivesMore = false;
-  /** Long answers that let others go first, until when. @type {{ text: string, due: number }[]} */
-  #long = [];
-  /** Whether other answers came since the long ones were looked at. */
-  #othersCome = false;
-  #look;
-  #settlesLong = false;
+  #longAnswers = new LongAnswers(this);
   #batch = '';
   #batched = 0;
   /** How many calls were pending when answers last came, those answered included. */
@@ -65,8 +50,7 @@ class Boundary {
   #wasAlone = true;
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
-  /** Batches with long data, and those behind them. @type {Waiting[]} */
-  #waiting = [];
+  #crossing = new Crossing((batch, line) => this.#cross(batch, line));
 
   // By slot. Arrays, as a Map costs a third of the speed.
   #resolvers = [];
@@ -145,6 +129,10 @@ class Boundary {
     return this.#closed;
   }
 
+  get pending() {
+    return this.#pending;
+  }
+
   /**
    * Answers a call without the engine.
    *
@@ -189,45 +177,18 @@ class Boundary {
       setImmediate(() => this.#receiveMore());
     }
     if (text.length >= LONG && this.#pending > 1) {
-      this.#long.push({ text, due: performance.now() + PATIENCE });
+      this.#longAnswers.keep(text);
     } else if (text !== '') {
-      this.#othersCome = true;
+      this.#longAnswers.othersCome();
       this.#settleAll(JSON.parse(text));
     }
-    if (this.#long.length > 0) this.#letOthersGoFirst();
+    this.#longAnswers.letOthersGoFirst();
     return this.#pending === 0;
   }
 
-  /** Has the next long answer settled in a later turn, when no other call is pending; until then it is
-   * looked at again as long as answers of others come. */
-  #letOthersGoFirst() {
-    if (this.#settlesLong) return;
-    if (this.#pending === this.#long.length) {
-      // What waited for the others goes on before the next turn.
-      this.#settlesLong = true;
-      setImmediate(settleLong, this);
-    } else {
-      this.#look ??= setTimeout(lookAtLong, 1, this);
-    }
-  }
-
-  lookAtLong() {
-    this.#look = undefined;
-    if (this.#long.length === 0) return;
-    if (this.#othersCome && performance.now() < this.#long[0].due) {
-      this.#othersCome = false;
-      this.#letOthersGoFirst();
-    } else if (!this.#settlesLong) {
-      this.settleLong();
-    }
-  }
-
-  settleLong() {
-    this.#settlesLong = false;
-    const next = this.#long.shift();
-    if (next === undefined) return;
-    this.#settleAll(JSON.parse(next.text));
-    if (this.#long.length > 0) this.#letOthersGoFirst();
+  /** @param {string} text an answer that has let others go first */
+  settleLong(text) {
+    this.#settleAll(JSON.parse(text));
     if (this.#pending === 0) this.#engine.release();
   }
 
@@ -259,25 +220,7 @@ class Boundary {
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
-    const mayCross = line === undefined || line.length < LONG;
-    if (mayCross && this.#waiting.length === 0) return this.#cross(batch, line);
-    this.#waiting.push({ batch, line, due: performance.now() + PATIENCE });
-    if (this.#waiting.length === 1) setImmediate(() => setImmediate(crossNext, this));
-  }
-
-  /** Has the next batch that waits cross; with it those behind it, up to one with a line of its own that
-   * has not waited long enough. */
-  crossNext() {
-    const now = performance.now();
-    const follows = (next) => next !== undefined && (next.line === undefined || next.due < now);
-    try {
-      do {
-        const { batch, line } = /** @type {Waiting} */ (this.#waiting.shift());
-        this.#cross(batch, line);
-      } while (follows(this.#waiting[0]));
-    } finally {
-      if (this.#waiting.length > 0) setImmediate(crossNext, this);
-    }
+    this.#crossing.send(batch, line);
   }
 
   /** @param {string} batch @param {string} [line] */
@@ -331,7 +274,7 @@ class Boundary {
     }
     // Answers may be on their way all the same, and must not be taken for a later call's.
     this.#freeSlots = [];
-    this.#long = [];
+    this.#longAnswers.forget();
     this.#release();
   }
 
@@ -344,21 +287,6 @@ class Boundary {
 /** @param {Boundary} boundary */
 function endTurn(boundary) {
   boundary.endTurn();
-}
-
-/** @param {Boundary} boundary */
-function crossNext(boundary) {
-  boundary.crossNext();
-}
-
-/** @param {Boundary} boundary */
-function settleLong(boundary) {
-  boundary.settleLong();
-}
-
-/** @param {Boundary} boundary */
-function lookAtLong(boundary) {
-  boundary.lookAtLong();
 }
 
 // One function for every promise is cheaper than a closure for each.
