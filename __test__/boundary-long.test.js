@@ -17,7 +17,7 @@ test('a long answer lets those of other pending calls go first, and what waited 
   calls[2].then(() => settled.push('what waited for 2'));
   answer(0, LONG);
   answer(1, 1);
-  await turn();
+  await calls[1];
   assert.deepEqual(settled, ['1 1']);
   answer(3, LONG);
   answer(2, 2);

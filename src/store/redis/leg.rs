@@ -123,15 +123,9 @@ impl<'c> Leg<'c> {
         self.calls.iter().any(|call| call.from_replica)
     }
 
-    /// Whether the server is told a script that it has forgotten.
-    fn tells_scripts(&self) -> bool {
-        self.calls.iter().any(|call| call.by_text)
-    }
-
     fn admit_at_once(&self, node: &Node) -> Option<Live> {
         let waits = self.calls.iter().any(|call| call.again.time().is_some());
-        let at_once = !waits && !self.tells_scripts() && node.queue.is_empty();
-        if at_once { node.link.now() } else { None }
+        if waits || !node.queue.is_empty() { None } else { node.link.now() }
     }
 
     /// The connection, when it is this leg's turn to send.
@@ -221,8 +215,7 @@ impl<'c> Leg<'c> {
         }
         let runs = self.runs(live.pipe.joins());
         let mut replies = pin!(live.pipe.send(&self.commands(&runs), runs.len()));
-        // What was sent before it is refused too, and comes back first, if nothing newer goes until then.
-        let _turn = turn.filter(|_| self.tells_scripts());
+        drop(turn);
         let halfway = self.deadline - node.link.command_timeout() / 2;
         let soon = cluster.map(|_| Instant::now() + HANGING).filter(|soon| *soon < halfway);
         let mut hanging = None;
