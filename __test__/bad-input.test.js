@@ -252,7 +252,9 @@ forEachTarget((_target, open) => {
 
     test('data of more JSON than a record may hold is refused, and harms no other call', async () => {
       const { app, token } = good;
-      const tooMuch = { text: 'x'.repeat(2 ** 28) };
+      // In two, as Node 26 aborts when JSON.stringify meets a string of 2^28 characters for the second time.
+      const half = 'x'.repeat(2 ** 27);
+      const tooMuch = { halves: [half, half] };
       const [created, updated, session] = await Promise.allSettled([
         sessions.create({ app, ownerId: 'alice', data: tooMuch }),
         sessions.update({ app, token, data: tooMuch }),
