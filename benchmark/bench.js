@@ -3,7 +3,7 @@
 // What the suites share: a server each, contestants on it, measuring, and where results go.
 
 const { startRedis } = require('../__test__/support/redis-server');
-const { Contestant } = require('./contestant');
+const { Contestant, labelBeside } = require('./contestant');
 const { Progress } = require('./progress');
 const { usage } = require('./redis-usage');
 const { alternate } = require('./rounds');
@@ -92,10 +92,7 @@ class Stage {
    */
   async open(peer, db = 0, url = `${this.server.url}/${db}`) {
     const contestant = await Contestant.open(peer, url);
-    // A peer can be set against itself.
-    if (this.contestants.some(({ label }) => label === contestant.label)) {
-      contestant.label += ' (2)';
-    }
+    contestant.label = labelBeside(peer, this.contestants);
     this.contestants.push(contestant);
     this.#databases.set(contestant, db);
     return contestant;

@@ -56,4 +56,15 @@ class Contestant {
   }
 }
 
-module.exports = { Contestant };
+/**
+ * The label of a peer beside others, as it can be set against itself.
+ *
+ * @param {string} peer a file of peers/
+ * @param {{ label: string }[]} others
+ */
+function labelBeside(peer, others) {
+  const { label } = require(`./peers/${peer}`);
+  return others.some((other) => other.label === label) ? `${label} (2)` : label;
+}
+
+module.exports = { Contestant, labelBeside };

@@ -2,7 +2,7 @@
 
 // An HTTP server that looks up one session per request, under load from another process.
 
-const { Contestant } = require('../contestant');
+const { Contestant, labelBeside } = require('../contestant');
 
 const connections = 64;
 
@@ -26,11 +26,11 @@ module.exports = (bench) =>
 
 /** What is set against each other, each with a database of its own. @param {string[]} peers */
 function lookUps(peers) {
-  return peers.map((peer, db) => {
-    const { label } = require(`../peers/${peer}`);
-    // A peer can be set against itself.
-    return { peer, db, label: peers.indexOf(peer) < db ? `${label} (2)` : label };
-  });
+  const contestants = [];
+  for (const [db, peer] of peers.entries()) {
+    contestants.push({ peer, db, label: labelBeside(peer, contestants) });
+  }
+  return contestants;
 }
 
 /** Each round has a server of its own, whose connections are opened once; http-load.js says why. */
