@@ -12,8 +12,8 @@ const { Engine } = require('./native.js');
 const { setImmediate } = require('node:timers');
 
 /** A batch is sent when the turn of the event loop ends, or before, with so many calls. Those of what goes
- * on from answers come in quick succession, and as soon as they are half of all, so that the server works on
- * one half while the other gathers … */
+ * on from answers come in quick succession, so they are sent as soon as they are half of all: the server works
+ * on one half while the other gathers … */
 const CALLS_AT_ONCE = 32;
 
 /** … or, with no more than these in all, as soon as they are as many as are on their way: halves as small

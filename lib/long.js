@@ -76,10 +76,12 @@ class LongAnswers {
   }
 }
 
+/** @typedef {{ batch: string, line?: string, due: number }} Waiting */
+
 /** Batches that cross in their order: at once, unless one has a long line, or waits behind one that has. */
 class Crossing {
   #cross;
-  /** @type {{ batch: string, line?: string, due: number }[]} */
+  /** @type {Waiting[]} */
   #waiting = [];
 
   /** @param {(batch: string, line?: string) => void} cross */
@@ -105,7 +107,7 @@ class Crossing {
     const follows = (next) => next !== undefined && (next.line === undefined || next.due < now);
     try {
       do {
-        const { batch, line } = this.#waiting.shift() ?? { batch: '' };
+        const { batch, line } = /** @type {Waiting} */ (this.#waiting.shift());
         this.#cross(batch, line);
       } while (follows(this.#waiting[0]));
     } finally {
