@@ -69,7 +69,7 @@ async function checkIndex(redis, app, ownerId) {
   return { live, members, indexLife };
 }
 
-onRedis((open) => {
+onRedis((open, server) => {
   /** A new app on a new instance. */
   function fresh() {
     const { sessions, redis } = open();
@@ -203,6 +203,32 @@ onRedis((open) => {
       const { indexLife } = await context.check();
       assert.ok(indexLife > 0, `${label}: ${indexLife}`);
     }
+  });
+
+  test('kills that share a script leave each index as long as what is left in it', async () => {
+    const { sessions, redis, app, create, check } = fresh();
+    const owners = {
+      shorter: [50, 600],
+      expiring: [Infinity, 600, Infinity],
+      gone: [Infinity, 600],
+    };
+    const killed = { shorter: [600], expiring: [Infinity, Infinity], gone: [Infinity, 600] };
+    const tokens = [await create(600, 'first'), await create(600, 'second')];
+    for (const [owner, durations] of Object.entries(owners)) {
+      for (const duration of durations) {
+        const token = await create(duration, owner);
+        if (killed[owner].includes(duration)) tokens.push(token);
+      }
+    }
+    await redis.config('RESETSTAT');
+    const answers = await Promise.all(tokens.map((token) => sessions.kill({ app, token })));
+    assert.ok(answers.every((answer) => answer === true));
+    const { evalsha } = await server().commandStats();
+    assert.ok(evalsha < tokens.length, `${evalsha} scripts`);
+    const life = async (owner) => (await check(owner)).indexLife;
+    assert.ok((await life('shorter')) <= 50_000);
+    assert.ok((await life('expiring')) > 500_000);
+    assert.equal(await life('gone'), -2);
   });
 
   test('a time in an index that is no whole number, which nobody of us writes, hinders nothing', async () => {
