@@ -179,17 +179,19 @@ fn from_base64(text: &[u8]) -> Option<Route> {
     if text.len() > LONGEST {
         return None;
     }
-    base64_head(&STANDARD, &STANDARD_ALPHABET, text)
-        .or_else(|| base64_head(&URL_SAFE_NO_PAD, &URL_SAFE_ALPHABET, text))
+    base64_head(&STANDARD, *b"+/", text)
+        .or_else(|| base64_head(&URL_SAFE_NO_PAD, *b"-_", text))
         .map(Route)
 }
 
-/// The first four bytes of a text in canonical base64. Of whole groups of four characters, any that are
-/// of the alphabet are canonical, so only the ends are decoded: a get is 3% faster for that.
-fn base64_head(engine: &GeneralPurpose, alphabet: &Alphabet, text: &[u8]) -> Option<[u8; 4]> {
+/// The first four bytes of a text in canonical base64, with these marks beside letters and digits. Of whole
+/// groups of four characters, any that are of the alphabet are canonical, so only the ends are decoded: a get
+/// is 3% faster for that. The rest is looked through to its end, as several characters are then looked at at once.
+fn base64_head(engine: &GeneralPurpose, marks: [u8; 2], text: &[u8]) -> Option<[u8; 4]> {
     let (groups, tail) = text.split_at(text.len().saturating_sub(1) / 4 * 4);
     let (head, middle) = groups.split_at(groups.len().min(8));
-    if !middle.iter().all(|&c| alphabet[usize::from(c)]) {
+    let is_known = |c: u8| c.is_ascii_alphanumeric() || c == marks[0] || c == marks[1];
+    if !middle.iter().fold(true, |all, &c| all & is_known(c)) {
         return None;
     }
     let (mut ends, mut bytes) = ([0; 12], [0; 9]);
@@ -200,22 +202,6 @@ fn base64_head(engine: &GeneralPurpose, alphabet: &Alphabet, text: &[u8]) -> Opt
         .decode_slice(&*ends, &mut bytes)
         .ok()
         .and_then(|length| bytes[..length].first_chunk().copied())
-}
-
-/// The bytes that spell whole groups.
-type Alphabet = [bool; 256];
-
-static STANDARD_ALPHABET: Alphabet = alphabet(*b"+/");
-static URL_SAFE_ALPHABET: Alphabet = alphabet(*b"-_");
-
-const fn alphabet(marks: [u8; 2]) -> Alphabet {
-    let mut known = [false; 256];
-    let mut c = 0;
-    while c < 128_u8 {
-        known[c as usize] = c.is_ascii_alphanumeric() || c == marks[0] || c == marks[1];
-        c += 1;
-    }
-    known
 }
 
 fn from_latin1(text: &[u8]) -> Option<Route> {
