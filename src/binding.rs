@@ -4,6 +4,8 @@
 
 #![expect(unsafe_code, reason = "Node-API and libuv are C, and napi-rs does not wrap all of them")]
 
+#[cfg(target_env = "musl")]
+mod allocator;
 mod bell;
 mod busy_poll;
 mod handle;
