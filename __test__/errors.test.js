@@ -9,6 +9,7 @@ const { sessionKey } = require('./support/keys.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { rejection } = require('./support/rejection.js');
 const { requestsOf } = require('./support/requests.js');
+const { runScript } = require('./support/scripts.js');
 const { freshName } = require('./support/targets.js');
 const { SpotsSessions, SpotsSessionsError } = require('../index.js');
 
@@ -284,6 +285,23 @@ describe('errors', () => {
       }
     });
   });
+});
+
+test('a call that is rejected is one unhandled rejection if nobody handles it, else none', async () => {
+  const { code, stdout, stderr } = await runScript(
+    `const unhandled = [];
+     process.on('unhandledRejection', ({ code }, promise) => unhandled.push([code, promise === alone]));
+     process.on('rejectionHandled', () => unhandled.push('late'));
+     const options = { connectionString: 'redis://127.0.0.1:1', commandTimeout: 300 };
+     const sessions = new SpotsSessions(options);
+     const get = () => sessions.get({ app: 'shop', token: 'a token of somebody' });
+     const awaited = async () => { try { await get(); } catch {} };
+     const handled = [awaited(), get().catch(() => {}), Promise.allSettled([get()])];
+     const alone = get();
+     Promise.all(handled).then(() => setTimeout(() => console.log(JSON.stringify(unhandled)), 10));`,
+  );
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), [['ERR_SESSIONS_CONNECTION', true]]);
 });
 
 test('a server without EVALSHA is named as the cause, wherever it cuts the names that it repeats', async (t) => {

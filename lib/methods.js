@@ -6,18 +6,17 @@
 const { checkData, checkDuration, checkName, checkToken, unreadable } = require('./arguments.js');
 const { spell } = require('./boundary.js');
 
-/** @typedef {import('./boundary.js').Boundary} Boundary */
+/** @typedef {{ boundary: import('./boundary.js').Boundary, settings: { defaultDuration: number } }} Parts of an instance */
 
 /**
- * @param {Boundary} boundary
+ * @param {Parts} parts
  * @param {{ app: string, ownerId: string, data?: object, duration?: number }} request
- * @param {number} defaultDuration in seconds
  * @returns {Promise<string>}
  */
-function create(boundary, request, defaultDuration) {
+function create({ boundary, settings }, request) {
   let app, ownerId, data, duration;
   try {
-    ({ app, ownerId, data, duration = defaultDuration } = request);
+    ({ app, ownerId, data, duration = settings.defaultDuration } = request);
   } catch (cause) {
     throw unreadable(request, cause);
   }
@@ -27,21 +26,21 @@ function create(boundary, request, defaultDuration) {
 }
 
 /**
- * @param {Boundary} boundary
+ * @param {Parts} parts
  * @param {{ app: string, token: string }} request
  * @returns {Promise<{ ownerId: string, data: object } | undefined>}
  */
-function get(boundary, request) {
+function get({ boundary }, request) {
   const address = readAddress(request);
   return address === undefined ? boundary.answer(undefined) : boundary.send('g', address);
 }
 
 /**
- * @param {Boundary} boundary
+ * @param {Parts} parts
  * @param {{ app: string, token: string, duration: number }} request
  * @returns {Promise<boolean>}
  */
-function refresh(boundary, request) {
+function refresh({ boundary }, request) {
   let app, token, duration;
   try {
     ({ app, token, duration } = request);
@@ -54,11 +53,11 @@ function refresh(boundary, request) {
 }
 
 /**
- * @param {Boundary} boundary
+ * @param {Parts} parts
  * @param {{ app: string, token: string, data?: object }} request
  * @returns {Promise<boolean>}
  */
-function update(boundary, request) {
+function update({ boundary }, request) {
   let app, token, data;
   try {
     ({ app, token, data } = request);
@@ -71,21 +70,21 @@ function update(boundary, request) {
 }
 
 /**
- * @param {Boundary} boundary
+ * @param {Parts} parts
  * @param {{ app: string, token: string }} request
  * @returns {Promise<boolean>}
  */
-function kill(boundary, request) {
+function kill({ boundary }, request) {
   const address = readAddress(request);
   return address === undefined ? boundary.answer(false) : boundary.send('k', address);
 }
 
 /**
- * @param {Boundary} boundary
+ * @param {Parts} parts
  * @param {{ app: string, ownerId: string }} request
  * @returns {Promise<boolean>}
  */
-function killAll(boundary, request) {
+function killAll({ boundary }, request) {
   let app, ownerId;
   try {
     ({ app, ownerId } = request);
