@@ -287,21 +287,26 @@ describe('errors', () => {
   });
 });
 
-test('a call that is rejected is one unhandled rejection if nobody handles it, else none', async () => {
-  const { code, stdout, stderr } = await runScript(
-    `const unhandled = [];
-     process.on('unhandledRejection', ({ code }, promise) => unhandled.push([code, promise === alone]));
-     process.on('rejectionHandled', () => unhandled.push('late'));
-     const options = { connectionString: 'redis://127.0.0.1:1', commandTimeout: 300 };
-     const sessions = new SpotsSessions(options);
-     const get = () => sessions.get({ app: 'shop', token: 'a token of somebody' });
-     const awaited = async () => { try { await get(); } catch {} };
-     const handled = [awaited(), get().catch(() => {}), Promise.allSettled([get()])];
-     const alone = get();
-     Promise.all(handled).then(() => setTimeout(() => console.log(JSON.stringify(unhandled)), 10));`,
-  );
-  assert.equal(code, 0, stderr);
-  assert.deepEqual(JSON.parse(stdout), [['ERR_SESSIONS_CONNECTION', true]]);
+test('a call that is rejected is one unhandled rejection if nobody handles it, else none; traced or not', async () => {
+  for (const traced of [false, true]) {
+    const { code, stdout, stderr } = await runScript(
+      `if (given.traced)
+         require('node:diagnostics_channel').subscribe('tracing:spots-sessions:call:error', () => {});
+       const unhandled = [];
+       process.on('unhandledRejection', ({ code }, promise) => unhandled.push([code, promise === alone]));
+       process.on('rejectionHandled', () => unhandled.push('late'));
+       const options = { connectionString: 'redis://127.0.0.1:1', commandTimeout: 300 };
+       const sessions = new SpotsSessions(options);
+       const get = () => sessions.get({ app: 'shop', token: 'a token of somebody' });
+       const awaited = async () => { try { await get(); } catch {} };
+       const handled = [awaited(), get().catch(() => {}), Promise.allSettled([get()])];
+       const alone = get();
+       Promise.all(handled).then(() => setTimeout(() => console.log(JSON.stringify(unhandled)), 10));`,
+      { given: { traced } },
+    );
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), [['ERR_SESSIONS_CONNECTION', true]], `traced: ${traced}`);
+  }
 });
 
 test('a server without EVALSHA is named as the cause, wherever it cuts the names that it repeats', async (t) => {

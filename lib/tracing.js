@@ -41,17 +41,19 @@ function trace(method, request, run) {
     asyncEnd.publish(message);
   };
   return start.runStores(message, () => {
-    const promise = run();
-    promise.then(
-      () => {
+    // What follows on it: a rejection that was looked at here would count as handled.
+    const promise = run().then(
+      (value) => {
         message.duration = now() - begun;
         settle();
+        return value;
       },
       (reason) => {
         message.duration = now() - begun;
         message.error = reason;
         error.publish(message);
         settle();
+        throw reason;
       },
     );
     end.publish(message);
