@@ -9,8 +9,9 @@ local results = each(2, 1, function(k, a)
   if redis.pcall('ZREM', index, ARGV[a + 1]) == 1 then touched[#touched + 1] = index end
   return killed
 end)
--- Most ended with their last member, so all are asked for at once. While a slot moves, a server refuses to
--- look for what it does not have; an index that lives too long is no more than room taken.
+-- Most ended with their last member, so all are asked for at once: there are 32 at most, and unpack can take 7000.
+-- While a slot moves, a server refuses to look for what it does not have; an index that lives too long is no
+-- more than room taken.
 if #touched > 0 and redis.pcall('EXISTS', unpack(touched)) ~= 0 then
   for _, index in ipairs(touched) do pcall(keep_index, index) end
 end
