@@ -212,7 +212,7 @@ onRedis((open, server) => {
       expiring: [Infinity, 600, Infinity],
       gone: [Infinity, 600],
     };
-    const killed = { shorter: [600], expiring: [Infinity, Infinity], gone: [Infinity, 600] };
+    const killed = { shorter: [600], expiring: [Infinity], gone: [Infinity, 600] };
     const tokens = [await create(600, 'first'), await create(600, 'second')];
     for (const [owner, durations] of Object.entries(owners)) {
       for (const duration of durations) {
