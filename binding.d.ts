@@ -34,10 +34,12 @@ export type NodeEngine = Engine
 
 /** Where sessions are kept and how tokens are made; checked by `lib/options.js`. */
 export interface EngineSettings {
-  /** Bytes of a token, 16 to 1024. */
+  /** Bytes of a token, 32 to 1024. */
   tokenSize: number
   /** `base64`, `base64url`, `hex` or `latin1`. */
   tokenEncoding: string
+  /** Bytes of JSON, 1 KiB to 256 MiB. */
+  maxDataSize: number
   /** Milliseconds. */
   commandTimeout: number
   /** Milliseconds. */

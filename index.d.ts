@@ -141,7 +141,7 @@ export type ClientOptions = {
   [Name in keyof Pick<RedisOptions, ClientOptionName>]?: OrText<RedisOptions[Name]>;
 };
 
-/** How long things may take. Both may be text, as in the environment, or in the query of a URL. */
+/** How long things may take, and how large they may be. Each may be text, as in the environment, or in a URL's query. */
 export interface Timeouts {
   /**
    * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
@@ -155,6 +155,14 @@ export interface Timeouts {
    * @default 10000
    */
   connectTimeout?: number | string | undefined;
+  /**
+   * Bytes of JSON that `data` of one `create` or `update` may have: 1024 to 268435456 (256 MiB). More is a `RangeError`.
+   * Updates may take a session's data to twice that; then an `update` that would make it larger rejects with
+   * `ERR_SESSIONS_TOO_LARGE`. A session store is no file storage: other users' calls wait for a large session.
+   *
+   * @default 1048576, which is 1 MiB
+   */
+  maxDataSize?: number | string | undefined;
 }
 
 /** A connection string, a port of this machine, or a URL. */
@@ -166,8 +174,8 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
    * Where the sessions are kept: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` for
    * TLS, `unix:///path/to/redis.sock`, `redis-sentinel://host,host?name=mymaster`,
    * `redis-cluster://host,host`, or `memory:` to keep them inside this process, for tests and
-   * development. A number is a port of this machine. Of a query, `connectTimeout`, `commandTimeout`
-   * and ioredis' options are read; other options of this package are refused there, and other names
+   * development. A number is a port of this machine. Of a query, `connectTimeout`,
+   * `commandTimeout`, `maxDataSize` and ioredis' options are read; other options of this package are refused there, and other names
    * ignored, as ioredis does.
    *
    * @default 'redis://localhost:6379'
@@ -181,8 +189,8 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
    */
   tokenEncoding?: TokenEncoding | undefined;
   /**
-   * Bytes of a new token, 16 to 1024. All but the first four are random: 16 leave 96 bits, above
-   * the 64 of the OWASP Session Management Cheat Sheet.
+   * Bytes of a new token, 32 to 1024. All but the first 16 are random: 32 leave 128 bits, as the OWASP Session
+   * Management Cheat Sheet asks of a session id.
    *
    * @default 128
    */
@@ -233,8 +241,8 @@ export type CreateRequest<Data extends object = Record<string, any>> = {
 
 interface OptionalData<Data extends object> {
   /**
-   * Anything that JSON writes as an object, up to 256 MiB of JSON. `get` gives back what JSON makes
-   * of it.
+   * Anything that JSON writes as an object, up to the option `maxDataSize`. `get` gives back what JSON
+   * makes of it.
    *
    * @default {}
    */

@@ -127,7 +127,7 @@ forEachTarget((_target, open) => {
       test('reads each argument once, so that it cannot change between check and use', async () => {
         const reads = [];
         const request = new Proxy(
-          { ...good, ownerId: 'reader', token: 'nobody', app: freshName() },
+          { ...good, ownerId: 'reader', token: 'the token of nobody', app: freshName() },
           {
             get(target, name) {
               reads.push(name);
@@ -214,7 +214,7 @@ forEachTarget((_target, open) => {
     });
 
     test('data of 64 MiB comes back whole, while others are served', async () => {
-      const { sessions: patient } = open({ commandTimeout: 60_000 });
+      const { sessions: patient } = open({ commandTimeout: 60_000, maxDataSize: 2 ** 28 });
       const app = freshName();
       const blob = 'é"\n'.repeat(HUGE / 4);
       const [token, small] = await Promise.all([
@@ -250,22 +250,38 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('data of more JSON than a record may hold is refused, and harms no other call', async () => {
-      const { app, token } = good;
-      // In two, as Node 26 aborts when JSON.stringify meets a string of 2^28 characters for the second time.
-      const half = 'x'.repeat(2 ** 27);
-      const tooMuch = { halves: [half, half] };
-      const [created, updated, session] = await Promise.allSettled([
-        sessions.create({ app, ownerId: 'alice', data: tooMuch }),
-        sessions.update({ app, token, data: tooMuch }),
-        sessions.get({ app, token }),
-      ]);
-      for (const { reason } of [created, updated]) {
-        assert.ok(reason instanceof RangeError);
-        assert.equal(reason.code, 'ERR_OUT_OF_RANGE');
-        assert.match(reason.message, /`data` to be at most 268435456 bytes of JSON/);
+    test('data of more JSON than maxDataSize allows is refused by name, and harms no other call', async () => {
+      const app = freshName();
+      const rows = [
+        [{}, 2 ** 20],
+        [{ maxDataSize: 1024 }, 1024],
+        [{ maxDataSize: 5000 }, 5000],
+      ];
+      for (const [options, limit] of rows) {
+        const { sessions: limited } = open(options);
+        const token = await limited.create({ app, ownerId: 'alice', data: {}, duration: 60 });
+        // Bytes count, not characters: `é` is two.
+        const ofBytes = (bytes) => ({ x: 'é'.repeat((bytes - 8) / 2) });
+        assert.equal(Buffer.byteLength(JSON.stringify(ofBytes(limit))), limit);
+        const [created, updated, session] = await Promise.allSettled([
+          limited.create({ app, ownerId: 'alice', data: ofBytes(limit + 2) }),
+          limited.update({ app, token, data: ofBytes(limit + 2) }),
+          limited.get({ app, token }),
+        ]);
+        for (const { reason } of [created, updated]) {
+          assert.ok(reason instanceof RangeError);
+          assert.equal(reason.code, 'ERR_OUT_OF_RANGE');
+          assert.equal(
+            reason.message,
+            `expected \`data\` to be at most ${limit} bytes of JSON (maxDataSize), got an object`,
+          );
+        }
+        assert.deepEqual(session.value, { ownerId: 'alice', data: {} });
+        assert.equal(await limited.update({ app, token, data: ofBytes(limit) }), true);
+        const full = await limited.create({ app, ownerId: 'alice', data: ofBytes(limit) });
+        for (const each of [token, full])
+          assert.deepEqual((await limited.get({ app, token: each })).data, ofBytes(limit));
       }
-      assert.equal(session.status, 'fulfilled');
     });
 
     test('calls made while the arguments of another are read get their own answers', async () => {

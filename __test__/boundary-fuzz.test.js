@@ -22,7 +22,7 @@ const data = fc.dictionary(name, fc.oneof(fc.jsonValue({ maxDepth: 2 }), name), 
 describe('what crosses the boundary', () => {
   let sessions;
   before(() => {
-    sessions = new SpotsSessions({ connectionString: 'memory:', tokenSize: 16 });
+    sessions = new SpotsSessions({ connectionString: 'memory:', tokenSize: 32 });
   });
   after(() => sessions.close());
 

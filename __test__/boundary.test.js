@@ -38,7 +38,7 @@ forEachTarget((_target, open) => {
   let redis;
   let app;
   before(() => {
-    ({ sessions, redis } = open());
+    ({ sessions, redis } = open({ maxDataSize: 2 ** 26 }));
     app = freshName();
   });
   const create = (data, ownerId = OWNER) => sessions.create({ app, ownerId, data, duration: 600 });
@@ -253,7 +253,7 @@ forEachTarget((_target, open) => {
 onRedis((open, server) => {
   test('gets of four processes at once stay with their own callers', async () => {
     const app = freshName();
-    const { sessions } = open();
+    const { sessions } = open({ maxDataSize: 2 ** 26 });
     const tokens = await Promise.all(
       times(100, (n) => sessions.create({ app, ownerId: OWNER, data: { n } })),
     );

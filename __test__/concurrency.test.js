@@ -95,7 +95,7 @@ onRedis((open, server) => {
       assert.equal(await sessions.get({ app, token }), undefined);
     });
     // Folds go on in the background: they end before what is asked after them.
-    for (let n = 0; n < 3; n++) await sessions.get({ app, token: 'none of ours' });
+    for (let n = 0; n < 3; n++) await sessions.get({ app, token: 'the token of nobody' });
     assert.deepEqual(await redis.keys(`*${app}*`), []);
   });
 });

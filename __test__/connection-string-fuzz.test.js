@@ -162,7 +162,7 @@ function assertInRange({ server, ...settings }) {
   const isInteger = (number, min, max) =>
     Number.isInteger(number) && number >= min && number <= max;
   assert.ok(['base64', 'base64url', 'hex', 'latin1'].includes(settings.tokenEncoding));
-  assert.ok(isInteger(settings.tokenSize, 16, 1024));
+  assert.ok(isInteger(settings.tokenSize, 32, 1024));
   assert.ok(settings.defaultDuration > 0);
   assert.ok(isInteger(settings.commandTimeout, 1, MAX_DELAY));
   assert.ok(isInteger(settings.connectTimeout, 1, MAX_DELAY));

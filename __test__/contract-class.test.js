@@ -93,7 +93,7 @@ forEachTarget((_target, open, server) => {
       const { get: getOfFirst } = first;
       const { get: getOfSecond } = second;
       await first.close();
-      const request = { app: freshName(), token: 'nobody' };
+      const request = { app: freshName(), token: 'the token of nobody' };
       assert.equal((await rejection(() => getOfFirst(request))).code, 'ERR_SESSIONS_CLOSED');
       assert.equal(await getOfSecond(request), undefined);
     });
@@ -114,7 +114,7 @@ forEachTarget((_target, open, server) => {
       }
       const sessions = new Logging('memory:');
       const { get } = sessions;
-      const request = { app: freshName(), token: 'nobody' };
+      const request = { app: freshName(), token: 'the token of nobody' };
       assert.deepEqual(await sessions.get(request, 1, 2), [undefined, 1, 2]);
       assert.deepEqual(await get(request, 1, 2), [undefined, 1, 2]);
       await sessions.close();

@@ -29,7 +29,7 @@ forEachTarget((_target, open) => {
   let sessions;
   let app;
   before(() => {
-    ({ sessions } = open());
+    ({ sessions } = open({ maxDataSize: 2 ** 22 }));
     app = freshName();
   });
   const create = (data) => sessions.create({ app, ownerId: 'alice', data, duration: 600 });

@@ -99,7 +99,7 @@ onRedis((open, server) => {
   describe('client', () => {
     test('is one ioredis client, made when first asked for', async () => {
       const { sessions, redis } = open();
-      await sessions.get({ app: 'a', token: 'nobody' });
+      await sessions.get({ app: 'a', token: 'the token of nobody' });
       const before = (await redis.client('LIST')).trim().split('\n').length;
       const { client } = sessions;
       assert.ok(client instanceof Redis);

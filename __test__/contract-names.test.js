@@ -242,7 +242,7 @@ forEachTarget((target, open, server) => {
     if (target === 'redis') {
       test('an empty or too long token makes no trip to Redis', async () => {
         const { app, token } = { app: freshName(), token: 'x'.repeat(4097) };
-        await sessions.get({ app, token: 'nobody' });
+        await sessions.get({ app, token: 'the token of nobody' });
         const { redis } = open();
         await redis.config('RESETSTAT');
         for (const absent of ['', token]) {

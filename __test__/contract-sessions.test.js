@@ -111,7 +111,7 @@ forEachTarget((_target, open) => {
     const absent = [
       {
         label: 'a token that nobody made',
-        arrange: async () => ({ app: freshName(), token: 'nobody' }),
+        arrange: async () => ({ app: freshName(), token: 'the token of nobody' }),
       },
       {
         label: 'a token of another app',

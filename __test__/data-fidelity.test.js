@@ -117,7 +117,7 @@ forEachTarget((_target, open) => {
   let sessions;
   let app;
   before(() => {
-    ({ sessions } = open());
+    ({ sessions } = open({ maxDataSize: 2 ** 24 }));
     app = freshName();
   });
   const create = (data) => sessions.create({ app, ownerId: OWNER, data, duration: 600 });
@@ -241,7 +241,7 @@ onRedis((open) => {
   let sessions;
   let redis;
   before(() => {
-    ({ sessions, redis } = open());
+    ({ sessions, redis } = open({ maxDataSize: 2 ** 24 }));
   });
 
   /** JSON as others may write it: spaces, escapes and exponents that JSON.stringify never uses. */
@@ -272,7 +272,7 @@ onRedis((open) => {
         foreignObject,
         fc.array(foreignObject, { maxLength: 5 }),
         async (data, patches) => {
-          await redis.set(record, ['"alice"', '{"createdAt":1}', data, ...patches].join('\n'));
+          await redis.set(record, ['{"createdAt":1}', '"alice"', data, ...patches].join('\n'));
           const expected = patches
             .map((text) => JSON.parse(text))
             .reduce(mergeParsed, JSON.parse(data));

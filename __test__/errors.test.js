@@ -78,7 +78,7 @@ describe('errors', () => {
   const working = (sessions) =>
     waitUntil(
       () =>
-        sessions.get({ app, token: 'nobody-has-this' }).then(
+        sessions.get({ app, token: 'nobody has this token' }).then(
           () => true,
           () => false,
         ),
@@ -125,7 +125,7 @@ describe('errors', () => {
     const sessions = new SpotsSessions({ connectionString: own.url, commandTimeout: 300 });
     try {
       await working(sessions);
-      const token = 't0ken-t0ken';
+      const token = 't0ken-t0ken-t0ken';
       await own.down();
       for (const [method, request] of Object.entries(requests(token))) {
         const error = await rejection(() => sessions[method](request));

@@ -150,7 +150,7 @@ onRedis((open, server) => {
   });
 
   test('long answers among short ones come whole, and the next ones after them', async () => {
-    const { sessions } = open();
+    const { sessions } = open({ maxDataSize: 2 ** 24 });
     const create = (length) =>
       sessions.create({ app: 'app', ownerId: 'alice', data: { text: 'ä'.repeat(length) } });
     const lengths = [1, 2 ** 20, 10, 40_000, 2 ** 21, 3];

@@ -140,7 +140,7 @@ onRedis((open, server) => {
       commandTimeout: 500,
     });
     const watching = await server().monitor();
-    const error = await rejection(() => sessions.get({ app: APP, token: 'nobody' }));
+    const error = await rejection(() => sessions.get({ app: APP, token: 'the token of nobody' }));
     assert.match(error.code, /^ERR_SESSIONS_(CONNECTION|TIMEOUT)$/);
     assert.ok(!(await watching.stop()).includes('sekret'));
     assert.ok(!inspect(error).includes('sekret'));

@@ -259,10 +259,10 @@ forEachTarget((target, open) => {
     assert.equal(await other.get({ app: APP, token }), undefined);
   });
 
-  test('H26: tokens below 16 bytes are refused, and none is empty', () => {
+  test('H26: tokens below 32 bytes are refused, and none is empty', () => {
     for (const options of [
       { tokenSize: 1 },
-      { tokenSize: 15 },
+      { tokenSize: 31 },
       { tokenSize: 1, tokenEncoding: 'utf16le' },
     ]) {
       assert.throws(() => open(options), /failed to instantiate/);

@@ -13,6 +13,7 @@ const DEFAULTS = {
   defaultDuration: 86_400,
   commandTimeout: 5000,
   connectTimeout: 10_000,
+  maxDataSize: 2 ** 20,
   maxPending: 100_000,
   readFrom: 'primary',
 };
@@ -38,9 +39,9 @@ describe('options', () => {
 
   it('may name the fields of the address in place of a connection string', () => {
     const address = { host: 'h', port: 1, db: 2, username: 'u', password: 'p', family: 6 };
-    const { server, tokenSize } = readOptions({ ...address, tokenSize: 16 });
+    const { server, tokenSize } = readOptions({ ...address, tokenSize: 32 });
     assert.deepEqual({ ...server, ...address }, server);
-    assert.equal(tokenSize, 16);
+    assert.equal(tokenSize, 32);
     assert.equal(readOptions({ connectionString: '', port: '6380' }).server.port, 6380);
     assert.equal(readOptions({ host: '::1' }).server.host, '::1');
     refuses({ port: 65536 }, 'ERR_INVALID_ARG_VALUE', '`port`');
@@ -73,8 +74,8 @@ describe('options', () => {
 
   it('are taken from a URL or refused there, but never ignored', () => {
     for (const [name, byDefault] of Object.entries(DEFAULTS)) {
-      const given = `h?${name}=7`;
-      if (name.endsWith('Timeout')) assert.notEqual(readOptions(given)[name], byDefault);
+      const given = `h?${name}=7777`;
+      if (/Timeout$|^maxDataSize$/.test(name)) assert.notEqual(readOptions(given)[name], byDefault);
       else refuses(given, 'ERR_INVALID_ARG_VALUE', `without ${name}, .* beside connectionString`);
     }
   });
@@ -143,7 +144,7 @@ describe('options', () => {
   it('are read once', () => {
     const reads = {};
     const options = new Proxy(
-      { connectionString: 'h:1', tokenSize: 16 },
+      { connectionString: 'h:1', tokenSize: 32 },
       {
         get(target, name) {
           reads[name] = (reads[name] ?? 0) + 1;
@@ -151,7 +152,7 @@ describe('options', () => {
         },
       },
     );
-    assert.equal(readOptions(options).tokenSize, 16);
+    assert.equal(readOptions(options).tokenSize, 32);
     assert.deepEqual([...new Set(Object.values(reads))], [1]);
   });
 
@@ -235,7 +236,7 @@ describe('tokenEncoding', () => {
 
 describe('a number', () => {
   const ranges = [
-    ['tokenSize', [16, 1024], [0, 15, 1025, 16.5, Number.NaN, -16, Infinity]],
+    ['tokenSize', [32, 1024], [0, 31, 1025, 32.5, Number.NaN, -32, Infinity]],
     ['defaultDuration', [0.5, 1, 1e9, Infinity], [0, -1, Number.NaN, -Infinity]],
     ['maxPending', [1, 2 ** 40], [0, -1, 1.5, Infinity]],
   ];
@@ -250,28 +251,38 @@ describe('a number', () => {
   }
 });
 
-describe('a timeout', () => {
-  for (const name of ['commandTimeout', 'connectTimeout']) {
+describe('a timeout or a size', () => {
+  for (const [name, least, most] of [
+    ['commandTimeout', 1, 2 ** 31 - 1],
+    ['connectTimeout', 1, 2 ** 31 - 1],
+    ['maxDataSize', 1024, 2 ** 28],
+  ]) {
     it(`is in range, and a number or its text, wherever it is given: ${name}`, () => {
       for (const [place, at] of [
         [name, (value) => ({ [name]: value })],
         [`connectionString.${name}`, (value) => ({ connectionString: { [name]: value } })],
       ]) {
-        for (const value of [1, 2 ** 31 - 1, '1', '5000']) {
+        for (const value of [least, most, `${least}`, '5000']) {
           assert.equal(readOptions(at(value))[name], Number(value));
         }
         for (const nothing of ['', null]) {
           assert.equal(readOptions(at(nothing))[name], DEFAULTS[name]);
         }
-        for (const value of [0, 2 ** 31, 1.5, Number.NaN, Infinity]) {
-          refuses(at(value), 'ERR_OUT_OF_RANGE', `\`${place}\` to be a whole number from 1 to`);
+        for (const value of [0, least - 1, most + 1, least + 0.5, Number.NaN, Infinity]) {
+          refuses(
+            at(value),
+            'ERR_OUT_OF_RANGE',
+            `\`${place}\` to be a whole number from ${least} to`,
+          );
         }
-        for (const value of ['0', '2147483648', '1.5', '5s']) {
+        for (const value of [`${least - 1}`, `${most + 1}`, '1024.5', '5s']) {
           refuses(at(value), 'ERR_INVALID_ARG_VALUE', `\`${place}\``);
         }
         for (const value of [true, 5n, {}])
           refuses(at(value), 'ERR_INVALID_ARG_TYPE', `\`${place}\``);
       }
+      const { [name]: fromQuery } = readOptions(`redis://localhost?${name}=5000`);
+      assert.equal(fromQuery, 5000);
     });
   }
 });

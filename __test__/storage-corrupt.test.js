@@ -9,23 +9,25 @@ const { rejection } = require('./support/rejection.js');
 const { freshName, onRedis } = require('./support/targets.js');
 
 const OWNER = 'alice';
-const HEAD = '"alice"\n{"createdAt":1698765432123}';
+const HEAD = '{"createdAt":1698765432123}\n"alice"';
 const invalidUtf8 = (before, after) =>
   Buffer.concat([Buffer.from(before), Buffer.from([0xff, 0xfe]), Buffer.from(after)]);
 
 const TEXTS = [
   ['an empty value', ''],
   ['no JSON at all', 'garbage'],
-  ['the owner alone', '"alice"'],
+  ['the line about the session alone', '{"createdAt":1}'],
   ['no data', HEAD],
   ['an empty line for the data', `${HEAD}\n`],
   ['empty lines', '\n\n\n'],
-  ['an owner that is a number', '5\n{"createdAt":1}\n{}'],
-  ['an owner that is an object', '{}\n{"createdAt":1}\n{}'],
-  ['an owner without quotes', 'alice\n{"createdAt":1}\n{}'],
-  ['an owner with something behind', '"alice","x"\n{"createdAt":1}\n{}'],
-  ['a broken line about the session', '"alice"\n{"createdAt":\n{}'],
-  ['a line about the session that is a number', '"alice"\n5\n{}'],
+  ['an owner that is a number', '{"createdAt":1}\n5\n{}'],
+  ['an owner that is an object', '{"createdAt":1}\n{}\n{}'],
+  ['an owner without quotes', '{"createdAt":1}\nalice\n{}'],
+  ['an owner with something behind', '{"createdAt":1}\n"alice","x"\n{}'],
+  ['another owner', '{"createdAt":1}\n"alicf"\n{}'],
+  ['the owner first', '"alice"\n{"createdAt":1}\n{}'],
+  ['a broken line about the session', '{"createdAt":\n"alice"\n{}'],
+  ['a line about the session that is a number', '5\n"alice"\n{}'],
   ['data that is a number', `${HEAD}\n5`],
   ['data that is a string', `${HEAD}\n"text"`],
   ['data that is null', `${HEAD}\nnull`],
@@ -53,7 +55,7 @@ const TEXTS = [
     'an update that is broken after many good ones',
     `${HEAD}\n{"a":1}${'\n{"b":1}'.repeat(50)}\n{"b":}`,
   ],
-  ['bytes that are not UTF-8, in the owner', invalidUtf8('"al', 'ice"\n{"createdAt":1}\n{}')],
+  ['bytes that are not UTF-8, in the owner', invalidUtf8('{"createdAt":1}\n"al', 'ice"\n{}')],
   ['bytes that are not UTF-8, in the data', invalidUtf8(`${HEAD}\n{"a":"`, '"}')],
   ['bytes that are not UTF-8, in an update', invalidUtf8(`${HEAD}\n{}\n{"a":"`, '"}')],
   [
@@ -112,7 +114,7 @@ onRedis((open) => {
           neighbours.flatMap((neighbour) => [
             sessions.get({ app, token: neighbour }),
             sessions.get({ app, token }),
-            sessions.get({ app, token: 'nobody' }),
+            sessions.get({ app, token: 'the token of nobody' }),
           ]),
         );
         for (let n = 0; n < neighbours.length; n++) {

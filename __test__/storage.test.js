@@ -27,7 +27,7 @@ onRedis((open, server) => {
       const route = routeOf(app, 'alice');
       assert.deepEqual(
         (await redis.keys(`*${app}*`)).sort(),
-        [`spots:{${route}:${app}}:o`, `spots:{${route}:${app}}:s:${idOf(token)}`].sort(),
+        [indexKey(app, 'alice'), `spots:{${route}:${app}}:s:${idOf(token)}`].sort(),
       );
       assert.equal(await redis.type(sessionKey(app, 'alice', token)), 'string');
       assert.equal(await redis.type(indexKey(app, 'alice')), 'zset');
@@ -58,14 +58,14 @@ onRedis((open, server) => {
           2,
           JSON.stringify(app),
         );
-        const [owner] = (await redis.get(sessionKey(app, ownerId, token))).split('\n');
+        const [, owner] = (await redis.get(sessionKey(app, ownerId, token))).split('\n');
         assert.equal(owner, JSON.stringify(ownerId));
       }
     });
   });
 
   describe('records', () => {
-    test('are lines of JSON: owner, about the session, data, then the updates in their order', async () => {
+    test('are lines of JSON: about the session, owner, data, then the updates in their order', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       const data = { z: 'Zoë', a: [1, { b: null }], n: 1e21, s: '\ud800\n' };
@@ -73,7 +73,7 @@ onRedis((open, server) => {
       const token = await sessions.create({ app, ownerId: '123qwe', data, duration: 600 });
       const [end] = await redis.time();
       const record = async () => (await redis.get(sessionKey(app, '123qwe', token))).split('\n');
-      const [owner, about, ...rest] = await record();
+      const [about, owner, ...rest] = await record();
       assert.equal(owner, '"123qwe"');
       const { createdAt, ...others } = JSON.parse(about);
       assert.deepEqual(others, {});
@@ -90,8 +90,8 @@ onRedis((open, server) => {
       ];
       for (const patch of patches) await sessions.update({ app, token, data: patch });
       assert.deepEqual(await record(), [
-        owner,
         about,
+        owner,
         JSON.stringify(data),
         ...patches.map((p) => JSON.stringify(p)),
       ]);
@@ -105,7 +105,7 @@ onRedis((open, server) => {
       const about = '{"later":[1,{"x":null}],"createdAt":1698765432123}';
       await redis.set(
         key,
-        `"alice"\n${about}\n{"a":1,"b":2}\n{"b":null,"c":12345678901234567890}\n{"a":[]}`,
+        `${about}\n"alice"\n{"a":1,"b":2}\n{"b":null,"c":12345678901234567890}\n{"a":[]}`,
         'KEEPTTL',
       );
       const raw = '{"a":[],"c":12345678901234567000}';
@@ -116,8 +116,11 @@ onRedis((open, server) => {
         const current = (await redis.get(key)).split('\n');
         return current.length < 20 && current;
       }, 'the updates to be folded');
-      assert.equal(lines[0], '"alice"');
-      assert.equal(lines[1], about);
+      const { size, folds, ...rest } = JSON.parse(lines[0]);
+      assert.deepEqual(rest, JSON.parse(about));
+      assert.ok(lines[0].startsWith(about.slice(0, -1)), 'unknown fields stay where they were');
+      assert.ok(size > 1000 && folds >= 1, lines[0]);
+      assert.equal(lines[1], '"alice"');
       assert.match(
         lines[2],
         /^\{"a":\[\],"c":12345678901234567890[,}]/,
@@ -301,7 +304,7 @@ onRedis((open, server) => {
 
   test('a token is in no key, no value and no command', async () => {
     for (const tokenEncoding of ['base64', 'base64url', 'hex', 'latin1']) {
-      const { sessions, redis } = open({ tokenEncoding, tokenSize: 24 });
+      const { sessions, redis } = open({ tokenEncoding, tokenSize: 40 });
       const app = freshName();
       const watching = await server().monitor();
       const token = await sessions.create({ app, ownerId: 'alice', data: { a: 1 }, duration: 600 });
@@ -319,16 +322,16 @@ onRedis((open, server) => {
         'the transcript shows these calls',
       );
       const bytes = Buffer.from(token, tokenEncoding);
-      // The route is in the keys by design; what opens the session is behind it.
-      const secret = bytes.subarray(4);
+      // The owner is in the keys by design; what opens the session is behind it.
+      const secret = bytes.subarray(16);
       for (const haystack of [transcript, Buffer.concat(dump)]) {
         for (const needle of [
           token,
           bytes,
           secret,
           secret.toString('hex'),
-          bytes.toString('base64').slice(8),
-          bytes.toString('base64url').slice(8),
+          bytes.toString('base64').slice(24),
+          bytes.toString('base64url').slice(24),
         ]) {
           assert.ok(!haystack.includes(needle), `${tokenEncoding}: the token was seen`);
         }

@@ -53,7 +53,7 @@ async function refusal(connectionString, tls) {
   const error = await rejection(() =>
     new SpotsSessions({ connectionString, tls, commandTimeout: 1000 }).get({
       app: 'a',
-      token: 'tokn',
+      token: 'the token of nobody',
     }),
   );
   assert.equal(error.code, 'ERR_SESSIONS_CONNECTION');

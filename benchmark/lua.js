@@ -9,11 +9,10 @@ const folder = path.join(__dirname, '..', 'src', 'store', 'redis', 'scripts');
 
 /** What a script begins with. */
 const beginnings = {
-  create: ['clock', 'index', 'each'],
-  refresh: ['clock', 'index', 'each'],
+  create: ['clock', 'expiry', 'index', 'each'],
+  refresh: ['clock', 'expiry', 'index', 'each'],
   update: ['each'],
-  kill: ['index', 'each'],
-  kill_all: ['index'],
+  kill: ['clock', 'index', 'each'],
 };
 
 /** @param {'create' | 'refresh' | 'update' | 'fold' | 'kill' | 'kill_all'} name of its file */

@@ -13,9 +13,6 @@ const LONGEST_NAME = 4096;
 /** No token is half as long, so a longer one opens no session: it need not be looked up. */
 const LONGEST_TOKEN = 4096;
 
-/** Bytes of JSON. Redis holds 512 MB in one value, and updates must fit too. */
-const LONGEST_DATA = 2 ** 28;
-
 /** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
@@ -85,9 +82,10 @@ function checkDuration(value, name = 'duration') {
 
 /**
  * @param {unknown} value whatever JSON writes as an object
+ * @param {number} maxDataSize bytes
  * @returns {string} the JSON
  */
-function checkData(value) {
+function checkData(value, maxDataSize) {
   if (value === undefined) return '{}';
   let json, isPromise, isPlain;
   try {
@@ -103,8 +101,8 @@ function checkData(value) {
   const isObject = (isPlain && json.length >= LONG) || json?.charCodeAt(0) === 123; /* { */
   if (!isObject) throw typeError('data', 'an object', value);
   // A character of UTF-16 is at most three bytes of UTF-8, so most need not be counted.
-  if (json.length > LONGEST_DATA / 3 && Buffer.byteLength(json) > LONGEST_DATA) {
-    throw rangeError('data', `at most ${LONGEST_DATA} bytes of JSON`, value);
+  if (json.length > maxDataSize / 3 && Buffer.byteLength(json) > maxDataSize) {
+    throw rangeError('data', `at most ${maxDataSize} bytes of JSON (maxDataSize)`, value);
   }
   return json;
 }

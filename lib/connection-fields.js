@@ -58,8 +58,12 @@ const FIELDS = {
   password: text,
 };
 
-/** Options of our own that a query may set too. */
-const TIMEOUTS = { connectTimeout: milliseconds, commandTimeout: milliseconds };
+/** Options of our own that a query may set too. @type {Record<string, Kind>} */
+const NUMBERS = {
+  connectTimeout: milliseconds,
+  commandTimeout: milliseconds,
+  maxDataSize: integer(1024, 2 ** 28), // bytes; an update may double them, and Redis holds 512 MB in one value
+};
 
 /** Options of ioredis that a text can express; they are for `client` alone. */
 const CLIENT_OPTIONS = {
@@ -88,7 +92,7 @@ const SENTINEL_FIELDS = {
 const QUERY = new Map(
   Object.entries({
     ...FIELDS,
-    ...TIMEOUTS,
+    ...NUMBERS,
     ...CLIENT_OPTIONS,
     tls: boolean,
     // As a URL's user name is always used here, only `false` changes something.
@@ -186,10 +190,10 @@ function readServerFields(given, prefix = '') {
  *
  * @param {Record<string, unknown>} given numbers may be strings here too
  * @param {string} [prefix] of the names in errors
- * @returns {{ connectTimeout?: number, commandTimeout?: number }} those that are not left out
+ * @returns {{ connectTimeout?: number, commandTimeout?: number, maxDataSize?: number }} those that are not left out
  */
-function readTimeouts(given, prefix = '') {
-  const entries = Object.keys(TIMEOUTS).map((name) => [
+function readNumbers(given, prefix = '') {
+  const entries = Object.keys(NUMBERS).map((name) => [
     name,
     readField(prefix + name, name, given[name]),
   ]);
@@ -204,11 +208,11 @@ function readTimeouts(given, prefix = '') {
  */
 function readField(path, name, value) {
   if (isLeftOut(value)) return undefined;
-  const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name] ?? TIMEOUTS[name];
+  const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name] ?? NUMBERS[name];
   if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
   const field = read(String(value));
   if (field !== undefined) return field;
-  const isOutside = Object.hasOwn(TIMEOUTS, name) && typeof value === 'number';
+  const isOutside = Object.hasOwn(NUMBERS, name) && typeof value === 'number';
   throw (isOutside ? rangeError : valueError)(path, what, value);
 }
 
@@ -266,14 +270,14 @@ module.exports = {
   FIELDS,
   FIELD_NAMES: Object.keys(FIELDS),
   CLIENT_OPTION_NAMES,
-  TIMEOUT_NAMES: Object.keys(TIMEOUTS),
+  NUMBER_NAMES: Object.keys(NUMBERS),
   QUERY,
   SENTINEL_QUERY,
   NOT_IN_A_QUERY,
   readClientOptions,
   readField,
   readServerFields,
-  readTimeouts,
+  readNumbers,
   toServer,
   isLeftOut,
   all,

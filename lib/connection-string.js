@@ -62,7 +62,7 @@ const FORMS = new Map(
  * expect that it is known; so is a fragment, `#insecure` included, but for Sentinel's `#mymaster`. An option without a value counts as left out.
  *
  * @param {string} given such as `redis://user:password@host:6379/0`, `host:6379` or `memory:`
- * @returns {{ server: import('./connection-fields.js').ServerSettings | null, connectTimeout?: number, commandTimeout?: number }}
+ * @returns {{ server: import('./connection-fields.js').ServerSettings | null, connectTimeout?: number, commandTimeout?: number, maxDataSize?: number }}
  * @throws {TypeError} `ERR_INVALID_ARG_VALUE`; it repeats no part of the string
  */
 function parseConnectionString(given) {
@@ -87,7 +87,7 @@ function parseConnectionString(given) {
   const server = fields.toServer({ ...query, ...fromUrl, ...(form.tls && { tls: true }) });
   return {
     server: form.complete ? form.complete(server, parts, query, fail) : server,
-    ...fields.pick(query, fields.TIMEOUT_NAMES),
+    ...fields.pick(query, fields.NUMBER_NAMES),
   };
 }
 

@@ -6,7 +6,7 @@
 const { checkData, checkDuration, checkName, checkToken, unreadable } = require('./arguments.js');
 const { spell } = require('./boundary.js');
 
-/** @typedef {{ boundary: import('./boundary.js').Boundary, settings: { defaultDuration: number } }} Parts of an instance */
+/** @typedef {{ boundary: import('./boundary.js').Boundary, settings: { defaultDuration: number, maxDataSize: number } }} Parts of an instance */
 
 /**
  * @param {Parts} parts
@@ -22,7 +22,7 @@ function create({ boundary, settings }, request) {
   }
   const place = placeOf(app, ownerId);
   const ms = checkDuration(duration);
-  return boundary.send('c', `${place}\n${ms}`, checkData(data));
+  return boundary.send('c', `${place}\n${ms}`, checkData(data, settings.maxDataSize));
 }
 
 /**
@@ -57,7 +57,7 @@ function refresh({ boundary }, request) {
  * @param {{ app: string, token: string, data?: object }} request
  * @returns {Promise<boolean>}
  */
-function update({ boundary }, request) {
+function update({ boundary, settings }, request) {
   let app, token, data;
   try {
     ({ app, token, data } = request);
@@ -65,7 +65,7 @@ function update({ boundary }, request) {
     throw unreadable(request, cause);
   }
   const address = addressOf(app, token);
-  const patch = checkData(data);
+  const patch = checkData(data, settings.maxDataSize);
   return address === undefined ? boundary.answer(false) : boundary.send('u', address, patch);
 }
 

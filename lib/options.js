@@ -19,16 +19,16 @@ const ENCODINGS = new Map([
 /** @type {Record<string, { byDefault: unknown, read: (name: string, value: any) => unknown }>} */
 const OPTIONS = {
   tokenEncoding: { byDefault: 'base64', read: readEncoding },
-  tokenSize: { byDefault: 128, read: integer(16, 1024) },
+  tokenSize: { byDefault: 128, read: integer(32, 1024) },
   defaultDuration: { byDefault: 86_400, read: readDuration },
   maxPending: { byDefault: 100_000, read: integer(1, Number.MAX_SAFE_INTEGER) },
   readFrom: { byDefault: 'primary', read: readReadFrom },
 };
 /** Those that a connection string may set too. */
-const TIMEOUTS = { commandTimeout: 5000, connectTimeout: 10_000 };
+const NUMBERS = { commandTimeout: 5000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
 /** What `options` and `connectionString` may be. */
 const ADDRESS = 'a connection string or an object';
-const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.TIMEOUT_NAMES];
+const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.NUMBER_NAMES];
 /** Of ioredis, and for `client` alone; the last one only to be refused. */
 const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
 
@@ -45,6 +45,7 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  * @property {number} defaultDuration in seconds, or Infinity
  * @property {number} commandTimeout in milliseconds
  * @property {number} connectTimeout in milliseconds
+ * @property {number} maxDataSize in bytes of JSON
  * @property {number} maxPending
  * @property {'primary' | 'replica'} readFrom
  */
@@ -74,15 +75,15 @@ function readOptions(options) {
     name,
     given[name] === undefined ? byDefault : read(name, given[name]),
   ]);
-  const timeouts = { ...TIMEOUTS, ...fromServer, ...fields.readTimeouts(given) };
-  const read = { ...Object.fromEntries(settings), ...timeouts };
+  const numbers = { ...NUMBERS, ...fromServer, ...fields.readNumbers(given) };
+  const read = { ...Object.fromEntries(settings), ...numbers };
   if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
     throw valueError('readFrom', "'replica' only with Sentinel or Cluster", given.readFrom);
   }
   return Object.freeze({ server: server && withTls(server, tls, asked), ...read });
 }
 
-/** Where the server is, and the timeouts that are given with it. @param {Record<string, any>} given */
+/** Where the server is, and the numbers that are given with it. @param {Record<string, any>} given */
 function readServer(given) {
   const { connectionString = '' } = given;
   if (connectionString === '') return { server: readAddress(checkSentinelMode(given)) };
@@ -105,14 +106,14 @@ function readConnection(connectionString, tls) {
   const string = readString('connectionString', connectionString);
   if (string !== undefined) return parseConnectionString(string);
 
-  const names = [...ADDRESS_NAMES, ...fields.TIMEOUT_NAMES, 'tls'];
+  const names = [...ADDRESS_NAMES, ...fields.NUMBER_NAMES, 'tls'];
   const address = readObject('connectionString', connectionString, names, ADDRESS, CLIENT_NAMES);
   const prefix = 'connectionString.';
   checkSentinelMode({ ...address, tls: tls ?? address.tls }, prefix);
   return {
     server: readAddress(address, prefix),
     tlsOfServer: address.tls,
-    ...fields.readTimeouts(address, prefix),
+    ...fields.readNumbers(address, prefix),
   };
 }
 

@@ -208,6 +208,13 @@ impl Answers {
         Self { outbox, slots, columns: Columns::default(), whole: 0 }
     }
 
+    /// Takes a call out, to be answered on its own, on another thread say.
+    #[must_use]
+    pub fn detach(&mut self, place: usize) -> Self {
+        let slot = self.slots.get_mut(place).and_then(Option::take);
+        Self::new(Arc::clone(&self.outbox), slot.into_iter())
+    }
+
     /// The call at `place` found a session.
     pub fn session(&mut self, place: usize, record: &Record<'_>) {
         if record.length() >= ENOUGH {

@@ -26,7 +26,7 @@ use self::reader::Reader;
 use self::text::Text;
 use crate::answers::Outbox;
 use crate::engine::{Engine, Target, Writer};
-use crate::store::Minting;
+use crate::store::Policy;
 use crate::store::redis::settings::{Address, Deployment, Login, Secret, Sentinels, Settings, Tls};
 use crate::store::redis::tls;
 use crate::token::Encoding;
@@ -34,10 +34,12 @@ use crate::token::Encoding;
 /// Where sessions are kept and how tokens are made; checked by `lib/options.js`.
 #[napi(object)]
 pub struct EngineSettings {
-    /// Bytes of a token, 16 to 1024.
+    /// Bytes of a token, 32 to 1024.
     pub token_size: u32,
     /// `base64`, `base64url`, `hex` or `latin1`.
     pub token_encoding: String,
+    /// Bytes of JSON, 1 KiB to 256 MiB.
+    pub max_data_size: u32,
     /// Milliseconds.
     pub command_timeout: u32,
     /// Milliseconds.
@@ -143,14 +145,15 @@ impl NodeEngine {
         >,
         #[napi(ts_arg_type = "() => boolean")] after_read: Function<'_, (), bool>,
     ) -> Result<Self> {
-        let minting = Minting {
-            size: settings.token_size as usize,
-            encoding: Encoding::from_name(&settings.token_encoding)
+        let policy = Policy {
+            token_size: settings.token_size as usize,
+            token_encoding: Encoding::from_name(&settings.token_encoding)
                 .ok_or_else(|| bad("tokenEncoding"))?,
+            max_data_bytes: settings.max_data_size as usize,
         };
         let target = target(settings)?;
         let (bell, outbox) = Bell::connect(&on_answers)?;
-        let engine = Engine::start(target, minting, Arc::clone(&outbox))
+        let engine = Engine::start(target, policy, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
         let reader =
             Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&bell))?;

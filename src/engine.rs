@@ -21,7 +21,7 @@ use crate::here;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::settings::Settings;
 use crate::store::redis::{Pipe, RedisStore};
-use crate::store::{Minting, Store};
+use crate::store::{Policy, Store};
 
 /// Where an instance keeps its sessions.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Engine {
     /// # Errors
     ///
     /// Where the system gives no thread.
-    pub fn start(target: Target, minting: Minting, outbox: Arc<Outbox>) -> io::Result<Self> {
+    pub fn start(target: Target, policy: Policy, outbox: Arc<Outbox>) -> io::Result<Self> {
         let runtime = io_thread()?;
         let _tasks = runtime.enter();
         let observer: Observer = {
@@ -66,9 +66,9 @@ impl Engine {
         let store = Arc::new(match target {
             Target::Memory => {
                 observer(&Event::Ready);
-                Store::Memory(MemoryStore::new(minting))
+                Store::Memory(MemoryStore::new(policy))
             }
-            Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, minting, observer)),
+            Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, policy, observer)),
         });
         let server = Server { store, outbox };
         let (batches, inbox) = mpsc::unbounded_channel();

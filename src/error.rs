@@ -36,6 +36,11 @@ pub enum Error {
     },
     /// What lies under the session's key, or the owner's index, is not ours.
     Corrupt,
+    /// An update would make a session's data too large; nothing was done.
+    TooLarge {
+        /// How many bytes of JSON the data may have.
+        max_bytes: usize,
+    },
     /// A bug of ours. The call may or may not have acted.
     Internal,
 }
@@ -49,6 +54,7 @@ impl Error {
             Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
             Self::Redis { .. } => "ERR_SESSIONS_REDIS",
             Self::Corrupt => "ERR_SESSIONS_CORRUPT",
+            Self::TooLarge { .. } => "ERR_SESSIONS_TOO_LARGE",
             Self::Internal => "ERR_SESSIONS_INTERNAL",
         }
     }
@@ -94,6 +100,11 @@ impl fmt::Display for Error {
             Self::Corrupt => f.write_str(
                 "cannot read the session: what redis holds under its key was not written by \
                  this package (kill or killAll removes it)",
+            ),
+            Self::TooLarge { max_bytes } => write!(
+                f,
+                "the session's data would be larger than {max_bytes} bytes of JSON, twice maxDataSize: nothing \
+                 was done (an update that makes it smaller works)"
             ),
             Self::Internal => f.write_str("a bug in @spots-tech/sessions: please report it"),
         }

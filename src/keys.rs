@@ -1,12 +1,12 @@
 //! Redis key names. No other module spells one.
 //!
 //! Head and tail have a fixed width, so no two (route, app, id) share a name whatever the app is
-//! called. The part in braces is the hash tag: it puts all keys of an owner in one slot, and it is
+//! called, nor do two owners' indexes. The part in braces is the hash tag: it puts all keys of an owner in one slot, and it is
 //! never empty, even for an app called "}".
 
 use crc::{CRC_16_XMODEM, Crc};
 
-use crate::token::{Route, SessionId};
+use crate::token::{OwnerHash, Route, SessionId};
 
 /// How many slots a Redis Cluster has.
 pub const SLOTS: u16 = 16384;
@@ -27,10 +27,12 @@ pub fn session_prefix(route: Route, app: &[u8]) -> Vec<u8> {
     spell(route, app, b"}:s:")
 }
 
-/// The key of an owner's index: `spots:{<route>:<app>}:o`.
+/// The key of an owner's index: `spots:{<route>:<app>}:o:<index name>`.
 #[must_use]
-pub fn index(route: Route, app: &[u8]) -> Vec<u8> {
-    spell(route, app, b"}:o")
+pub fn index(owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
+    let mut key = spell(owner.route(), app, b"}:o:");
+    key.extend_from_slice(&owner.index_name());
+    key
 }
 
 /// The slot of a Redis Cluster that all keys of a route in an app lie in: CRC-16 of the hash tag
@@ -84,27 +86,32 @@ mod tests {
         fn different_sessions_and_indexes_have_different_keys(
             apps in (name(), name()), owners in (name(), name()), tokens in (name(), name())
         ) {
-            let routes = (Route::of_owner(&apps.0, &owners.0), Route::of_owner(&apps.1, &owners.1));
+            let hashes = (OwnerHash::of(&apps.0, &owners.0), OwnerHash::of(&apps.1, &owners.1));
+            let routes = (hashes.0.route(), hashes.1.route());
             let place = (routes.0, &apps.0) == (routes.1, &apps.1);
             prop_assert_eq!(
                 session(routes.0, &apps.0, &id(&tokens.0)) == session(routes.1, &apps.1, &id(&tokens.1)),
                 place && tokens.0 == tokens.1
             );
-            prop_assert_eq!(index(routes.0, &apps.0) == index(routes.1, &apps.1), place);
-            prop_assert_ne!(index(routes.0, &apps.0), session(routes.1, &apps.1, &id(&tokens.1)));
+            prop_assert_eq!(
+                index(&hashes.0, &apps.0) == index(&hashes.1, &apps.1),
+                (&apps.0, &owners.0) == (&apps.1, &owners.1)
+            );
+            prop_assert_ne!(index(&hashes.0, &apps.0), session(routes.1, &apps.1, &id(&tokens.1)));
         }
 
         #[test]
         fn the_slot_is_that_of_the_hash_tag(app in name(), owner in name()) {
-            let route = Route::of_owner(&app, &owner);
-            let tag = index(route, &app);
-            prop_assert_eq!(slot(route, &app), CRC.checksum(hash_tag(&tag)) % SLOTS);
+            let owner = OwnerHash::of(&app, &owner);
+            let tag = index(&owner, &app);
+            prop_assert_eq!(slot(owner.route(), &app), CRC.checksum(hash_tag(&tag)) % SLOTS);
         }
 
         #[test]
         fn keys_of_an_owner_share_a_hash_tag_that_is_not_empty(app in name(), owner in name()) {
-            let route = Route::of_owner(&app, &owner);
-            let (session, index) = (session(route, &app, &id(b"t")), index(route, &app));
+            let owner = OwnerHash::of(&app, &owner);
+            let (session, index) =
+                (session(owner.route(), &app, &id(b"t")), index(&owner, &app));
             prop_assert_eq!(hash_tag(&session), hash_tag(&index));
             prop_assert!(!hash_tag(&index).is_empty());
         }
@@ -114,19 +121,19 @@ mod tests {
     fn slots_are_those_of_the_specification() {
         // Its own example; and two that a server told by CLUSTER KEYSLOT.
         assert_eq!(CRC.checksum(b"123456789"), 0x31C3);
-        let route = Route::of_owner(b"a", b"b");
+        let route = OwnerHash::of(b"a", b"b").route();
         assert_eq!(slot(route, b"app"), 7);
         assert_eq!(slot(route, b"a}b"), 7772);
     }
 
     #[test]
     fn keys_read_as_documented() {
-        let route = Route::of_owner(b"a", b"b");
+        let owner = OwnerHash::of(b"a", b"b");
         let id = id(b"t");
         let text = std::str::from_utf8(id.as_bytes()).unwrap();
-        assert_eq!(index(route, b"app"), b"spots:{bfd8d48c:app}:o");
+        assert_eq!(index(&owner, b"app"), b"spots:{bfd8d48c:app}:o:WrAoqcVUzMnWXtb8");
         assert_eq!(
-            session(route, b"app", &id),
+            session(owner.route(), b"app", &id),
             format!("spots:{{bfd8d48c:app}}:s:{text}").as_bytes()
         );
     }

@@ -1,8 +1,12 @@
 //! A session as it is stored: lines of JSON, and how merge patches fold into the data.
 //!
-//! Line 1 is the owner, line 2 tells about the session, line 3 is the data as created, and every
+//! Line 1 tells about the session, line 2 is the owner, line 3 is the data as created, and every
 //! further line is a merge patch, oldest first. JSON text has no raw newline, so a line break is
 //! always ours. Values are copied as text: nothing is ever re-encoded.
+//!
+//! Line 1 is at most 200 bytes, so that a script can read it without the rest. It holds `createdAt`,
+//! and as far as scripts need them `size`, how many bytes the data had when the record was last
+//! written whole, and `folds`, how often patches were folded. Other fields are kept.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,8 +19,8 @@ use serde_json::value::RawValue;
 /// A record every line of which was checked to be exactly one JSON value of the right kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    owner: &'a str,
     about: &'a str,
+    owner: &'a str,
     data: &'a str,
     /// The patches with the newline before each: empty, or lines.
     patches: &'a str,
@@ -32,10 +36,19 @@ impl fmt::Debug for Record<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
 
+/// Why a patch cannot be folded into a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// The patch is not an object.
+    Corrupt,
+    /// The data would be too large.
+    TooLarge,
+}
+
 /// Spells the record of a new session. `owner` and `data` are JSON.
 #[must_use]
 pub fn spell(owner: &str, created_at_ms: u128, data: &str) -> String {
-    format!("{owner}\n{{\"createdAt\":{created_at_ms}}}\n{data}")
+    format!("{{\"createdAt\":{created_at_ms}}}\n{owner}\n{data}")
 }
 
 impl<'a> Record<'a> {
@@ -43,14 +56,14 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] unless every line is one JSON value: a string, then objects.
+    /// [`Corrupt`] unless every line is one JSON value: an object, a string, then objects.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let text = std::str::from_utf8(bytes).map_err(|_| Corrupt)?;
-        let (owner, rest) = split(text).ok_or(Corrupt)?;
-        let (about, rest) = split(rest).ok_or(Corrupt)?;
+        let (about, rest) = split(text).ok_or(Corrupt)?;
+        let (owner, rest) = split(rest).ok_or(Corrupt)?;
         let data = split(rest).map_or(rest, |(data, _)| data);
         let patches = &rest[data.len()..];
-        let record = Self { owner, about, data, patches };
+        let record = Self { about, owner, data, patches };
         let objects = [about, data].into_iter().chain(record.patches());
         let valid = is_json(owner, '"') && objects.into_iter().all(|line| is_json(line, '{'));
         valid.then_some(record).ok_or(Corrupt)
@@ -62,35 +75,81 @@ impl<'a> Record<'a> {
         self.data.len() + self.patches.len()
     }
 
+    /// The line about the session, as it is stored.
+    #[must_use]
+    pub fn about(&self) -> &'a str {
+        self.about
+    }
+
     /// The owner, as JSON.
     #[must_use]
     pub fn owner(&self) -> &'a str {
         self.owner
     }
 
+    /// The owner's name, as bytes.
+    #[must_use]
+    pub fn owner_name(&self) -> Cow<'a, [u8]> {
+        identity(self.owner)
+    }
+
     /// Appends the data with its patches folded in, as JSON.
     pub fn write_data(&self, out: &mut String) {
         if self.patches.is_empty() {
             out.push_str(self.data);
-            return;
+        } else {
+            self.data().write(out);
         }
+    }
+
+    /// Whether the patches are as long as the data, or longer.
+    #[must_use]
+    pub fn is_outgrown(&self) -> bool {
+        self.patches.len() >= self.data.len()
+    }
+
+    /// The record with its patches, and one more, folded into the data.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfit::TooLarge`] if the data would be longer than `max_bytes` and longer than it was;
+    /// [`Unfit::Corrupt`] if the patch is no JSON object.
+    pub fn folded_with(&self, patch: &str, max_bytes: usize) -> Result<String, Unfit> {
+        if !is_json(patch, '{') {
+            return Err(Unfit::Corrupt);
+        }
+        let mut data = self.data();
+        let before = data.length();
+        data.take(patch, Object::merge);
+        let after = data.length();
+        if after > max_bytes && after > before {
+            return Err(Unfit::TooLarge);
+        }
+        let mut about = Object::default();
+        about.take(self.about, Object::set);
+        let folds = about.get("folds").and_then(|folds| folds.parse::<u64>().ok()).unwrap_or(0);
+        let (size, folds) = (after.to_string(), folds.saturating_add(1).to_string());
+        about.set("\"size\"", &size);
+        about.set("\"folds\"", &folds);
+        let mut folded = String::with_capacity(self.about.len() + self.owner.len() + after + 64);
+        about.write(&mut folded);
+        folded.push('\n');
+        folded.push_str(self.owner);
+        folded.push('\n');
+        data.write(&mut folded);
+        Ok(folded)
+    }
+
+    fn data<'o>(&self) -> Object<'o>
+    where
+        'a: 'o,
+    {
         let mut object = Object::default();
         object.take(self.data, Object::set);
         for patch in self.patches() {
             object.take(patch, Object::merge);
         }
-        object.write(out);
-    }
-
-    /// The record with its patches folded into the data, once they have outgrown it.
-    #[must_use]
-    pub fn folded(&self) -> Option<String> {
-        if self.patches.len() < self.data.len() {
-            return None;
-        }
-        let mut folded = format!("{}\n{}\n", self.owner, self.about);
-        self.write_data(&mut folded);
-        Some(folded)
+        object
     }
 
     fn patches(&self) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -139,6 +198,20 @@ impl<'a> Object<'a> {
         } else if let Some(place) = self.places.remove(&identity(key)) {
             self.members[place] = None;
         }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let place = self.places.get(name.as_bytes())?;
+        self.members[*place].map(|(_, value)| value)
+    }
+
+    /// How many bytes [`Self::write`] writes.
+    fn length(&self) -> usize {
+        let members = self.members.iter().flatten();
+        let (count, bytes) = members.fold((0, 0), |(count, bytes), (key, value)| {
+            (count + 1, bytes + key.len() + ":".len() + value.len())
+        });
+        "{}".len() + bytes + usize::saturating_sub(count, 1)
     }
 
     fn write(&self, out: &mut String) {

@@ -1,7 +1,7 @@
 //! Tokens: how they are minted, and what their text tells about where the session lies.
 //!
-//! A token carries its address: its first four bytes are its owner's route. Keys are spelled in
-//! `keys.rs`, not here.
+//! A token begins with 16 bytes of a hash of its owner's name: they say where its session and its
+//! owner's index lie. Keys are spelled in `keys.rs`, not here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -57,24 +57,52 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Where an owner's sessions lie: every key of an owner in an app shares one route, so one slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Route([u8; 4]);
+/// How many bytes at the head of a token stand for its owner.
+const OWNER_BYTES: usize = 16;
 
-impl Route {
-    /// The route of an owner's sessions: the head of SHA-256(len(app) ‖ app ‖ owner).
+/// An owner in an app, as tokens and keys name it: the first 16 bytes of
+/// SHA-256(len(app) ‖ app ‖ owner). No two owners share one: that takes 2^64 hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerHash([u8; OWNER_BYTES]);
+
+impl OwnerHash {
+    /// Hashes the name of an owner.
     ///
     /// The length, eight bytes big-endian, keeps ("a", "bc") and ("ab", "c") apart.
     #[must_use]
-    pub fn of_owner(app: &[u8], owner: &[u8]) -> Self {
+    pub fn of(app: &[u8], owner: &[u8]) -> Self {
         let digest = Sha256::new()
             .chain_update((app.len() as u64).to_be_bytes())
             .chain_update(app)
             .chain_update(owner)
             .finalize();
-        Self([digest[0], digest[1], digest[2], digest[3]])
+        let mut hash = [0; OWNER_BYTES];
+        hash.copy_from_slice(&digest[..OWNER_BYTES]);
+        Self(hash)
     }
 
+    /// Where the owner's keys lie: the first four bytes.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        let [a, b, c, d, ..] = self.0;
+        Route([a, b, c, d])
+    }
+
+    /// What the owner's index is called: the other twelve bytes, in base64url.
+    #[must_use]
+    pub fn index_name(&self) -> [u8; 16] {
+        let mut name = [0; 16];
+        let written = URL_SAFE_NO_PAD.encode_slice(&self.0[4..], &mut name);
+        debug_assert_eq!(written, Ok(16), "12 bytes are 16 characters");
+        name
+    }
+}
+
+/// Where an owner's sessions lie: every key of an owner in an app shares one route, so one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Route([u8; 4]);
+
+impl Route {
     /// The route as keys spell it: eight hex digits.
     #[must_use]
     pub fn to_hex(self) -> [u8; 8] {
@@ -126,12 +154,12 @@ impl<'a> Token<'a> {
         SessionId(id)
     }
 
-    /// Reads the route from the text alone: as canonical hex, else as canonical base64 or
-    /// base64url, else as latin1. A text that is none of these is no token of ours.
+    /// Reads the owner from the text alone: as canonical hex, else as canonical base64 or base64url,
+    /// else as latin1. A text that is none of these, or of fewer than 16 bytes, is no token of ours.
     #[must_use]
-    pub fn route(&self) -> Option<Route> {
+    pub fn owner(&self) -> Option<OwnerHash> {
         let text = &*self.0;
-        from_hex(text).or_else(|| from_base64(text)).or_else(|| from_latin1(text))
+        from_hex(text).or_else(|| from_base64(text)).or_else(|| from_latin1(text)).map(OwnerHash)
     }
 }
 
@@ -141,60 +169,60 @@ impl<'a> Token<'a> {
 ///
 /// Where the operating system gives no random bytes.
 pub fn mint(
-    route: Route,
+    owner: OwnerHash,
     size: usize,
     encoding: Encoding,
 ) -> Result<(String, Token<'static>), SysError> {
     let mut bytes = vec![0; size];
-    bytes[..4].copy_from_slice(&route.0);
+    bytes[..OWNER_BYTES].copy_from_slice(&owner.0);
     loop {
-        SysRng.try_fill_bytes(&mut bytes[4..])?;
+        SysRng.try_fill_bytes(&mut bytes[OWNER_BYTES..])?;
         let text = encoding.encode(&bytes);
         let token = Token(Cow::Owned(text.clone().into_bytes()));
-        // A latin1 token may look like hex or base64, though hardly once in 10^9 at 16 bytes.
-        if token.route() == Some(route) {
+        // A latin1 token may look like hex or base64, though hardly ever.
+        if token.owner() == Some(owner) {
             return Ok((text, token));
         }
     }
 }
 
-fn from_hex(text: &[u8]) -> Option<Route> {
+fn from_hex(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
     let value = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
     };
-    if text.len() < 8 || !text.len().is_multiple_of(2) || !text.iter().all(|&d| value(d).is_some())
-    {
+    let is_long = text.len() >= 2 * OWNER_BYTES && text.len().is_multiple_of(2);
+    if !is_long || !text.iter().all(|&d| value(d).is_some()) {
         return None;
     }
-    let mut route = [0; 4];
-    for (byte, pair) in route.iter_mut().zip(text.chunks_exact(2)) {
+    let mut owner = [0; OWNER_BYTES];
+    for (byte, pair) in owner.iter_mut().zip(text.chunks_exact(2)) {
         *byte = value(pair[0])? << 4 | value(pair[1])?;
     }
-    Some(Route(route))
+    Some(owner)
 }
 
-fn from_base64(text: &[u8]) -> Option<Route> {
+fn from_base64(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
     if text.len() > LONGEST {
         return None;
     }
-    base64_head(&STANDARD, *b"+/", text)
-        .or_else(|| base64_head(&URL_SAFE_NO_PAD, *b"-_", text))
-        .map(Route)
+    base64_head(&STANDARD, *b"+/", text).or_else(|| base64_head(&URL_SAFE_NO_PAD, *b"-_", text))
 }
 
-/// The first four bytes of a text in canonical base64, with these marks beside letters and digits. Of whole
+/// The first 16 bytes of a text in canonical base64, with these marks beside letters and digits. Of whole
 /// groups of four characters, any that are of the alphabet are canonical, so only the ends are decoded: a get
 /// is 3% faster for that. The rest is looked through to its end, as several characters are then looked at at once.
-fn base64_head(engine: &GeneralPurpose, marks: [u8; 2], text: &[u8]) -> Option<[u8; 4]> {
+fn base64_head(engine: &GeneralPurpose, marks: [u8; 2], text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
+    /// Whole groups of four characters that hold 16 bytes.
+    const HEAD: usize = OWNER_BYTES.div_ceil(3) * 4;
     let (groups, tail) = text.split_at(text.len().saturating_sub(1) / 4 * 4);
-    let (head, middle) = groups.split_at(groups.len().min(8));
+    let (head, middle) = groups.split_at(groups.len().min(HEAD));
     let is_known = |c: u8| c.is_ascii_alphanumeric() || c == marks[0] || c == marks[1];
     if !middle.iter().fold(true, |all, &c| all & is_known(c)) {
         return None;
     }
-    let (mut ends, mut bytes) = ([0; 12], [0; 9]);
+    let (mut ends, mut bytes) = ([0; HEAD + 4], [0; HEAD / 4 * 3 + 3]);
     let ends = &mut ends[..head.len() + tail.len()];
     ends[..head.len()].copy_from_slice(head);
     ends[head.len()..].copy_from_slice(tail);
@@ -204,14 +232,14 @@ fn base64_head(engine: &GeneralPurpose, marks: [u8; 2], text: &[u8]) -> Option<[
         .and_then(|length| bytes[..length].first_chunk().copied())
 }
 
-fn from_latin1(text: &[u8]) -> Option<Route> {
+fn from_latin1(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
     let text = std::str::from_utf8(text).ok()?;
-    let mut route = [0; 4];
+    let mut owner = [0; OWNER_BYTES];
     let mut chars = text.chars();
-    for byte in &mut route {
+    for byte in &mut owner {
         *byte = u8::try_from(chars.next()?).ok()?;
     }
-    chars.all(|c| u8::try_from(c).is_ok()).then_some(Route(route))
+    chars.all(|c| u8::try_from(c).is_ok()).then_some(owner)
 }
 
 #[cfg(test)]
@@ -222,36 +250,37 @@ mod tests {
     const ENCODINGS: [Encoding; 4] =
         [Encoding::Base64, Encoding::Base64Url, Encoding::Hex, Encoding::Latin1];
 
-    fn route_of(text: &str) -> Option<Route> {
-        Token::new(Cow::Borrowed(text.as_bytes())).route()
+    fn owner_of(text: &str) -> Option<[u8; 16]> {
+        Token::new(Cow::Borrowed(text.as_bytes())).owner().map(|owner| owner.0)
     }
 
     proptest! {
         #[test]
-        fn a_minted_token_tells_its_route(
-            bytes: [u8; 4], size in 16..1025_usize, encoding in 0..4_usize
+        fn a_minted_token_tells_its_owner(
+            bytes: [u8; 16], size in 32..1025_usize, encoding in 0..4_usize
         ) {
-            let (text, token) = mint(Route(bytes), size, ENCODINGS[encoding]).unwrap();
-            prop_assert_eq!(token.route(), Some(Route(bytes)));
-            prop_assert_eq!(route_of(&text), Some(Route(bytes)));
+            let (text, token) = mint(OwnerHash(bytes), size, ENCODINGS[encoding]).unwrap();
+            prop_assert_eq!(token.owner(), Some(OwnerHash(bytes)));
+            prop_assert_eq!(owner_of(&text), Some(bytes));
         }
 
         #[test]
         fn any_text_can_be_read(text in ".*") {
             let token = Token::new(Cow::Borrowed(text.as_bytes()));
-            let _any = (token.route(), token.id());
+            let _any = (token.owner(), token.id());
         }
 
         #[test]
         fn any_bytes_can_be_read(text: Vec<u8>) {
             let token = Token::new(Cow::Owned(text));
-            let _any = (token.route(), token.id());
+            let _any = (token.owner(), token.id());
         }
 
         #[test]
         fn base64_that_is_not_canonical_is_not_base64(bytes: [u8; 16]) {
             // The last character of 16 bytes carries four bits that must be zero.
             let mut text = URL_SAFE_NO_PAD.encode(bytes).into_bytes();
+            prop_assert_eq!(from_base64(&text), Some(bytes));
             text[21] = if text[21] == b'B' { b'C' } else { b'B' };
             prop_assert_eq!(from_base64(&text), None);
         }
@@ -261,7 +290,7 @@ mod tests {
     fn one_character_of_another_alphabet_anywhere_is_not_base64() {
         for (engine, others) in [(&STANDARD, b"-_=\n\x80"), (&URL_SAFE_NO_PAD, b"+/=\n\x80")] {
             let text = engine.encode([0xfb; 128]).into_bytes();
-            assert_eq!(from_base64(&text), Some(Route([0xfb; 4])));
+            assert_eq!(from_base64(&text), Some([0xfb; 16]));
             for (place, other) in (0..text.len()).flat_map(|place| others.map(|c| (place, c))) {
                 let mut text = text.clone();
                 if std::mem::replace(&mut text[place], other) != other {
@@ -273,24 +302,38 @@ mod tests {
 
     #[test]
     fn texts_of_foreign_shape_are_read_as_latin1_or_not_at_all() {
+        let latin1 = "a*c?a*c?a*c?a*c?";
         let rows = [
             ("too short", "abc", None),
-            ("latin1", "a*c?", Some([0x61, 0x2a, 0x63, 0x3f])),
-            ("latin1 above ASCII", "\u{e9}\u{ff}\u{0}!", Some([0xe9, 0xff, 0, 0x21])),
-            ("beyond latin1", "a*c?\u{20ac}", None),
-            ("upper-case hex is base64", "ABCDEF01", Some([0x00, 0x10, 0x83, 0x10])),
-            ("hex", "00ff10a0", Some([0, 0xff, 0x10, 0xa0])),
+            ("15 characters of latin1", &latin1[1..], None),
+            ("latin1", latin1, Some(*b"a*c?a*c?a*c?a*c?")),
+            ("beyond latin1", "a*c?a*c?a*c?a*c?\u{20ac}", None),
+            ("15 bytes of hex, read as latin1", "00ff10a000ff10a000ff10a000ff10", {
+                Some(*b"00ff10a000ff10a0")
+            }),
+            ("15 bytes of base64url", "AAAAAAAAAAAAAAAAAAAA", Some(*b"AAAAAAAAAAAAAAAA")),
+            ("hex", "00ff10a000ff10a000ff10a000ff10a0", {
+                let four = [0, 0xff, 0x10, 0xa0];
+                [four, four, four, four].concat().try_into().ok()
+            }),
         ];
-        for (label, text, route) in rows {
-            assert_eq!(route_of(text), route.map(Route), "{label}");
+        for (label, text, owner) in rows {
+            assert_eq!(owner_of(text), owner, "{label}");
         }
+        assert_eq!(
+            owner_of("\u{e9}\u{ff}\u{0}! 56789abcdef").map(|o| o[..4].to_vec()),
+            Some(vec![0xe9, 0xff, 0, 0x21]),
+            "latin1 above ASCII"
+        );
     }
 
     #[test]
-    fn the_route_keeps_app_and_owner_apart() {
-        assert_ne!(Route::of_owner(b"a", b"bc"), Route::of_owner(b"ab", b"c"));
+    fn the_hash_keeps_app_and_owner_apart() {
+        assert_ne!(OwnerHash::of(b"a", b"bc"), OwnerHash::of(b"ab", b"c"));
         // SHA-256 of 0000000000000001 61 62, computed with another tool.
-        assert_eq!(&Route::of_owner(b"a", b"b").to_hex(), b"bfd8d48c");
+        let owner = OwnerHash::of(b"a", b"b");
+        assert_eq!(&owner.route().to_hex(), b"bfd8d48c");
+        assert_eq!(&owner.index_name(), b"WrAoqcVUzMnWXtb8");
     }
 
     #[test]

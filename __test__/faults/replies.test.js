@@ -272,7 +272,11 @@ test('R13 what a connection that was given up had yet to send is never sent', as
   await once(gate.listen(0, '127.0.0.1'), 'listening');
   t.after(() => gate.close());
   const { port } = gate.address();
-  const sessions = open({ connectionString: `redis://127.0.0.1:${port}`, commandTimeout: 1000 });
+  const sessions = open({
+    connectionString: `redis://127.0.0.1:${port}`,
+    commandTimeout: 1000,
+    maxDataSize: 2 ** 21,
+  });
   await recovers(sessions, app);
 
   const [first] = passing;

@@ -184,9 +184,11 @@ test('R26 a server that closes idle connections: no call notices', async (t) => 
 
 test('R28 a server that cuts those it has too much to send to: other calls go on, and all do afterwards', async (t) => {
   const { server, open, app, redis } = await faultyServer(t);
-  const sessions = open({ commandTimeout: 1000 });
+  const sessions = open({ commandTimeout: 1000, maxDataSize: 2 ** 25 });
   const data = { x: 'x'.repeat(20 * 2 ** 20) };
-  const token = await open({ commandTimeout: 60_000 }).create({ app, ownerId: 'ann', data });
+  const token = await open({ commandTimeout: 60_000, maxDataSize: 2 ** 25 }).create({
+    ...{ app, ownerId: 'ann', data },
+  });
   await redis.config('SET', 'client-output-buffer-limit', 'normal 1048576 0 0');
   const many = times(10, () => settled(sessions.get({ app, token }), 1000));
   for (const { value, error } of await Promise.all(many)) {
@@ -217,7 +219,7 @@ test('R32 the database is chosen again on each connection: no session lands in a
 test('R39 a session beyond what the server takes is refused, and no other call suffers', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   await redis.config('SET', 'proto-max-bulk-len', '1048576');
-  const sessions = open({ commandTimeout: 1000 });
+  const sessions = open({ commandTimeout: 1000, maxDataSize: 2 ** 22 });
   const data = { x: 'x'.repeat(2 * 2 ** 20) };
   const token = await sessions.create({ app, ownerId: 'ann', data: { n: 1 } });
   for (const call of [

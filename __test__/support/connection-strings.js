@@ -86,7 +86,7 @@ const ROWS = [
   [35, 'redis://h?database=3', /with db, in place of database/, 'it took database 0'],
   [35, 'redis://h?TLS=true', /in which tls is spelled so/, 'it spoke plain text'],
   [35, 'redis://h?DB=3', /in which db is spelled so/, 'it took database 0'],
-  [35, 'redis://h?tokenSize=16', /without tokenSize, .* beside connectionString/, 'it ignored it'],
+  [35, 'redis://h?tokenSize=32', /without tokenSize, .* beside connectionString/, 'it ignored it'],
   [36, 'rediss://h', { host: 'h', tls: TLS }],
   [37, 'rediss://h#insecure', { host: 'h', tls: TLS }],
   [38, '//localhost:6380', { port: 6380 }],

@@ -4,12 +4,17 @@
 
 const { createHash } = require('node:crypto');
 
-/** The first four bytes of SHA-256(len(app) ‖ app ‖ ownerId), in hex. */
-function routeOf(app, ownerId) {
+/** The first 16 bytes of SHA-256(len(app) ‖ app ‖ ownerId). */
+function ownerHash(app, ownerId) {
   const length = Buffer.alloc(8);
   length.writeBigUInt64BE(BigInt(Buffer.byteLength(app)));
   const digest = createHash('sha256').update(length).update(app).update(ownerId).digest();
-  return digest.toString('hex', 0, 4);
+  return digest.subarray(0, 16);
+}
+
+/** The first four bytes of that, in hex. */
+function routeOf(app, ownerId) {
+  return ownerHash(app, ownerId).toString('hex', 0, 4);
 }
 
 /** The first 16 bytes of SHA-256(token), in base64url. */
@@ -22,7 +27,8 @@ function sessionKey(app, ownerId, token) {
 }
 
 function indexKey(app, ownerId) {
-  return `spots:{${routeOf(app, ownerId)}:${app}}:o`;
+  const name = ownerHash(app, ownerId).subarray(4).toString('base64url');
+  return `spots:{${routeOf(app, ownerId)}:${app}}:o:${name}`;
 }
 
 /** Two owners of one app that share a route: about 2^16 hashes until the birthday of 32 bits. */
@@ -36,4 +42,4 @@ function ownersOnOneRoute(app) {
   }
 }
 
-module.exports = { routeOf, idOf, sessionKey, indexKey, ownersOnOneRoute };
+module.exports = { ownerHash, routeOf, idOf, sessionKey, indexKey, ownersOnOneRoute };

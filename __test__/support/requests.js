@@ -6,7 +6,7 @@
  * @param {string} app
  * @param {string} [token]
  */
-function requestsOf(app, token = 'nobody-has-this') {
+function requestsOf(app, token = 'nobody has this token') {
   return {
     create: { app, ownerId: 'alice', data: {}, duration: 60 },
     get: { app, token },

@@ -51,7 +51,7 @@ async function measure(redis, other, sessions, count) {
   const create = () => sessions.create({ app, ownerId, data, duration });
   await drive(create, { inFlight: 256, calls: count });
 
-  const index = (await redis.keys('*:o'))[0];
+  const index = (await redis.keys('*:o:*'))[0];
   const megabytes = (await redis.memory('USAGE', index, 'SAMPLES', '0')) / 1e6;
   const copy = `${index}:copy`;
   await redis.copy(index, copy);

@@ -35,13 +35,14 @@ function* ownersOfSlot() {
     if (slotOfRoute(route) !== slot) continue;
     const tag = `spots:{${route.toString(16).padStart(8, '0')}:${app}}`;
     const id = route.toString().padStart(22, '0');
-    yield { owned: `${tag}:o`, id, session: `${tag}:s:${id}`, fresh: `${tag}:s:${'f'.repeat(22)}` };
+    const owned = `${tag}:o:${'0'.repeat(16)}`;
+    yield { owned, id, session: `${tag}:s:${id}`, fresh: `${tag}:s:${'f'.repeat(22)}` };
   }
 }
 
 async function write(redis, owner) {
   const { data } = sessionOf(250, 0);
-  const record = `"user"\n{"createdAt":${Date.now()}}\n${JSON.stringify(data)}`;
+  const record = `{"createdAt":${Date.now()}}\n"user"\n${JSON.stringify(data)}`;
   const expiry = Date.now() + duration * 1000;
   await redis.set(owner.session, record, 'PXAT', expiry);
   await redis.zadd(owner.owned, expiry, owner.id);
@@ -51,7 +52,7 @@ async function write(redis, owner) {
 const ttl = String(duration * 1000);
 const calls = {
   get: ({ session }) => ['GET', session],
-  update: ({ session }) => ['EVAL', scriptText('update'), 1, session, '{}'],
+  update: ({ session }) => ['EVAL', scriptText('update'), 1, session, '{}', 2 ** 21],
   refresh: ({ session, owned, id }) => ['EVAL', scriptText('refresh'), 2, session, owned, id, ttl],
   kill: ({ session, owned, id }) => ['EVAL', scriptText('kill'), 2, session, owned, id],
   killAll: ({ session, owned, id }) => [
@@ -60,7 +61,6 @@ const calls = {
     1,
     owned,
     session.slice(0, -id.length),
-    '"user"',
   ],
   create: ({ fresh, owned }) => [
     'EVAL',

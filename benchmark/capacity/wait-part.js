@@ -102,8 +102,15 @@ async function create(redis, count) {
   const sessions = Array.from({ length: count }, (_, number) => {
     const tag = `spots:{${number.toString(16).padStart(8, '0')}:shop}`;
     const id = String(number).padStart(22, '0');
-    pipeline.createSession(`${tag}:s:${id}`, `${tag}:o`, id, 3600000, '"user"', '{}');
-    return [`${tag}:s:${id}`, `${tag}:o`, id];
+    pipeline.createSession(
+      `${tag}:s:${id}`,
+      `${tag}:o:${'0'.repeat(16)}`,
+      id,
+      3600000,
+      '"user"',
+      '{}',
+    );
+    return [`${tag}:s:${id}`, `${tag}:o:${'0'.repeat(16)}`, id];
   });
   for (const [error] of await pipeline.exec()) if (error) throw error;
   return sessions;

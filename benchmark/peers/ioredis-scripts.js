@@ -7,6 +7,9 @@ const { randomBytes } = require('node:crypto');
 const { scriptText } = require('../lua');
 const { connect } = require('./ioredis');
 
+/** Of one session, by default. */
+const maxRecordBytes = 2 * 2 ** 20;
+
 module.exports = {
   label: 'ioredis, same scripts',
 
@@ -18,23 +21,23 @@ module.exports = {
     redis.defineCommand('killSession', { numberOfKeys: 2, lua: scriptText('kill') });
     return {
       async create({ app, ownerId, data, duration }) {
-        const random = randomBytes(20);
-        const tag = `spots:{${random.toString('hex', 16)}:${app}}`;
+        const random = randomBytes(32);
+        const tag = `spots:{${random.toString('hex', 16, 20)}:${app}}`;
         const id = random.toString('base64url', 0, 16);
         const owner = JSON.stringify(ownerId);
         const text = JSON.stringify(data);
-        const keys = [`${tag}:s:${id}`, `${tag}:o`];
+        const keys = [`${tag}:s:${id}`, `${tag}:o:${random.toString('base64url', 20)}`];
         await redis.createSession(...keys, id, duration * 1000, owner, text);
         return [...keys, id].join(' ');
       },
       async get(handle) {
         const record = await redis.get(handle.split(' ')[0]);
         if (record === null) return undefined;
-        const [owner, , data] = record.split('\n');
+        const [, owner, data] = record.split('\n');
         return { ownerId: JSON.parse(owner), data: JSON.parse(data) };
       },
       update(handle, data) {
-        return redis.updateSession(handle.split(' ')[0], JSON.stringify(data));
+        return redis.updateSession(handle.split(' ')[0], JSON.stringify(data), maxRecordBytes);
       },
       refresh(handle, duration) {
         const [session, owned, id] = handle.split(' ');

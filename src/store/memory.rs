@@ -4,21 +4,21 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Minting;
+use super::Policy;
 use crate::answers::Answers;
 use crate::call::{Call, Json, Operation, Owner, Ttl};
 use crate::error::Error;
-use crate::record::{self, Record};
-use crate::token::{self, Route, SessionId, Token};
+use crate::record::{self, Record, Unfit};
+use crate::token::{self, OwnerHash, SessionId, Token};
 
 /// Sessions in memory. They end with the instance.
 pub struct MemoryStore {
-    minting: Minting,
+    policy: Policy,
     sessions: Mutex<Sessions>,
 }
 
-/// An owner's route in an app, and the app: what Redis keys spell in their hash tag.
-type Place = (Route, Vec<u8>);
+/// An owner in an app, and the app: what Redis keys spell.
+type Place = (OwnerHash, Vec<u8>);
 
 #[derive(Default)]
 struct Sessions {
@@ -35,8 +35,8 @@ struct Session {
 impl MemoryStore {
     /// Makes an empty store.
     #[must_use]
-    pub fn new(minting: Minting) -> Self {
-        Self { minting, sessions: Mutex::default() }
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, sessions: Mutex::default() }
     }
 
     /// Carries out calls in their order and answers each.
@@ -46,7 +46,7 @@ impl MemoryStore {
             sessions.drop_expired(Instant::now());
             match &call.operation {
                 Operation::Create { app, owner, data, ttl } => {
-                    match sessions.create(self.minting, app, owner, *data, *ttl) {
+                    match sessions.create(&self.policy, app, owner, *data, *ttl) {
                         Ok(token) => answers.token(place, &token),
                         Err(error) => answers.reject(place, &error),
                     }
@@ -62,7 +62,10 @@ impl MemoryStore {
                     answers.flag(place, sessions.refresh(app, token, *ttl));
                 }
                 Operation::Update { app, token, data } => {
-                    answers.flag(place, sessions.update(app, token, *data));
+                    match sessions.update(&self.policy, app, token, *data) {
+                        Ok(found) => answers.flag(place, found),
+                        Err(error) => answers.reject(place, &error),
+                    }
                 }
                 Operation::Kill { app, token } => answers.flag(place, sessions.kill(app, token)),
                 Operation::KillAll { app, owner } => {
@@ -76,18 +79,18 @@ impl MemoryStore {
 impl Sessions {
     fn create(
         &mut self,
-        minting: Minting,
+        policy: &Policy,
         app: &[u8],
         owner: &Owner<'_>,
         data: Json<'_>,
         ttl: Ttl,
     ) -> Result<String, Error> {
-        let route = Route::of_owner(app, owner.bytes());
-        let (text, token) =
-            token::mint(route, minting.size, minting.encoding).map_err(|_| Error::Internal)?;
+        let owner_hash = OwnerHash::of(app, owner.bytes());
+        let (text, token) = token::mint(owner_hash, policy.token_size, policy.token_encoding)
+            .map_err(|_| Error::Internal)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let record = record::spell(owner.json(), now.as_millis(), data.0);
-        let (place, id) = ((route, app.to_vec()), token.id());
+        let (place, id) = ((owner_hash, app.to_vec()), token.id());
         let expiry = expiry(ttl);
         self.expiries.extend(expiry.map(|at| (at, place.clone(), id)));
         self.places.entry(place).or_default().insert(id, Session { record, expiry });
@@ -110,17 +113,30 @@ impl Sessions {
         true
     }
 
-    fn update(&mut self, app: &[u8], token: &Token<'_>, patch: Json<'_>) -> bool {
+    fn update(
+        &mut self,
+        policy: &Policy,
+        app: &[u8],
+        token: &Token<'_>,
+        patch: Json<'_>,
+    ) -> Result<bool, Error> {
         let Some(session) = self.find(app, token) else {
-            return false;
+            return Ok(false);
         };
-        session.record.push('\n');
-        session.record.push_str(patch.0);
-        let folded = Record::parse(session.record.as_bytes()).ok().and_then(|r| r.folded());
-        if let Some(folded) = folded {
-            session.record = folded;
+        let record = Record::parse(session.record.as_bytes()).map_err(|_| Error::Corrupt)?;
+        let grown = session.record.len() + patch.0.len();
+        if record.is_outgrown() || grown >= policy.max_grown_bytes() {
+            let max_bytes = policy.max_grown_bytes();
+            let folded = record.folded_with(patch.0, max_bytes);
+            session.record = folded.map_err(|unfit| match unfit {
+                Unfit::TooLarge => Error::TooLarge { max_bytes },
+                Unfit::Corrupt => Error::Internal,
+            })?;
+        } else {
+            session.record.push('\n');
+            session.record.push_str(patch.0);
         }
-        true
+        Ok(true)
     }
 
     fn kill(&mut self, app: &[u8], token: &Token<'_>) -> bool {
@@ -128,13 +144,11 @@ impl Sessions {
     }
 
     fn kill_all(&mut self, app: &[u8], owner: &Owner<'_>) -> bool {
-        let place = (Route::of_owner(app, owner.bytes()), app.to_vec());
+        let place = (OwnerHash::of(app, owner.bytes()), app.to_vec());
         let Some(ids) = self.places.get(&place) else {
             return false;
         };
-        // Two owners may share a route, so a session goes only if its record names this one.
-        let named = |s: &Session| s.record.split('\n').next() == Some(owner.json());
-        let ids: Vec<_> = ids.iter().filter(|(_, s)| named(s)).map(|(id, _)| *id).collect();
+        let ids: Vec<_> = ids.keys().copied().collect();
         for id in &ids {
             self.remove(&place, *id);
         }
@@ -171,7 +185,7 @@ impl Sessions {
 }
 
 fn place(app: &[u8], token: &Token<'_>) -> Option<Place> {
-    token.route().map(|route| (route, app.to_vec()))
+    token.owner().map(|owner| (owner, app.to_vec()))
 }
 
 /// A duration that the clock cannot hold is for ever.

@@ -15,11 +15,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use spots_sessions::answers::Outbox;
 use spots_sessions::engine::{Engine, Target, Writer};
-use spots_sessions::store::Minting;
+use spots_sessions::store::Policy;
 use spots_sessions::token::Encoding;
 
 /// How long anything may take before a test gives up. No test waits so long if all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How much data a call may bring.
+pub const MAX_DATA_BYTES: usize = 1024 * 1024;
+
+/// A token that opens nothing, long enough to be looked up.
+pub const NOBODYS: &str = "the token of nobody";
 
 /// A day, in milliseconds.
 pub const DAY: u64 = 86_400_000;
@@ -58,8 +64,12 @@ impl Sessions {
             // The last answers may come when nobody listens any more.
             let _unheard = ring.send(());
         }));
-        let minting = Minting { size: 128, encoding: Encoding::Base64 };
-        let engine = Engine::start(target, minting, Arc::clone(&outbox)).expect("a thread");
+        let policy = Policy {
+            token_size: 128,
+            token_encoding: Encoding::Base64,
+            max_data_bytes: MAX_DATA_BYTES,
+        };
+        let engine = Engine::start(target, policy, Arc::clone(&outbox)).expect("a thread");
         Self {
             engine: Some(engine),
             outbox,

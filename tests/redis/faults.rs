@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::common::proxy::{Fault, Proxy};
 use crate::common::server::{Server, free_port, impatient, redis_at, run_on, settings_of};
 use crate::common::{
-    Call, DAY, Sessions, create, get, kill, kill_all, refresh, update, wait_until,
+    Call, DAY, NOBODYS, Sessions, create, get, kill, kill_all, refresh, update, wait_until,
 };
 
 const LOST_REPLY: Fault = Fault::CutReplyAfter(0);
@@ -17,7 +17,7 @@ fn behind_proxy() -> (Server, Proxy, Sessions) {
     let proxy = Proxy::to(server.port);
     let mut sessions = Sessions::open(redis_at(settings_of(proxy.port)));
     // It is connected from here on.
-    assert_eq!(sessions.ok(get("app", "none")), json!(null));
+    assert_eq!(sessions.ok(get("app", NOBODYS)), json!(null));
     (server, proxy, sessions)
 }
 
@@ -102,7 +102,7 @@ fn a_server_that_falls_silent_times_out_and_is_left() {
     let proxy = Proxy::to(server.port);
     let settings = impatient(settings_of(proxy.port), Duration::from_millis(300));
     let mut sessions = Sessions::open(redis_at(settings));
-    wait_until("it is connected", || sessions.call(get("app", "none")).is_ok());
+    wait_until("it is connected", || sessions.call(get("app", NOBODYS)).is_ok());
     proxy.fail_next(Fault::Silence);
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
     assert_eq!(rejection.code, "ERR_SESSIONS_TIMEOUT");
@@ -123,7 +123,7 @@ fn batches_that_wait_for_a_connection_are_carried_out_in_order() {
     let token = sessions.token("app", "ann", "{}");
     // While this is sent again, the others gather.
     proxy.fail_next(Fault::LoseRequest);
-    let mut slots = sessions.submit(&[get("app", "none")]);
+    let mut slots = sessions.submit(&[get("app", NOBODYS)]);
     wait_until("the connection is lost", || {
         proxy.connections() > 1 || {
             slots.extend(sessions.submit(&[update(
@@ -219,7 +219,7 @@ fn an_outage_is_not_blamed_on_a_forgotten_script() {
     let proxy = Proxy::to(server.port);
     let settings = impatient(settings_of(proxy.port), Duration::from_millis(300));
     let mut sessions = Sessions::open(redis_at(settings));
-    wait_until("it is connected", || sessions.call(get("app", "none")).is_ok());
+    wait_until("it is connected", || sessions.call(get("app", NOBODYS)).is_ok());
     server.run::<()>(&["SCRIPT", "FLUSH"]);
     proxy.refuse_connections();
     proxy.fail_next(Fault::CloseAfterReply);
@@ -235,7 +235,7 @@ fn an_outage_after_a_reply_was_lost_leaves_the_outcome_open() {
     let proxy = Proxy::to(server.port);
     let settings = impatient(settings_of(proxy.port), Duration::from_millis(500));
     let mut sessions = Sessions::open(redis_at(settings));
-    wait_until("it is connected", || sessions.call(get("app", "none")).is_ok());
+    wait_until("it is connected", || sessions.call(get("app", NOBODYS)).is_ok());
     proxy.refuse_connections();
     proxy.fail_next(LOST_REPLY);
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
@@ -255,7 +255,7 @@ fn an_outage_halfway_through_kill_all_leaves_the_outcome_open() {
     let proxy = Proxy::to(server.port);
     let settings = impatient(settings_of(proxy.port), Duration::from_millis(500));
     let mut sessions = Sessions::open(redis_at(settings));
-    wait_until("it is connected", || sessions.call(get("app", "none")).is_ok());
+    wait_until("it is connected", || sessions.call(get("app", NOBODYS)).is_ok());
     proxy.refuse_connections();
     proxy.fail_next(Fault::CloseAfterReply);
     let rejection = sessions.rejection(kill_all("app", "ann"));

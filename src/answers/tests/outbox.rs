@@ -63,10 +63,10 @@ fn a_batch_that_cannot_be_read_rejects_every_call() {
 #[test]
 fn a_long_session_is_alone_in_its_text() {
     let (outbox, _) = outbox();
-    let short = r#""o"
-{}
+    let short = r#"{}
+"o"
 {"a":1}"#;
-    let long = format!("\"o\"\n{{}}\n{{\"a\":\"{}\"}}", "x".repeat(ENOUGH));
+    let long = format!("{{}}\n\"o\"\n{{\"a\":\"{}\"}}", "x".repeat(ENOUGH));
     let (short, long) = [short, &long].map(|text| Record::parse(text.as_bytes()).unwrap()).into();
     Answers::new(Arc::clone(&outbox), 0..1).session(0, &short);
     let mut answers = Answers::new(Arc::clone(&outbox), 1..4);

@@ -63,21 +63,70 @@ fn patches_fold_as_assignments_do_in_javascript() {
     }
 }
 
+/// A record that is folded with one more patch, or why it is not.
+fn folded(
+    about: &str,
+    data: &str,
+    patches: &str,
+    patch: &str,
+    max: usize,
+) -> Result<String, Unfit> {
+    let record = format!("{about}\n\"o\"\n{data}{patches}");
+    Record::parse(record.as_bytes()).expect("a record").folded_with(patch, max)
+}
+
 #[test]
-fn a_record_is_folded_once_its_patches_have_outgrown_it() {
+fn a_fold_takes_one_more_patch_and_counts() {
     let rows = [
-        ("no patches", "{}", "", None),
-        ("shorter", r#"{"a":1}"#, "\n{}", None),
-        // The newline counts: seven bytes against seven.
-        ("as long", r#"{"a":1}"#, "\n{   }\n", None),
-        ("as long, with its newline", r#"{"a":1}"#, "\n{    }", Some(r#"{"a":1}"#)),
-        ("longer", "{}", "\n{\"a\":1}\n{\"a\":2}", Some(r#"{"a":2}"#)),
+        (
+            "no patches before",
+            r#"{"createdAt":7}"#,
+            r#"{"a":1}"#,
+            "",
+            r#"{"createdAt":7,"size":13,"folds":1}"#,
+        ),
+        (
+            "patches before",
+            r#"{"createdAt":7,"x":[]}"#,
+            "{}",
+            "\n{\"a\":0}\n{\"a\":1}",
+            r#"{"createdAt":7,"x":[],"size":13,"folds":1}"#,
+        ),
+        (
+            "again",
+            r#"{"createdAt":7,"size":9,"folds":41}"#,
+            r#"{"a":1}"#,
+            "",
+            r#"{"createdAt":7,"size":13,"folds":42}"#,
+        ),
+        ("folds that are none", r#"{"folds":"x"}"#, r#"{"a":1}"#, "", r#"{"folds":1,"size":13}"#),
     ];
-    for (label, data, patches, expected) in rows {
-        let record = format!("\"o\"\n{{\"createdAt\":7,\"x\":[]}}\n{data}{patches}");
-        let folded = Record::parse(record.as_bytes()).ok().and_then(|record| record.folded());
-        let expected = expected.map(|data| format!("\"o\"\n{{\"createdAt\":7,\"x\":[]}}\n{data}"));
-        assert_eq!(folded, expected, "{label}");
+    for (label, about, data, patches, expected) in rows {
+        let folded = folded(about, data, patches, r#"{"b":2}"#, 13);
+        assert_eq!(folded, Ok(format!("{expected}\n\"o\"\n{{\"a\":1,\"b\":2}}")), "{label}");
+    }
+    assert_eq!(folded("{}", "{}", "", "[]", 13), Err(Unfit::Corrupt));
+}
+
+#[test]
+fn data_grows_to_its_limit_and_what_makes_it_no_larger_always_fits() {
+    let ten = r#"{"a":"xx"}"#;
+    let rows = [
+        ("to the limit", ten, r#"{"a":"xxxxxx"}"#, 14, Ok(r#"{"a":"xxxxxx"}"#)),
+        ("a byte beyond", ten, r#"{"a":"xxxxxxx"}"#, 14, Err(Unfit::TooLarge)),
+        ("another key", ten, r#"{"b":1}"#, 16, Ok(r#"{"a":"xx","b":1}"#)),
+        ("another key, a byte beyond", ten, r#"{"b":12}"#, 16, Err(Unfit::TooLarge)),
+        ("as large, beyond the limit", ten, r#"{"a":"yy"}"#, 4, Ok(r#"{"a":"yy"}"#)),
+        ("smaller, beyond the limit", ten, r#"{"a":"y"}"#, 4, Ok(r#"{"a":"y"}"#)),
+        ("larger, beyond the limit", ten, r#"{"a":"yyy"}"#, 4, Err(Unfit::TooLarge)),
+        ("a deletion, beyond the limit", ten, r#"{"a":null}"#, 0, Ok("{}")),
+        ("a deletion of nothing", ten, r#"{"b":null,"c":null}"#, 0, Ok(ten)),
+        ("beyond ASCII, in bytes", ten, "{\"a\":\"\u{e9}\u{e9}\"}", 11, Err(Unfit::TooLarge)),
+    ];
+    for (label, data, patch, max, expected) in rows {
+        let folded = folded("{}", data, "", patch, max);
+        let data = folded.as_ref().map(|text| text.rsplit('\n').next().unwrap());
+        assert_eq!(data, expected.as_ref().copied(), "{label}");
     }
 }
 

@@ -20,20 +20,35 @@ use crate::answers::Answers;
 pub(super) struct Batch {
     number: u64,
     legs: AtomicU64,
+    command_timeout: Duration,
     deadline: Instant,
 }
 
 impl Batch {
     pub fn new(number: u64, command_timeout: Duration) -> Self {
-        Self { number, legs: AtomicU64::new(0), deadline: Instant::now() + command_timeout }
+        let deadline = Instant::now() + command_timeout;
+        Self { number, legs: AtomicU64::new(0), command_timeout, deadline }
     }
 
     /// Sends to one server until every call is answered or the deadline has come.
-    pub async fn run_on(self, node: &Arc<Node>, mut open: Vec<Task<'_>>, answers: &mut Answers) {
-        while !open.is_empty() {
-            let leg = self.leg(Some(Arc::clone(node)), open);
+    pub async fn run_on(
+        mut self,
+        node: &Arc<Node>,
+        mut open: Vec<Task<'_>>,
+        answers: &mut Answers,
+    ) {
+        let mut going_on = Vec::new();
+        loop {
+            if open.is_empty() {
+                open = self.go_on(&mut going_on);
+            }
+            if open.is_empty() {
+                return;
+            }
+            let mut leg = self.leg(Some(Arc::clone(node)), open);
             let ended = leg.go(None).await;
             open = leg.settle(ended, None, answers);
+            going_on.extend(open.extract_if(.., |call| call.goes_on));
             // What is answered does not wait for what must be sent again.
             answers.send();
         }
@@ -41,11 +56,20 @@ impl Batch {
 
     /// Sends to several servers, to each what is its own, until every call is answered or the
     /// deadline has come.
-    pub async fn run_over(self, servers: &Servers, mut open: Vec<Task<'_>>, answers: &mut Answers) {
+    pub async fn run_over(
+        mut self,
+        servers: &Servers,
+        mut open: Vec<Task<'_>>,
+        answers: &mut Answers,
+    ) {
+        let mut going_on = Vec::new();
         let mut legs = Vec::new();
         loop {
+            if open.is_empty() && legs.is_empty() {
+                open = self.go_on(&mut going_on);
+            }
             for (node, calls) in servers.split(open) {
-                let leg = self.leg(node, calls);
+                let mut leg = self.leg(node, calls);
                 legs.push(Box::pin(async move {
                     let ended = leg.go(servers.cluster()).await;
                     (leg, ended)
@@ -56,8 +80,19 @@ impl Batch {
             }
             let (leg, ended) = first(&mut legs).await;
             open = leg.settle(ended, servers.cluster(), answers);
+            going_on.extend(open.extract_if(.., |call| call.goes_on));
             answers.send();
         }
+    }
+
+    /// The calls that have made a step and have more to do. Each step renews their deadline, so the calls that keep
+    /// the old one are settled first.
+    fn go_on<'c>(&mut self, going_on: &mut Vec<Task<'c>>) -> Vec<Task<'c>> {
+        let calls = std::mem::take(going_on);
+        if !calls.is_empty() {
+            self.deadline = Instant::now() + self.command_timeout;
+        }
+        calls
     }
 
     fn leg<'c>(&self, node: Option<Arc<Node>>, calls: Vec<Task<'c>>) -> Leg<'c> {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use redis::Cmd;
 use tokio::time::Instant;
 
-use super::super::Minting;
+use super::super::Policy;
+use super::fold::Fold;
 use super::node::Node;
 use super::recent::Recent;
 use super::script::{self, Name};
@@ -15,11 +17,7 @@ use crate::call::{Operation, Ttl};
 use crate::error::Error;
 use crate::keys;
 use crate::record::Record;
-use crate::token::{self, Route, SessionId};
-
-/// A record is looked at for patches to fold when its length passes a power of two from here on.
-/// So it stays under four times its data or this, and folding costs no update more than a constant.
-pub(super) const LONG: u64 = 4096;
+use crate::token::{self, OwnerHash, Route, SessionId};
 
 /// A call on its way.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -28,8 +26,10 @@ pub(super) struct Task<'c> {
     pub place: usize,
     operation: &'c Operation<'c>,
     app: &'c [u8],
-    route: Route,
+    owner: OwnerHash,
     id: Option<SessionId>,
+    /// How many bytes of data updates may leave.
+    max_bytes: usize,
     /// The text of the token that `create` gives away.
     minted: String,
     /// The server does not know the script by its hash.
@@ -50,8 +50,14 @@ pub(super) struct Task<'c> {
     pub referred: Option<Arc<Node>>,
     /// How often a node sent it to another one.
     pub redirections: u8,
+    /// `update`: the record is full, and must be folded before it can take this patch.
+    pub is_full: bool,
+    /// `update`: how they are folded, with this one.
+    pub fold: Option<Fold>,
     /// `kill_all`: whether a session was removed.
     killed: bool,
+    /// `kill_all`: a step was answered, and there is another one.
+    pub goes_on: bool,
 }
 
 /// When a call is sent.
@@ -82,8 +88,10 @@ impl Again {
 pub(super) enum Outcome {
     /// Nothing.
     Done,
-    /// The record under this key may be worth folding.
-    Long(Vec<u8>),
+    /// Nothing, but the session's record has grown long.
+    Long(SessionId),
+    /// The task must be sent again: nothing was done, as the record is full.
+    Full,
     /// The task must be sent again, for what is left of it.
     More,
 }
@@ -93,34 +101,35 @@ impl<'c> Task<'c> {
     pub fn new(
         place: usize,
         operation: &'c Operation<'c>,
-        minting: Minting,
+        policy: &Policy,
     ) -> Result<Option<Self>, Error> {
         let mut minted = String::new();
-        let (app, route, id) = match operation {
+        let (app, owner, id) = match operation {
             Operation::Create { app, owner, .. } => {
-                let route = Route::of_owner(app, owner.bytes());
-                let (text, token) = token::mint(route, minting.size, minting.encoding)
+                let owner = OwnerHash::of(app, owner.bytes());
+                let (text, token) = token::mint(owner, policy.token_size, policy.token_encoding)
                     .map_err(|_| Error::Internal)?;
                 minted = text;
-                (app, route, Some(token.id()))
+                (app, owner, Some(token.id()))
             }
-            Operation::KillAll { app, owner } => (app, Route::of_owner(app, owner.bytes()), None),
+            Operation::KillAll { app, owner } => (app, OwnerHash::of(app, owner.bytes()), None),
             Operation::Get { app, token }
             | Operation::Refresh { app, token, .. }
             | Operation::Update { app, token, .. }
             | Operation::Kill { app, token } => {
-                let Some(route) = token.route() else {
+                let Some(owner) = token.owner() else {
                     return Ok(None);
                 };
-                (app, route, Some(token.id()))
+                (app, owner, Some(token.id()))
             }
         };
         Ok(Some(Self {
             place,
             operation,
             app,
-            route,
+            owner,
             id,
+            max_bytes: policy.max_grown_bytes(),
             minted,
             by_text: false,
             alone: false,
@@ -131,7 +140,10 @@ impl<'c> Task<'c> {
             from_replica: false,
             referred: None,
             redirections: 0,
+            is_full: false,
+            fold: None,
             killed: false,
+            goes_on: false,
         }))
     }
 
@@ -152,20 +164,39 @@ impl<'c> Task<'c> {
             Operation::Get { .. } => None,
             Operation::Create { .. } => Some(Name::Create),
             Operation::Refresh { .. } => Some(Name::Refresh),
+            Operation::Update { .. } if self.fold.is_some() => Some(Name::Fold),
             Operation::Update { .. } => Some(Name::Update),
             Operation::Kill { .. } => Some(Name::Kill),
             Operation::KillAll { .. } => Some(Name::KillAll),
         }
     }
 
-    fn session_key(&self) -> Option<Vec<u8>> {
-        self.id.map(|id| keys::session(self.route, self.app, &id))
+    /// The key of its session, if it is about one.
+    pub fn session_key(&self) -> Option<Vec<u8>> {
+        self.id.map(|id| keys::session(self.route(), self.app, &id))
+    }
+
+    /// Its session, if it is about one.
+    pub fn session(&self) -> Option<SessionId> {
+        self.id
+    }
+
+    fn route(&self) -> Route {
+        self.owner.route()
+    }
+
+    /// The patch of an `update`, and how many bytes of data it may leave.
+    pub fn patch(&self) -> Option<(&'c str, usize)> {
+        match self.operation {
+            Operation::Update { data, .. } => Some((data.0, self.max_bytes)),
+            _ => None,
+        }
     }
 
     /// The keys of its script.
     fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
         let needs_index = !matches!(self.operation, Operation::Update { .. });
-        let index = needs_index.then(|| keys::index(self.route, self.app));
+        let index = needs_index.then(|| keys::index(&self.owner, self.app));
         [self.session_key(), index].into_iter().flatten()
     }
 
@@ -178,11 +209,12 @@ impl<'c> Task<'c> {
                 command.arg(id).arg(ttl_ms(*ttl)).arg(owner.json()).arg(data.0)
             }
             Operation::Refresh { ttl, .. } => command.arg(id).arg(ttl_ms(*ttl)),
-            Operation::Update { data, .. } => command.arg(data.0),
+            Operation::Update { data, .. } => match &self.fold {
+                Some(fold) => fold.add_arguments(command),
+                None => command.arg(data.0).arg(self.max_bytes),
+            },
             Operation::Kill { .. } => command.arg(id),
-            Operation::KillAll { owner, .. } => {
-                command.arg(keys::session_prefix(self.route, self.app)).arg(owner.json())
-            }
+            Operation::KillAll { .. } => command.arg(keys::session_prefix(self.route(), self.app)),
         };
     }
 
@@ -198,11 +230,15 @@ impl<'c> Task<'c> {
             (Operation::Refresh { .. }, Reply::Int(found)) => {
                 answers.flag(self.place, *found != 0);
             }
-            (Operation::Update { data, .. }, Reply::Int(length)) => {
-                answers.flag(self.place, *length != 0);
-                let added = 1 + data.0.len() as u64;
-                if passes_power_of_two(length.unsigned_abs(), added) {
-                    return self.session_key().map_or(Outcome::Done, Outcome::Long);
+            (Operation::Update { .. }, Reply::Int(done)) => {
+                let was_folded = self.fold.take().is_some();
+                self.is_full = *done == 3 || (was_folded && *done == 0);
+                if self.is_full {
+                    return Outcome::Full;
+                }
+                answers.flag(self.place, *done != 0);
+                if *done == 2 {
+                    return self.id.map_or(Outcome::Done, Outcome::Long);
                 }
             }
             // After a lost reply the session may be gone because this call removed it.
@@ -217,14 +253,28 @@ impl<'c> Task<'c> {
         Outcome::Done
     }
 
+    pub fn is_get(&self) -> bool {
+        matches!(self.operation, Operation::Get { .. })
+    }
+
     /// Answers a `get`, unless what was found is corrupt. Returns whether it did.
     pub fn answer_get(&self, reply: &Reply<'_>, answers: &mut Answers) -> bool {
-        let Reply::Bytes(bytes) = reply else {
+        let Reply::Bytes(record) = reply else {
             answers.absent(self.place);
             return true;
         };
-        let record = Record::parse(bytes);
-        record.map(|record| answers.session(self.place, &record)).is_ok()
+        answer_with(record, self.app, self.owner, self.place, answers)
+    }
+
+    /// Answers a `get` whose record is large, on a thread of its own.
+    pub fn answer_elsewhere(&self, record: Bytes, answers: &mut Answers) {
+        let (app, owner) = (self.app.to_vec(), self.owner);
+        let mut answers = answers.detach(self.place);
+        tokio::task::spawn_blocking(move || {
+            if !answer_with(&record, &app, owner, 0, &mut answers) {
+                answers.reject(0, &Error::Corrupt);
+            }
+        });
     }
 
     fn answer_kill_all(&mut self, reply: &[Reply<'_>], answers: &mut Answers) -> Outcome {
@@ -233,6 +283,7 @@ impl<'c> Task<'c> {
             return Outcome::Done;
         };
         self.killed |= *killed > 0;
+        self.goes_on = *more != 0;
         if *more == 0 {
             answers.flag(self.place, self.killed || self.in_doubt);
             Outcome::Done
@@ -245,16 +296,16 @@ impl<'c> Task<'c> {
     /// remembers such changes.
     pub fn read_from_replica(&mut self, recent: &Recent) {
         let now = Instant::now();
-        if matches!(self.operation, Operation::Get { .. }) {
-            self.from_replica = !recent.has(now, self.route, self.app);
+        if self.is_get() {
+            self.from_replica = !recent.has(now, self.route(), self.app);
         } else {
-            recent.note(now, self.route, self.app);
+            recent.note(now, self.route(), self.app);
         }
     }
 
     /// The slot of its keys.
     pub fn slot(&self) -> u16 {
-        keys::slot(self.route, self.app)
+        keys::slot(self.route(), self.app)
     }
 
     /// Has it sent again later, and remembers why.
@@ -268,6 +319,12 @@ impl<'c> Task<'c> {
     /// only, or take what is still to come for gone.
     pub fn finds_its_keys(&self) -> bool {
         matches!(self.operation, Operation::KillAll { .. })
+    }
+
+    /// The error of an update that would make the data too large.
+    pub fn too_large(&self) -> Error {
+        let error = Error::TooLarge { max_bytes: self.max_bytes };
+        if self.in_doubt { Error::Lost { reason: error.to_string() } } else { error }
     }
 
     /// The error of a call that found no server before its deadline, or was refused one.
@@ -307,10 +364,21 @@ fn ttl_ms(ttl: Ttl) -> u64 {
     ttl.map_or(0, std::num::NonZeroU64::get)
 }
 
-/// Whether a length that has grown by `added` is the first from [`LONG`] on with as many bits.
-fn passes_power_of_two(length: u64, added: u64) -> bool {
-    let before = length.saturating_sub(added);
-    length >= LONG && length.leading_zeros() < before.leading_zeros()
+/// Answers a `get` with a record, if it is one, and of the owner that the token names. Returns whether it did.
+fn answer_with(
+    record: &[u8],
+    app: &[u8],
+    owner: OwnerHash,
+    place: usize,
+    answers: &mut Answers,
+) -> bool {
+    match Record::parse(record) {
+        Ok(record) if OwnerHash::of(app, &record.owner_name()) == owner => {
+            answers.session(place, &record);
+            true
+        }
+        _ => false,
+    }
 }
 
 fn unexpected() -> Error {

@@ -1,37 +1,123 @@
-//! Folds the patches of records that have grown long, beside the calls.
+//! Folds the patches of a record into its data: of one that has grown long, beside the calls; of one that is
+//! full, before an update that it has no room for.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::command::LONG;
+use redis::Cmd;
+
+use super::command::Task;
 use super::link::Live;
+use super::node::Node;
 use super::pipe::{Broken, Pipe};
 use super::script::{self, Name};
 use super::wire::Reply;
-use crate::record::Record;
+use crate::error::Error;
+use crate::record::{Record, Unfit};
+use crate::token::SessionId;
 
-/// Folds a record until it is short. Nobody waits for it, and if it fails the record is only longer
-/// than it need be.
-pub(super) fn fold(live: &Live, key: Vec<u8>, timeout: Duration) {
-    let pipe = live.pipe.clone();
-    tokio::spawn(tokio::time::timeout(timeout, async move {
-        // While it is folded, updates append more.
-        while let Ok(Some(length)) = fold_once(&pipe, &key).await
-            && length >= LONG
-        {}
-    }));
+/// From this many bytes on, a record is folded on a thread of its own: others wait for the one that asks.
+const FOLD_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
+
+/// What a record is replaced by.
+pub(super) struct Fold {
+    /// Its first line, and how many bytes of it were read: what was appended since stays.
+    about: String,
+    read: usize,
+    text: String,
 }
 
-/// Returns the record's new length; nothing if there is nothing to fold, or another was faster.
-async fn fold_once(pipe: &Pipe, key: &[u8]) -> Result<Option<u64>, Broken> {
-    let read = pipe.send_one(redis::cmd("GET").arg(key)).await?;
-    let Some(Reply::Bytes(head)) = read.iter().next() else { return Ok(None) };
-    let Some(folded) = Record::parse(head).ok().and_then(|record| record.folded()) else {
-        return Ok(None);
-    };
-    let mut fold = redis::Cmd::new();
-    script::begin(&mut fold, Name::Fold, true, 1);
-    match pipe.send_one(fold.arg(key).arg(head).arg(&folded)).await?.iter().next() {
-        Some(Reply::Int(length @ 1..)) => Ok(Some(length.unsigned_abs())),
-        _ => Ok(None),
+impl Fold {
+    /// Adds the arguments of the script.
+    pub fn add_arguments<'c>(&self, command: &'c mut Cmd) -> &'c mut Cmd {
+        command.arg(&self.about).arg(self.read).arg(&self.text)
     }
+}
+
+/// Folds a record that has grown long, unless somebody does. Nobody waits for it, and if it fails the record is only
+/// longer than it need be.
+pub(super) fn fold_beside(node: &Arc<Node>, live: &Live, id: SessionId, key: Vec<u8>) {
+    if !node.growth.begin_fold(id) {
+        return;
+    }
+    let (node, pipe) = (Arc::clone(node), live.pipe.clone());
+    tokio::spawn(async move {
+        let fold = fold_in_place(&pipe, &key);
+        // What broke it off breaks off the calls too.
+        let _folded = tokio::time::timeout(node.link.command_timeout(), fold).await;
+        node.growth.end_fold(id);
+    });
+}
+
+async fn fold_in_place(pipe: &Pipe, key: &[u8]) -> Result<(), Broken> {
+    let read = pipe.send_one(redis::cmd("GET").arg(key)).await?;
+    let Some(Reply::Bytes(record)) = read.iter().next() else { return Ok(()) };
+    if let Ok(fold) = fold(record, "{}", usize::MAX).await {
+        let mut command = Cmd::new();
+        script::begin(&mut command, Name::Fold, true, 1);
+        pipe.send_one(fold.add_arguments(command.arg(key))).await?;
+    }
+    Ok(())
+}
+
+/// Reads the records that these updates found full, and has the first update of each replace its record. Returns
+/// the updates that cannot be carried out, with the reasons.
+pub(super) async fn make_room<'c>(
+    pipe: &Pipe,
+    calls: &mut Vec<Task<'c>>,
+) -> Result<Vec<(Task<'c>, Error)>, Broken> {
+    let mut keys = HashSet::new();
+    let mut refused = Vec::new();
+    let mut place = 0;
+    while place < calls.len() {
+        let call = &mut calls[place];
+        place += 1;
+        let (Some(key), Some((patch, max_bytes))) = (call.session_key(), call.patch()) else {
+            continue;
+        };
+        if !call.is_full || !keys.insert(key.clone()) {
+            continue;
+        }
+        (call.is_full, call.fold) = (false, None);
+        let mut commands = Vec::new();
+        let asking = call.referred.is_some();
+        if asking {
+            redis::cmd("ASKING").write_packed_command(&mut commands);
+        }
+        redis::cmd("GET").arg(key).write_packed_command(&mut commands);
+        let replies = pipe.send(&commands, 1 + usize::from(asking)).await?;
+        // What is no record any more, or is elsewhere, the update finds out when it is sent again.
+        let Some(Reply::Bytes(record)) = replies.iter().last() else { continue };
+        match fold(record, patch, max_bytes).await {
+            Ok(fold) => call.fold = Some(fold),
+            Err(error) => {
+                place -= 1;
+                let call = calls.remove(place);
+                let error = match error {
+                    Error::TooLarge { .. } => call.too_large(),
+                    other => other,
+                };
+                refused.push((call, error));
+            }
+        }
+    }
+    Ok(refused)
+}
+
+async fn fold(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error> {
+    if record.len() < FOLD_ELSEWHERE_FROM_BYTES {
+        return fold_here(record, patch, max_bytes);
+    }
+    let (record, patch) = (record.to_vec(), patch.to_owned());
+    let folded = tokio::task::spawn_blocking(move || fold_here(&record, &patch, max_bytes));
+    folded.await.unwrap_or(Err(Error::Internal))
+}
+
+fn fold_here(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error> {
+    let parsed = Record::parse(record).map_err(|_| Error::Corrupt)?;
+    let text = parsed.folded_with(patch, max_bytes).map_err(|unfit| match unfit {
+        Unfit::TooLarge => Error::TooLarge { max_bytes },
+        Unfit::Corrupt => Error::Internal,
+    })?;
+    Ok(Fold { about: parsed.about().to_owned(), read: record.len(), text })
 }

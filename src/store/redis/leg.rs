@@ -5,11 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cluster::Cluster;
 use super::command::{Again, Task, write_command};
 use super::deadline::now;
+use super::fold::make_room;
+use super::growth::{OnTheirWay, Patches};
 use super::link::Live;
 use super::node::Node;
 use super::pipe::{Broken, Replies};
@@ -29,6 +32,10 @@ pub(super) struct Leg<'c> {
     /// Nothing where no node of the cluster is known to serve their slot.
     pub node: Option<Arc<Node>>,
     pub calls: Vec<Task<'c>>,
+    /// Calls that cannot be carried out, and why.
+    pub refused: Vec<(Task<'c>, Error)>,
+    /// Holds back later patches until these are answered.
+    on_their_way: Option<OnTheirWay>,
     place: Place,
     /// Attempts to connect that were made before it began.
     attempts: u64,
@@ -61,6 +68,11 @@ pub(super) struct Answered {
 }
 
 impl Answered {
+    /// A part of the replies, to be kept without being copied.
+    pub fn keep(&self, part: &[u8]) -> Bytes {
+        self.replies.keep(part)
+    }
+
     /// The reply to each call, as far as they can be read, and whether it is an error of all that one
     /// script was to carry out.
     pub fn by_call(&self) -> impl Iterator<Item = (Reply<'_>, bool)> {
@@ -92,13 +104,18 @@ impl<'c> Leg<'c> {
         deadline: Instant,
     ) -> Self {
         let attempts = node.as_ref().map_or(0, |node| node.link.attempts());
-        Self { node, calls, place, attempts, deadline }
+        Self { node, calls, refused: Vec::new(), on_their_way: None, place, attempts, deadline }
     }
 
     /// Sends, as soon as it can, and waits for the replies.
-    pub async fn go(&self, cluster: Option<&Cluster>) -> Ended {
-        let Some(node) = &self.node else { return self.wait_for_a_node(cluster).await };
-        if let Some(live) = self.admit_at_once(node) {
+    pub async fn go(&mut self, cluster: Option<&Cluster>) -> Ended {
+        let Some(node) = self.node.clone() else { return self.wait_for_a_node(cluster).await };
+        let node = &node;
+        let patches = Patches::of(&self.calls);
+        if let Some(live) = self.admit_at_once(node)
+            && node.growth.enter(&patches)
+        {
+            self.on_their_way = Some(OnTheirWay::new(node, patches));
             return self.send(node, live, None, cluster).await;
         }
         if self.reads_replica() {
@@ -106,16 +123,33 @@ impl<'c> Leg<'c> {
         }
         self.pause(Again::is_aside).await;
         let admitted = match cluster {
-            None => self.admit(node).await,
+            None => self.admit(node, &patches).await,
             Some(cluster) => tokio::select! {
-                admitted = self.admit(node) => admitted,
+                admitted = self.admit(node, &patches) => admitted,
                 () = self.leave(node, cluster) => return Ended::Rerouted,
             },
         };
-        match admitted {
-            Ok((live, turn)) => self.send(node, live, Some(turn), cluster).await,
-            Err(outage) => Ended::Outage(outage),
+        let (live, turn) = match admitted {
+            Ok(admitted) => admitted,
+            Err(outage) => return Ended::Outage(outage),
+        };
+        self.on_their_way = Some(OnTheirWay::new(node, patches));
+        if self.finds_full() {
+            match node.link.limit(self.deadline, make_room(&live.pipe, &mut self.calls)).await {
+                Some(Ok(refused)) => self.refused = refused,
+                Some(Err(Broken)) => return Ended::Broken(live),
+                None => return Ended::Unanswered(live),
+            }
+            if self.calls.is_empty() {
+                return Ended::Rerouted; // nothing is left to be sent
+            }
         }
+        self.send(node, live, Some(turn), cluster).await
+    }
+
+    /// Whether it has updates that have found a record full.
+    fn finds_full(&self) -> bool {
+        self.calls.iter().any(|call| call.is_full)
     }
 
     /// Whether it goes to a replica, which then has calls that may read there, and no others.
@@ -124,21 +158,28 @@ impl<'c> Leg<'c> {
     }
 
     fn admit_at_once(&self, node: &Node) -> Option<Live> {
-        let waits = self.calls.iter().any(|call| call.again.time().is_some());
+        let waits = self.calls.iter().any(|call| call.again.time().is_some() || call.is_full);
         if waits || !node.queue.is_empty() { None } else { node.link.now() }
     }
 
     /// The connection, when it is this leg's turn to send.
-    async fn admit<'n>(&self, node: &'n Node) -> Result<(Live, Turn<'n>), Error> {
-        let Node { link, queue } = node;
+    async fn admit<'n>(
+        &self,
+        node: &'n Node,
+        patches: &Patches,
+    ) -> Result<(Live, Turn<'n>), Error> {
+        let Node { link, queue, growth } = node;
         let turn = link.limit(self.deadline, queue.turn(self.place)).await;
         let turn = turn.ok_or_else(|| link.outage())?;
         self.pause(|again| !again.is_aside()).await;
         loop {
             let live = link.live(self.attempts, self.deadline).await?;
+            let room = growth.enter_when_there_is_room(patches);
+            link.limit(self.deadline, room).await.ok_or_else(|| link.outage())?;
             if turn.stands() {
                 return Ok((live, turn));
             }
+            growth.leave(patches);
             let again = link.limit(self.deadline, turn.come()).await;
             again.ok_or_else(|| link.outage())?;
         }

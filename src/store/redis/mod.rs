@@ -10,6 +10,7 @@ mod driver;
 mod end;
 mod eviction;
 mod fold;
+mod growth;
 mod incoming;
 mod leg;
 mod link;
@@ -38,7 +39,7 @@ pub(crate) use self::pipe::Pipe;
 use self::recent::Recent;
 use self::servers::Servers;
 use self::settings::Settings;
-use super::Minting;
+use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::event::Observer;
@@ -49,7 +50,7 @@ const REPLICATION: Duration = Duration::from_secs(10);
 
 /// Sessions in Redis.
 pub struct RedisStore {
-    minting: Minting,
+    policy: Policy,
     servers: Servers,
     /// What must not be read from replicas; nothing where they are not read from.
     recent: Option<Recent>,
@@ -61,11 +62,11 @@ pub struct RedisStore {
 impl RedisStore {
     /// Begins to connect. `observer` is told what becomes of the connections.
     #[must_use]
-    pub fn new(settings: Settings, minting: Minting, observer: Observer) -> Self {
+    pub fn new(settings: Settings, policy: Policy, observer: Observer) -> Self {
         let command_timeout = settings.command_timeout;
         let recent = settings.reads_replicas.then(|| Recent::new(REPLICATION + command_timeout));
         Self {
-            minting,
+            policy,
             servers: Servers::new(Setup { settings, observer }),
             recent,
             command_timeout,
@@ -93,7 +94,7 @@ impl RedisStore {
     fn tasks<'c>(&self, calls: &'c [Call<'c>], answers: &mut Answers) -> Vec<Task<'c>> {
         let mut tasks = Vec::with_capacity(calls.len());
         for (place, call) in calls.iter().enumerate() {
-            match Task::new(place, &call.operation, self.minting) {
+            match Task::new(place, &call.operation, &self.policy) {
                 Ok(Some(mut task)) => {
                     if let Some(recent) = &self.recent {
                         task.read_from_replica(recent);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connection::{Peer, Purpose};
 use super::end::End;
+use super::growth::Growth;
 use super::link::{Link, Timeouts};
 use super::queue::Queue;
 use super::settings::{Address, Settings};
@@ -20,6 +21,7 @@ pub(super) struct Setup {
 pub(super) struct Node {
     pub link: Link,
     pub queue: Queue,
+    pub growth: Growth,
 }
 
 impl Node {
@@ -31,7 +33,11 @@ impl Node {
         };
         let observer =
             if end.is_replica() { Arc::new(|_: &_| {}) } else { Arc::clone(&setup.observer) };
-        Arc::new(Self { link: Link::new(end, timeouts, observer), queue: Queue::default() })
+        Arc::new(Self {
+            link: Link::new(end, timeouts, observer),
+            queue: Queue::default(),
+            growth: Growth::default(),
+        })
     }
 
     /// Begins to connect to a server at a known address.

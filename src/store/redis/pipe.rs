@@ -71,6 +71,11 @@ impl Replies {
         let next = move || if rest.is_empty() { None } else { parse(&mut rest).ok() };
         std::iter::from_fn(next).fuse()
     }
+
+    /// A part of them, to be kept without being copied.
+    pub(super) fn keep(&self, part: &[u8]) -> Bytes {
+        self.0.slice_ref(part)
+    }
 }
 
 impl Pipe {

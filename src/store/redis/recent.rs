@@ -66,11 +66,12 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::OwnerHash;
 
     #[test]
     fn a_change_is_remembered_for_its_time_and_then_forgotten() {
         let recent = Recent::new(Duration::from_secs(10));
-        let route = Route::of_owner(b"app", b"owner");
+        let route = OwnerHash::of(b"app", b"owner").route();
         let mut now = Instant::now();
         for pause in [0, 3, 9, 15, 25] {
             now += Duration::from_secs(pause);

@@ -23,19 +23,23 @@ impl Name {
     }
 }
 
+/// A comment elsewhere: Dragonfly runs a script that touches keys it did not declare only if it begins with this.
+const FINDS_KEYS: &str = "--!df flags=allow-undeclared-keys\n";
+
 const CLOCK: &str = include_str!("scripts/clock.lua");
+const EXPIRY: &str = include_str!("scripts/expiry.lua");
 const INDEX: &str = include_str!("scripts/index.lua");
 const EACH: &str = include_str!("scripts/each.lua");
 
 /// In the order of [`Name`].
 static SCRIPTS: LazyLock<[(String, Script); 6]> = LazyLock::new(|| {
     [
-        [CLOCK, INDEX, EACH, include_str!("scripts/create.lua")].concat(),
-        [CLOCK, INDEX, EACH, include_str!("scripts/refresh.lua")].concat(),
+        [FINDS_KEYS, CLOCK, EXPIRY, INDEX, EACH, include_str!("scripts/create.lua")].concat(),
+        [CLOCK, EXPIRY, INDEX, EACH, include_str!("scripts/refresh.lua")].concat(),
         [EACH, include_str!("scripts/update.lua")].concat(),
         include_str!("scripts/fold.lua").to_owned(),
-        [INDEX, EACH, include_str!("scripts/kill.lua")].concat(),
-        [INDEX, include_str!("scripts/kill_all.lua")].concat(),
+        [CLOCK, INDEX, EACH, include_str!("scripts/kill.lua")].concat(),
+        [FINDS_KEYS, include_str!("scripts/kill_all.lua")].concat(),
     ]
     .map(|code| {
         let script = Script::new(&code);

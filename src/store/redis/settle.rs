@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::command::{Again, Outcome, Task};
-use super::fold::fold;
+use super::fold::fold_beside;
 use super::leg::{Answered, Ended, Leg};
 use super::link::Live;
 use super::node::Node;
@@ -26,6 +26,9 @@ const DOUBLINGS: u32 = 3;
 /// How often a call follows a redirection at once: nodes that point at each other need time.
 const REDIRECTIONS: u8 = 4;
 
+/// From this many bytes on, a record is read on a thread of its own: others wait for the one that reads replies.
+const ANSWER_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
+
 impl<'c> Leg<'c> {
     /// Answers what can be answered, and returns what must be sent again.
     pub fn settle(
@@ -34,9 +37,12 @@ impl<'c> Leg<'c> {
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
+        for (call, error) in self.refused.drain(..) {
+            answers.reject(call.place, &error);
+        }
         let from_replica = self.reads_replica();
         for call in &mut self.calls {
-            call.again = Again::AtOnce;
+            (call.again, call.goes_on) = (Again::AtOnce, false);
             // Whatever it does not find there, the primary is asked for.
             call.from_replica = false;
         }
@@ -115,13 +121,12 @@ impl<'c> Leg<'c> {
 
     fn read(
         self,
-        node: &Node,
+        node: &Arc<Node>,
         live: &Live,
         answered: &Answered,
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
-        let timeout = node.link.command_timeout();
         // One for all, as a leg waits for the last of its calls.
         let longest = LazyCell::new(|| with_jitter(LONGEST_PAUSE));
         let mut open = Vec::new();
@@ -130,11 +135,21 @@ impl<'c> Leg<'c> {
             call.referred = None;
             let (error, of_all) = match replies.next() {
                 Some((Reply::Error(error), of_all)) => (error, of_all),
+                Some((Reply::Bytes(record), _))
+                    if call.is_get() && record.len() >= ANSWER_ELSEWHERE_FROM_BYTES =>
+                {
+                    call.answer_elsewhere(answered.keep(record), answers);
+                    continue;
+                }
                 Some((reply, _)) => {
                     match call.answer(&reply, answers) {
                         Outcome::Done => {}
-                        Outcome::Long(key) => fold(live, key, timeout),
-                        Outcome::More => open.push(call),
+                        Outcome::Long(id) => {
+                            if let Some(key) = call.session_key() {
+                                fold_beside(node, live, id, key);
+                            }
+                        }
+                        Outcome::Full | Outcome::More => open.push(call),
                     }
                     continue;
                 }

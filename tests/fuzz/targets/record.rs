@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
-use spots_sessions::record::{Corrupt, Record, decode_string, spell};
+use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, spell};
 
 /// Reads bytes as a record, and folds it.
 ///
@@ -33,12 +33,12 @@ pub fn run(bytes: &[u8]) {
 fn check(bytes: &[u8], record: &Record<'_>) {
     let text = std::str::from_utf8(bytes).expect("a record is text");
     let lines: Vec<_> = text.split('\n').collect();
-    let [owner, about, base, patches @ ..] = &lines[..] else { panic!("three lines at the least") };
+    let [about, owner, base, patches @ ..] = &lines[..] else { panic!("three lines at the least") };
     let data = data_of(record);
     assert!(!data.contains('\n') && data.starts_with('{') && data.ends_with('}'));
-    assert_eq!(record.owner(), *owner);
+    assert_eq!((record.about(), record.owner()), (*about, *owner));
     assert_eq!(format!("{record:?}"), "Record(redacted)");
-    assert!(decode_string(owner).is_ok(), "the owner has a name");
+    assert_eq!(decode_string(owner).as_deref(), Ok(&*record.owner_name()), "the owner has a name");
 
     // What lies there is what `spell` spells, but for the time; and it is read back.
     let spelled = spell(owner, 7, base);
@@ -46,13 +46,7 @@ fn check(bytes: &[u8], record: &Record<'_>) {
     assert_eq!((again.owner(), &*data_of(&again)), (*owner, *base));
 
     let outgrown = patches.iter().map(|patch| 1 + patch.len()).sum::<usize>() >= base.len();
-    let folded = record.folded();
-    assert_eq!(folded.is_some(), outgrown, "it is folded once its patches have outgrown it");
-    let Some(folded) = folded else { return };
-    assert_eq!(folded, format!("{owner}\n{about}\n{data}"));
-    let again = Record::parse(folded.as_bytes()).expect("what is folded is a record");
-    assert_eq!((again.owner(), &*data_of(&again)), (*owner, &*data));
-    assert_eq!(again.folded(), None, "once is enough");
+    assert_eq!(record.is_outgrown(), outgrown, "its patches have outgrown its data");
     resume(&lines, &data);
 }
 
@@ -61,11 +55,26 @@ fn resume(lines: &[&str], data: &str) {
     for read in 3..lines.len() {
         let head = lines[..read].join("\n");
         let head = Record::parse(head.as_bytes()).expect("so much of a record is one");
-        let Some(folded) = head.folded() else { continue };
-        let resumed = [&[&*folded], &lines[read..]].concat().join("\n");
+        let folded = head.folded_with(lines[read], usize::MAX).expect("a patch");
+        let again = Record::parse(folded.as_bytes()).expect("what is folded is a record");
+        assert_eq!(again.owner(), lines[1]);
+        assert_ne!(again.about(), lines[0], "each fold is counted");
+        let resumed = [&[&*folded], &lines[read + 1..]].concat().join("\n");
         let resumed = Record::parse(resumed.as_bytes()).expect("more lines of it make one");
         assert_eq!(data_of(&resumed), data, "folded after {read} lines");
+
+        let (before, after) = (compact(&head).len(), data_of(&again).len());
+        let fits = after <= before;
+        assert_eq!(head.folded_with(lines[read], after).as_deref(), Ok(&*folded));
+        let limited = head.folded_with(lines[read], after - 1);
+        assert_eq!(limited.err(), (!fits).then_some(Unfit::TooLarge), "a byte less");
     }
+}
+
+/// The data as a fold writes it, without a patch.
+fn compact(record: &Record<'_>) -> String {
+    let folded = record.folded_with("{}", usize::MAX).expect("a patch");
+    folded.rsplit('\n').next().unwrap_or_default().to_owned()
 }
 
 fn decode(line: &str) {
@@ -108,7 +117,7 @@ fn model(bytes: &[u8]) -> Model {
     if !is_known {
         return Model::Unknown;
     }
-    let [Line::String(owner), Line::Object(_), Line::Object(base), patches @ ..] = &lines[..]
+    let [Line::Object(_), Line::String(owner), Line::Object(base), patches @ ..] = &lines[..]
     else {
         return Model::Refused;
     };

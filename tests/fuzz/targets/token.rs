@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use spots_sessions::token::{Encoding, Route, Token, mint};
+use spots_sessions::token::{Encoding, OwnerHash, Token, mint};
 
 /// Reads a text as a token; mints one for an owner of that name, and reads it.
 ///
@@ -13,25 +13,26 @@ pub fn run(bytes: &[u8]) {
     read(bytes);
     if let [size, encoding, owner @ ..] = bytes {
         let name = ["base64", "base64url", "hex", "latin1"][usize::from(encoding % 4)];
-        mint_and_read(16 + usize::from(*size) * 1008 / 255, name, owner);
+        mint_and_read(32 + usize::from(*size) * 992 / 255, name, owner);
     }
 }
 
 fn read(text: &[u8]) {
     let token = Token::new(Cow::Borrowed(text));
-    assert_eq!(token.route(), token.clone().route(), "the same text, the same route");
+    assert_eq!(token.owner(), token.clone().owner(), "the same text, the same owner");
     assert_eq!(token.id(), token.clone().id(), "the same text, the same id");
-    assert_eq!(token.route().map(Route::to_hex), reference(text), "as the format says");
+    let owner = token.owner().map(|owner| (owner.route().to_hex(), owner.index_name()));
+    assert_eq!(owner, reference(text), "as the format says");
     assert_eq!(format!("{token:?}"), "Token(redacted)");
 }
 
 fn mint_and_read(size: usize, name: &str, owner: &[u8]) {
-    let route = Route::of_owner(b"app", owner);
+    let owner = OwnerHash::of(b"app", owner);
     let encoding = Encoding::from_name(name).expect("an encoding");
-    let (text, token) = mint(route, size, encoding).expect("random bytes");
-    assert_eq!(token.route(), Some(route), "{name} of {size} bytes");
+    let (text, token) = mint(owner, size, encoding).expect("random bytes");
+    assert_eq!(token.owner(), Some(owner), "{name} of {size} bytes");
     let again = Token::new(Cow::Borrowed(text.as_bytes()));
-    assert_eq!(again.route(), Some(route), "{name} of {size} bytes, as a caller gives it");
+    assert_eq!(again.owner(), Some(owner), "{name} of {size} bytes, as a caller gives it");
     assert_eq!(again.id(), token.id(), "{name} of {size} bytes");
     let length = match name {
         "base64" => size.div_ceil(3) * 4,
@@ -42,23 +43,30 @@ fn mint_and_read(size: usize, name: &str, owner: &[u8]) {
     assert_eq!(text.chars().count(), length, "{name} of {size} bytes");
 }
 
-/// The route as eight hex digits, read bit by bit.
-fn reference(text: &[u8]) -> Option<[u8; 8]> {
+/// The route as eight hex digits, and the name of the index in base64url, read bit by bit.
+fn reference(text: &[u8]) -> Option<([u8; 8], [u8; 16])> {
     let bytes = hex(text).or_else(|| base64(text)).or_else(|| latin1(text))?;
-    let number = u32::from_be_bytes(*bytes.first_chunk()?);
-    format!("{number:08x}").into_bytes().try_into().ok()
+    let owner: &[u8; 16] = bytes.first_chunk()?;
+    let route = format!("{:08x}", u32::from_be_bytes(*owner.first_chunk()?));
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits = owner[4..].iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let name: Vec<u8> = (0..16)
+        .rev()
+        .map(|n| alphabet[usize::try_from(bits >> (6 * n) & 63).unwrap_or(0)])
+        .collect();
+    Some((route.into_bytes().try_into().ok()?, name.try_into().ok()?))
 }
 
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
     let canonical = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() < 8 || !text.len().is_multiple_of(2) || !text.iter().all(canonical) {
+    if text.len() < 32 || !text.len().is_multiple_of(2) || !text.iter().all(canonical) {
         return None;
     }
     let pairs = text.chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
-/// Padded base64, or base64url without padding; canonical, and of four bytes at the least.
+/// Padded base64, or base64url without padding; canonical, and of 16 bytes at the least.
 fn base64(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() > 4096 {
         return None;
@@ -88,7 +96,7 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     // What is left over must be zero, and less than a character.
-    (count < 6 && bits & ((1 << count) - 1) == 0 && bytes.len() >= 4).then_some(bytes)
+    (count < 6 && bits & ((1 << count) - 1) == 0 && bytes.len() >= 16).then_some(bytes)
 }
 
 fn latin1(text: &[u8]) -> Option<Vec<u8>> {

@@ -1,12 +1,26 @@
 -- Stores a new session and lists it in its owner's index.
 -- KEYS: 1 session, 2 index. ARGV: 1 id, 2 ttl_ms (0: never expires), 3 owner and 4 data as JSON.
--- Returns 1. May run twice: it writes the same.
-return each(2, 4, function(k, a)
-  local session, index = KEYS[k + 1], KEYS[k + 2]
-  local id, expiry = ARGV[a + 1], expiry_after(ARGV[a + 2])
-  -- First, as it is what fails: for want of memory, or if the index is not one.
+-- Returns 1. May run twice: it writes the same. If a command fails, nothing stays.
+
+-- Data of so many bytes or more has its size noted: see update.
+local size_from = 2048
+
+-- So many expired members are dropped at a time. 32 calls share a script at the most, and a step is 100 sessions.
+local pruned_at_once = 3
+
+-- Drops expired members, soonest first. EXISTS ends for good what a clock that is ahead takes for expired, so no
+-- session is left that the index has forgotten. While a slot moves, a server refuses to look for what it does not
+-- have: another create will prune.
+local function prune(index, prefix)
+  local ids = redis.call('ZRANGE', index, '-inf', '(' .. now, 'BYSCORE', 'LIMIT', 0, pruned_at_once)
+  for _, id in ipairs(ids) do
+    if redis.pcall('EXISTS', prefix .. id) == 0 then redis.call('ZREM', index, id) end
+  end
+end
+
+local function store(session, index, id, expiry, record)
+  -- First, as it is what fails: when there is no memory left, or if the index is not one.
   redis.call('ZADD', index, expiry or '+inf', id)
-  local record = ARGV[a + 3] .. '\n{"createdAt":' .. now .. '}\n' .. ARGV[a + 4]
   if expiry then
     redis.call('SET', session, record, 'PXAT', expiry)
   else
@@ -14,10 +28,23 @@ return each(2, 4, function(k, a)
   end
   -- Most owners have one session: nothing to look for beside it.
   if expiry and redis.call('ZCARD', index) == 1 then
-    redis.call('PEXPIREAT', index, expiry)
+    redis.call('PEXPIREAT', index, index_expiry(expiry, now))
   else
-    redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. now)
-    keep_index(index)
+    prune(index, string.sub(session, 1, #session - #id))
+    keep_index(index, now)
+  end
+end
+
+return each(2, 4, function(k, a)
+  local session, index = KEYS[k + 1], KEYS[k + 2]
+  local id, expiry, owner, data = ARGV[a + 1], expiry_after(ARGV[a + 2]), ARGV[a + 3], ARGV[a + 4]
+  local size = #data >= size_from and ',"size":' .. #data or ''
+  local record = '{"createdAt":' .. now .. size .. '}\n' .. owner .. '\n' .. data
+  local done, failure = pcall(store, session, index, id, expiry, record)
+  if not done then
+    redis.pcall('DEL', session)
+    redis.pcall('ZREM', index, id)
+    return error_of(failure)
   end
   return 1
 end)

@@ -1,5 +1,13 @@
 -- Begins the scripts that carry out one call, or several of a kind.
 
+-- What pcall has caught, as a reply. Redis raises texts: the server's error, which Redis 6 puts behind the place in the
+-- script if it is a refusal.
+local function error_of(failure)
+  if type(failure) ~= 'string' then return failure end
+  local message = string.gsub(failure, '^@user_script: %d+: %-?', '')
+  return redis.error_reply(string.find(message, '^%u+ ') and message or 'ERR ' .. message)
+end
+
 -- Carries out a call for each so many keys and arguments. Returns what it returns; of several calls a
 -- list, in which an error is that of its call alone.
 local function each(keys, arguments, call)
@@ -8,12 +16,7 @@ local function each(keys, arguments, call)
   local results = {}
   for n = 0, count - 1 do
     local done, result = pcall(call, n * keys, n * arguments)
-    if not done and type(result) == 'string' then
-      -- Redis 6 raises texts: the server's error, behind the place in the script if it is a refusal.
-      local message = string.gsub(result, '^@user_script: %d+: %-?', '')
-      result = redis.error_reply(string.find(message, '^%u+ ') and message or 'ERR ' .. message)
-    end
-    results[n + 1] = result
+    results[n + 1] = done and result or error_of(result)
   end
   return results
 end

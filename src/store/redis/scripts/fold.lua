@@ -1,10 +1,8 @@
--- Replaces the head of a record by its folded form and keeps what was appended since.
--- KEYS: 1 session. ARGV: 1 the head that was read, 2 its folded form.
--- Returns the record's new length in bytes, or 0 if the head has changed: somebody else has folded,
--- or the session is gone.
-local length = #ARGV[1]
-if redis.call('GETRANGE', KEYS[1], 0, length - 1) ~= ARGV[1] then return 0 end
-local appended = redis.call('GETRANGE', KEYS[1], length, -1)
-local record = ARGV[2] .. appended
-redis.call('SET', KEYS[1], record, 'KEEPTTL')
-return #record
+-- Replaces a record by its folded form and keeps what was appended since it was read.
+-- KEYS: 1 session. ARGV: 1 its first line as it was read, 2 how many bytes were read, 3 the folded form.
+-- Returns 1, or 0 if the first line has changed: somebody else has folded it, or the session is gone.
+-- The first line counts how often a record was folded; in between, a record only grows.
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1]) ~= ARGV[1] .. '\n' then return 0 end
+local appended = redis.call('GETRANGE', KEYS[1], ARGV[2], -1)
+redis.call('SET', KEYS[1], ARGV[3] .. appended, 'KEEPTTL')
+return 1

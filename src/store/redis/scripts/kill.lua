@@ -13,6 +13,7 @@ end)
 -- While a slot moves, a server refuses to look for what it does not have; an index that lives too long is no
 -- more than room taken.
 if #touched > 0 and redis.pcall('EXISTS', unpack(touched)) ~= 0 then
-  for _, index in ipairs(touched) do pcall(keep_index, index) end
+  local now = clock()
+  for _, index in ipairs(touched) do pcall(keep_index, index, now) end
 end
 return results

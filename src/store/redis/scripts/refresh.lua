@@ -14,9 +14,9 @@ return each(2, 2, function(k, a)
   end
   listed = listed + redis.call('ZADD', index, expiry or '+inf', id)
   if listed == 1 and expiry then
-    redis.call('PEXPIREAT', index, expiry)
+    redis.call('PEXPIREAT', index, index_expiry(expiry, now))
   else
-    keep_index(index)
+    keep_index(index, now)
   end
   return 1
 end)
