@@ -15,6 +15,7 @@ const suites = [
   'version-1',
   'scale',
   'owners',
+  'steps',
   'memory',
   'cluster',
   'sentinel',

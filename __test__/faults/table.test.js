@@ -15,9 +15,15 @@ const rows = [...table.matchAll(/^\| (R\d\d) \|.*\| ([^|]+) \|$/gm)];
 test('every row of the matrix that asks for a test is in the table, once', () => {
   const numbers = Array.from({ length: 53 }, (_, n) => n + 1);
   const asked = numbers.filter((n) => n <= 50 || n === 53);
+  const listed = rows.map(([, row]) => Number(row.slice(1)));
+  // Later rows are those of faults that were found since.
   assert.deepEqual(
-    rows.map(([, row]) => row),
-    asked.map((n) => `R${String(n).padStart(2, '0')}`),
+    listed.filter((n) => n <= 53),
+    asked,
+  );
+  assert.deepEqual(
+    listed,
+    [...new Set(listed)].sort((a, b) => a - b),
   );
 });
 

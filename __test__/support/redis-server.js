@@ -23,6 +23,7 @@ const START_PATIENCE = 30_000;
  * @property {boolean} [unixSocket] listens on a unix socket too: `server.unixSocket`
  * @property {number} [port] this port and no other
  * @property {() => Promise<number>} [findPort] chooses it, another one at each attempt
+ * @property {Record<string, string>} [env] more of its environment
  * @property {string} [sentinel] makes it a sentinel, with these lines of configuration
  */
 
@@ -88,7 +89,11 @@ class RedisServer {
 
   /** Starts the process (again) on its port and resolves when it answers. */
   async start() {
-    const child = spawn(this.#binary, this.#arguments(), { cwd: this.dir, stdio: 'ignore' });
+    const child = spawn(this.#binary, this.#arguments(), {
+      cwd: this.dir,
+      stdio: 'ignore',
+      env: { ...process.env, ...this.#options.env },
+    });
     this.process = child;
     let failure;
     child.once('error', (error) => {
