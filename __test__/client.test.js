@@ -1,16 +1,15 @@
 // The ioredis client that `sessions.client` is, on real servers: plain, unix socket and TLS.
 
 const assert = require('node:assert/strict');
-const { execFile, execFileSync, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const nodeTls = require('node:tls');
-const { promisify } = require('node:util');
 const { Redis } = require('ioredis');
 const { createClient } = require('../lib/client.js');
 const { readOptions } = require('../lib/options.js');
+const { execFile, spawnSync } = require('../scripts/children.js');
 const { freePort, startRedis, waitUntil } = require('./support/redis-server.js');
 
 const clients = new Set();
@@ -172,7 +171,7 @@ describe('client over TLS', { skip: noOpenssl }, () => {
         client.disconnect();
       }, () => {});`;
     const run = (ca) =>
-      promisify(execFile)(process.execPath, ['-e', script, url], {
+      execFile(process.execPath, ['-e', script, url], {
         cwd: join(__dirname, '..'),
         env: { ...process.env, NODE_EXTRA_CA_CERTS: ca },
       });
@@ -218,8 +217,10 @@ describe('client over TLS', { skip: noOpenssl }, () => {
 
 /** Makes `ca.pem`, and `server.pem` of localhost that it signed, in `folder`. */
 function makeCertificates(folder) {
-  const openssl = (line) =>
-    execFileSync('openssl', line.split(' '), { cwd: folder, stdio: 'pipe' });
+  const openssl = (line) => {
+    const { status, stderr } = spawnSync('openssl', line.split(' '), { cwd: folder });
+    assert.equal(status, 0, String(stderr));
+  };
   const newKey = 'req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2';
   openssl(`${newKey} -x509 -subj /CN=ca -keyout ca.key -out ca.pem`);
   openssl(`${newKey} -subj /CN=localhost -keyout server.key -out server.csr`);

@@ -3,23 +3,19 @@
 // The scripts of a clone: what they install, and that they show no password.
 
 const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
-const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { test } = require('node:test');
+const { spawnSync, temporaryFolder } = require('../scripts/children.js');
 
 const root = join(__dirname, '..');
 
 /**
  * A folder with our scripts, node_modules that are older than the lock file, and an npm that writes
  * down how it is called.
- *
- * @param {import('node:test').TestContext} t
  */
-function folderThatLags(t) {
-  const folder = fs.mkdtempSync(join(tmpdir(), 'sessions-prepare-'));
-  t.after(() => fs.rmSync(folder, { recursive: true }));
+function folderThatLags() {
+  const folder = temporaryFolder('prepare-');
   fs.cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
   fs.mkdirSync(join(folder, 'packages'));
   fs.writeFileSync(join(folder, 'package-lock.json'), '{}');
@@ -39,14 +35,14 @@ function folderThatLags(t) {
   };
 }
 
-test('packages that lag behind the lock file are installed, with those that build', (t) => {
-  const { folder, prepare } = folderThatLags(t);
+test('packages that lag behind the lock file are installed, with those that build', () => {
+  const { folder, prepare } = folderThatLags();
   fs.renameSync(join(folder, 'packages'), join(folder, 'node_modules'));
   assert.match(prepare(), /^ci --include=dev --ignore-scripts /);
 });
 
-test('packages behind a link are somebody else’s, and are not installed again', (t) => {
-  const { folder, prepare } = folderThatLags(t);
+test('packages behind a link are somebody else’s, and are not installed again', () => {
+  const { folder, prepare } = folderThatLags();
   fs.symlinkSync(join(folder, 'packages'), join(folder, 'node_modules'), 'junction');
   assert.equal(prepare(), undefined);
 });

@@ -1,11 +1,11 @@
 // The option `tls`: what it may hold, and what TLS trusts.
 
 const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
 const { join } = require('node:path');
 const { describe, it } = require('node:test');
 const tls = require('node:tls');
 const { readOptions } = require('../lib/options.js');
+const { spawnSync } = require('../scripts/children.js');
 const { refuses } = require('./support/refuses.js');
 
 const CERTIFICATE = tls.rootCertificates[0];

@@ -3,12 +3,11 @@
 // Sessions over TLS: what is trusted, what is refused, and that the reason is told.
 
 const assert = require('node:assert/strict');
-const { execFile } = require('node:child_process');
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
-const { promisify } = require('node:util');
 const { SpotsSessions } = require('..');
+const { execFile } = require('../scripts/children.js');
 const { freePort, startRedis } = require('./support/redis-server.js');
 const { rejection } = require('./support/rejection.js');
 
@@ -80,7 +79,7 @@ describe('a server with a certificate of a private authority', () => {
       const sessions = new SpotsSessions(${JSON.stringify(tls.url)});
       sessions.create({ app: 'a', ownerId: 'b' }).then(() => console.log('created'));`;
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: file('authority.crt') };
-    const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { env });
+    const { stdout } = await execFile(process.execPath, ['-e', code], { env });
     assert.equal(stdout, 'created\n');
   });
 

@@ -2,9 +2,9 @@
 
 // A process of its own as the benchmark sees it: something to ask. requests.js is the other end.
 
-const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
+const { fork } = require('../scripts/children.js');
 
 class Contestant {
   /** @type {string[]} the operations that its peer has */

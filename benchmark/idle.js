@@ -2,10 +2,10 @@
 
 // How often an idle process wakes up, as Linux tells: from outside, so that looking wakes nobody.
 
-const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const { readdirSync, readFileSync } = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { spawn, spawnSync } = require('../scripts/children.js');
 
 /**
  * Counts how often each thread went back to sleep meanwhile, as a thread that was woken does.

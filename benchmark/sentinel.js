@@ -2,18 +2,14 @@
 
 // Sentinels that watch one primary, for the suite.
 
-const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
-const { tmpdir } = require('node:os');
+const { rmSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const Redis = require('ioredis');
+const { spawn, temporaryFolder } = require('../scripts/children.js');
 const { freePort, waitUntil } = require('../__test__/support/redis-server');
 
 const name = 'mymaster';
-
-/** Ends with its standard input, so with whoever started it, however that ends. */
-const guarded = '"$0" "$1" --sentinel & sentinel=$!; cat; kill -9 $sentinel; wait';
 
 /**
  * Starts sentinels and resolves when each tells where the primary is.
@@ -22,12 +18,12 @@ const guarded = '"$0" "$1" --sentinel & sentinel=$!; cat; kill -9 $sentinel; wai
  * @param {number} [count]
  */
 async function startSentinels(primary, count = 3) {
-  const dir = mkdtempSync(path.join(tmpdir(), 'sessions-sentinel-'));
+  const dir = temporaryFolder('sentinel-');
   const started = [];
   const stop = async () => {
-    for (const { guard } of started) {
-      const exit = once(guard, 'exit');
-      guard.stdin.end();
+    for (const { sentinel } of started) {
+      const exit = once(sentinel, 'exit');
+      sentinel.kill('SIGKILL');
       await exit;
     }
     rmSync(dir, { recursive: true, force: true });
@@ -55,9 +51,9 @@ sentinel monitor ${name} ${primary.host} ${primary.port} 2
 sentinel down-after-milliseconds ${name} 60000
 `,
   );
-  const stdio = ['pipe', 'ignore', 'ignore'];
-  const guard = spawn('sh', ['-c', guarded, primary.process.spawnfile, file], { stdio });
-  return { guard, port };
+  const server = process.env.REDIS_SERVER ?? 'redis-server';
+  const sentinel = spawn(server, [file, '--sentinel'], { stdio: 'ignore' });
+  return { sentinel, port };
 }
 
 async function known(port) {

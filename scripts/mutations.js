@@ -3,10 +3,9 @@
 // `npm run test:mutations [-- words…]`: plants one bug after another (mutations/bugs.txt) in a copy of
 // this folder, and shows that the test that is named for it goes red. Words select bugs by their titles.
 
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
+const { spawnSync, temporaryFolder } = require('./children.js');
 const { readBugs } = require('./mutations/read.js');
 const { prepare } = require('./prepare.js');
 const { requireRedisServer } = require('./redis-binary.js');
@@ -63,7 +62,7 @@ runScript(async () => {
 
 /** What git knows of this folder, as it is now. */
 function copyOfRoot() {
-  const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'sessions-mutations-'));
+  const copy = temporaryFolder('mutations-');
   const listed = outputOf('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
   if (listed === undefined) throw new Stop('This needs git, and a clone.');
   for (const file of listed.split('\0').filter(Boolean)) {

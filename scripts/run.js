@@ -2,8 +2,8 @@
 
 // Runs other programs: with the terminal handed on, or with signs of life while they take long.
 
-const { spawn, spawnSync } = require('node:child_process');
 const path = require('node:path');
+const { spawn, spawnSync } = require('./children.js');
 const { Stop } = require('./stop.js');
 
 const root = path.join(__dirname, '..');

@@ -4,12 +4,9 @@
 // come and go, copies of the package, and odd uses of `client`.
 
 const assert = require('node:assert/strict');
-const { execFile, spawnSync } = require('node:child_process');
-const { mkdtempSync, rmSync } = require('node:fs');
-const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { test } = require('node:test');
-const { promisify } = require('node:util');
+const { execFile, spawnSync, temporaryFolder } = require('../../scripts/children.js');
 const { faultyServer, long, recovers } = require('../support/faults.js');
 const { sessionKey } = require('../support/keys.js');
 const { runScript } = require('../support/scripts.js');
@@ -73,7 +70,7 @@ test('R44 an addon that only worker threads load, and that is unloaded with the 
     })();`;
   const given = { url: server.url, app, root, rounds: long ? 250 : 15 };
   const script = `const given = ${JSON.stringify(given)}; ${code}`;
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['-e', script]);
+  const { stdout, stderr } = await execFile(process.execPath, ['-e', script]);
   assert.deepEqual({ stdout, stderr }, { stdout: 'done\n', stderr: '' });
 });
 
@@ -157,10 +154,8 @@ const WRONG_CLOCK = `
   }`;
 
 /** Compiles that clock; nothing where this machine cannot. */
-function wrongClock(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'sessions-clock-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const library = join(folder, 'clock.so');
+function wrongClock() {
+  const library = join(temporaryFolder('clock-'), 'clock.so');
   const args = ['-shared', '-fPIC', '-xc', '-o', library, '-', '-ldl'];
   const { status } = spawnSync('cc', args, {
     input: WRONG_CLOCK,
@@ -171,7 +166,7 @@ function wrongClock(t) {
 
 for (const hours of [1, -1]) {
   test(`R49 a clock that is ${hours} hour off: sessions live as long as they should`, async (t) => {
-    const library = wrongClock(t);
+    const library = wrongClock();
     if (!library) return t.skip('no C compiler for a clock that is wrong');
     const { server, app, redis } = await faultyServer(t);
     const code = `

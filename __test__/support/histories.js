@@ -4,10 +4,10 @@
 // makes one call at a time.
 
 const assert = require('node:assert/strict');
-const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const { join } = require('node:path');
 const { inspect } = require('node:util');
+const { fork } = require('../../scripts/children.js');
 const { useTogether } = require('./history-client.js');
 const { linearize } = require('./linearizable.js');
 const { ownerSpec, projections } = require('./session-spec.js');

@@ -3,7 +3,7 @@
 // Network namespaces of Linux: for a network that falls silent, as no proxy does, and for names that
 // change their meaning.
 
-const { spawnSync } = require('node:child_process');
+const { spawnSync } = require('../../scripts/children.js');
 const { runScript } = require('./scripts.js');
 
 /** A user, a network and a mount namespace of its own; needs no root where the machine lets users. */

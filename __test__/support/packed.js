@@ -2,16 +2,12 @@
 
 // The packages as npm would publish them, packed and installed into empty projects.
 
-const { execFile } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
-const { promisify } = require('node:util');
+const { execFile, temporaryFolder } = require('../../scripts/children.js');
 
 const root = path.join(__dirname, '..', '..');
 const manifest = require('../../package.json');
-
-const execute = promisify(execFile);
 
 /** The built addon's file name, and the platform package that carries it. */
 function builtAddon() {
@@ -31,12 +27,7 @@ function builtAddon() {
  */
 async function output(command, args, { cwd, env }) {
   try {
-    const { stdout } = await execute(command, args, {
-      cwd,
-      env: { ...process.env, ...env },
-      maxBuffer: 1 << 26,
-      shell: process.platform === 'win32' && command === 'npm',
-    });
+    const { stdout } = await execFile(command, args, { cwd, env: { ...process.env, ...env } });
     return stdout;
   } catch (error) {
     const said = `${error.stdout ?? ''}${error.stderr ?? ''}`;
@@ -50,7 +41,7 @@ async function json(command, args, options) {
 }
 
 class Workplace {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sessions-package-'));
+  folder = temporaryFolder('package-');
 
   /** @param {string} name @returns {string} the path of a new, empty folder */
   newFolder(name) {

@@ -1,16 +1,15 @@
 // A throw-away Redis (or Valkey) server for one test file: its own free port, its own temporary
-// folder, nothing kept on disk, gone when the process that started it is gone, however that ended.
+// folder, nothing kept on disk, gone when the process that started it is gone, however that ended:
+// scripts/children.js.
 
-const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
-const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const { readFileSync, rmSync, writeFileSync } = require('node:fs');
 const net = require('node:net');
-const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Redis } = require('ioredis');
+const { spawn, spawnSync, temporaryFolder } = require('../../scripts/children.js');
 const { waitUntil } = require('./wait-until.js');
-const { startWatcher } = require('./watcher.js');
 
 const START_ATTEMPTS = 10;
 /** How long a server may take until it answers PONG, in milliseconds: patience, not a measurement. */
@@ -57,15 +56,13 @@ class RedisServer {
   #binary;
   #options;
   #clients = new Set();
-  /** Kills the server and removes its folder when this process is gone, even by SIGKILL. */
-  #watcher;
 
   constructor(binary, options, port) {
     this.#binary = binary;
     this.#options = options;
     this.host = '127.0.0.1';
     this.port = port;
-    this.dir = mkdtempSync(join(tmpdir(), 'sessions-redis-'));
+    this.dir = temporaryFolder('redis-');
     this.unixSocket = options.unixSocket ? join(this.dir, 'redis.sock') : undefined;
     this.process = undefined;
     if (options.sentinel) writeFileSync(this.#file, this.#lines());
@@ -100,7 +97,6 @@ class RedisServer {
       failure = error;
     });
     child.unref();
-    if (child.pid) this.#watch(child.pid);
 
     for (const deadline = Date.now() + START_PATIENCE; ; ) {
       if (failure || child.exitCode !== null || child.signalCode !== null) {
@@ -139,12 +135,6 @@ class RedisServer {
       ...[value].flat().map(String),
     ]);
     return [...pairs, ...(this.#options.args ?? [])];
-  }
-
-  /** Tells the watcher which process to end, if any. */
-  #watch(pid) {
-    this.#watcher ??= startWatcher(this.dir);
-    this.#watcher.stdin.write(`${pid ?? ''}\n`);
   }
 
   /** What the server wrote into its log. */
@@ -234,7 +224,6 @@ class RedisServer {
     child.ref();
     child.kill('SIGKILL');
     await exit;
-    this.#watch(undefined);
   }
 
   /** Ends the process and starts an empty one on the same port. */
@@ -248,7 +237,6 @@ class RedisServer {
     for (const client of this.#clients) client.disconnect();
     await this.down();
     rmSync(this.dir, { recursive: true, force: true });
-    this.#watcher?.kill('SIGKILL');
   }
 }
 

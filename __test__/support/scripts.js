@@ -2,10 +2,9 @@
 
 // Small scripts in processes of their own, for what can only be seen from outside: how they end.
 
-const { spawn } = require('node:child_process');
-const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
-const { tmpdir } = require('node:os');
+const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { spawn, temporaryFolder } = require('../../scripts/children.js');
 
 /** Catches what hangs: no script takes nearly as long. */
 const HANG_MS = 120_000;
@@ -47,10 +46,7 @@ function runScript(code, { given = {}, module = false, flags = [], within = [], 
 }
 
 function write(code, given, module) {
-  if (folder === undefined) {
-    folder = mkdtempSync(join(tmpdir(), 'sessions-scripts-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  }
+  folder ??= temporaryFolder('scripts-');
   const head = module
     ? 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);'
     : '"use strict";';

@@ -2,10 +2,9 @@
 
 // How long `require` of the package takes in a fresh process, and how large the addon's file is.
 
-const { execFile } = require('node:child_process');
 const { statSync } = require('node:fs');
 const path = require('node:path');
-const { promisify } = require('node:util');
+const { execFile } = require('../../scripts/children.js');
 const { summary } = require('../statistics');
 
 /** @param {import('../bench').Bench} bench */
@@ -16,7 +15,7 @@ module.exports = async (bench) => {
   for (let round = 0; round <= rounds; round++) {
     bench.progress.show('loading the package', round, rounds);
     const script = path.join(__dirname, '..', 'processes', 'load-time.js');
-    const { stdout } = await promisify(execFile)(process.execPath, [script]);
+    const { stdout } = await execFile(process.execPath, [script]);
     const loaded = JSON.parse(stdout);
     addon = loaded.addon;
     if (round > 0) times.push(loaded.ms);

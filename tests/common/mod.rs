@@ -3,8 +3,11 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[cfg(unix)]
+pub mod children;
 pub mod conformance;
 pub mod proxy;
+#[cfg(unix)]
 pub mod server;
 
 use std::collections::HashMap;

@@ -1,10 +1,9 @@
-//! A Redis server of a test's own, which ends with the test.
+//! A Redis server of a test's own, which ends with the test, and with the process at the latest.
 
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 use std::{env, fs};
 
@@ -12,7 +11,7 @@ use redis::{Connection, FromRedisValue};
 use spots_sessions::engine::Target;
 use spots_sessions::store::redis::settings::{Address, Deployment, Login, Settings};
 
-use super::{PATIENCE, Sessions, wait_until};
+use super::{PATIENCE, Sessions, children, wait_until};
 
 /// A server on a port of the loopback and a socket in a folder of its own.
 pub struct Server {
@@ -29,14 +28,9 @@ impl Server {
 
     /// Starts a server with further arguments, such as `["--databases", "4"]`.
     pub fn start_with(arguments: &[&str]) -> Self {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let name = format!("spots-{}-{number}", std::process::id());
-        let folder = env::temp_dir().join(name);
-        fs::create_dir(&folder).expect("a folder for the server");
         let mut server = Self {
             port: 0,
-            folder,
+            folder: children::folder(),
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             process: None,
         };
@@ -55,6 +49,7 @@ impl Server {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("it can be killed");
             process.wait().expect("it ends");
+            children::forget(&process);
         }
     }
 
@@ -96,7 +91,7 @@ impl Server {
     /// Whether it started; not if its port was taken.
     fn launch(&mut self) -> bool {
         let log = fs::File::create(self.folder.join("log")).expect("a log");
-        let process = Command::new(binary())
+        let process = children::command(binary())
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &self.port.to_string()])
             .arg("--dir")
@@ -114,7 +109,9 @@ impl Server {
             ended = process.try_wait().expect("its state").is_some();
             ended || self.try_admin().is_ok()
         });
-        if !ended {
+        if ended {
+            children::forget(&process);
+        } else {
             self.process = Some(process);
         }
         !ended

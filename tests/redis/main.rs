@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod children;
 mod connecting;
 mod events;
 mod faults;
