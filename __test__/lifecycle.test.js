@@ -261,10 +261,17 @@ describe('a server', () => {
   });
 
   test('that hangs: timeouts, and late replies reach no other call', async () => {
-    const sessions = open({ commandTimeout: 300 });
-    const create = (n) => sessions.create({ app, ownerId: OWNER, data: { n }, duration: 600 });
+    const patient = open();
+    const create = (n) => patient.create({ app, ownerId: OWNER, data: { n }, duration: 600 });
     const tokens = await Promise.all(times(200, create));
+    const sessions = open({ commandTimeout: 300 });
     const get = async (n) => (await sessions.get({ app, token: tokens[n] })).data.n;
+    const serves = () =>
+      get(0).then(
+        (n) => n === 0 || assert.fail(`got ${n}`),
+        () => false,
+      );
+    await waitUntil(serves, 'a connection');
     for (const outlastsConnection of [false, false, true]) {
       server.kill('SIGSTOP');
       try {
@@ -285,11 +292,6 @@ describe('a server', () => {
         others,
         times(100, (n) => 199 - n),
       );
-      const serves = () =>
-        get(0).then(
-          (n) => n === 0 || assert.fail(`got ${n}`),
-          () => false,
-        );
       await waitUntil(serves, 'the server to serve again');
     }
   });

@@ -203,25 +203,66 @@ for (const [label, pause] of [
   });
 }
 
-test('R18 a server that is busy with a script: calls wait, then say BUSY; nobody’s script is killed', async (t) => {
-  const { open, app, redis, server } = await faultyServer(t, { config: { 'lua-time-limit': 50 } });
-  const patient = open({ commandTimeout: 30_000 });
-  const hasty = open({ commandTimeout: 500 });
-  const token = await patient.create({ app, ownerId: 'ann' });
-  await hasty.get({ app, token });
+/** Keeps a server busy with a script; `end` kills the script, if nobody else has. */
+async function busy({ redis, server }) {
   const admin = server.client();
   await admin.ping();
   const script = redis.eval('while true do end', 0).catch((error) => error);
-  await waitUntil(async () => /BUSY/.test(await admin.ping().catch((e) => e.message)), 'BUSY');
+  const isBusy = async () => /BUSY/.test(await admin.ping().catch((error) => error.message));
+  await waitUntil(isBusy, 'BUSY');
+  return {
+    async end() {
+      assert.ok(await isBusy(), 'the script still runs');
+      await admin.script('KILL');
+      assert.match((await script).message, /killed/i);
+    },
+  };
+}
+
+test('R18 a server that is busy with a script: calls wait, then say BUSY; nobody’s script is killed', async (t) => {
+  const faulty = await faultyServer(t, { config: { 'lua-time-limit': 50 } });
+  const { open, app } = faulty;
+  const patient = open({ commandTimeout: 30_000 });
+  const hasty = open({ commandTimeout: 500 });
+  const token = await patient.create({ app, ownerId: 'ann' });
+  await waitUntil(() => hasty.get({ app, token }).catch(() => undefined), 'a connection');
+  const { end } = await busy(faulty);
   const waits = patient.update({ app, token, data: { a: 1 } });
+  // A call says what its last attempt came to: BUSY, or nothing yet, which is the next test's.
   await assertOutage(hasty, app, 500, /^ERR_SESSIONS_(REDIS|TIMEOUT)$/);
-  const { error } = await settled(hasty.get({ app, token }), 500);
-  assert.equal(error.redisCode, 'BUSY');
-  assert.match(await admin.ping().catch((e) => e.message), /BUSY/, 'the script still runs');
-  await admin.script('KILL');
-  assert.match((await script).message, /killed/i);
+  const says = async () => {
+    const { error } = await settled(hasty.get({ app, token }), 500);
+    if (error.code === 'ERR_SESSIONS_TIMEOUT') return false;
+    assert.equal(error.redisCode, 'BUSY');
+    return true;
+  };
+  await waitUntil(says, 'a call whose last attempt is answered in time');
+  await end();
   assert.equal(await waits, true);
-  assert.deepEqual((await hasty.get({ app, token })).data, { a: 1 });
+  assert.deepEqual((await patient.get({ app, token })).data, { a: 1 });
+  await recovers(hasty, app);
+});
+
+test('R18 a server that is busy and leaves the last attempt of a call unanswered: it says TIMEOUT', async (t) => {
+  const faulty = await faultyServer(t, { proxy: true, config: { 'lua-time-limit': 50 } });
+  const { open, app, proxy } = faulty;
+  const sessions = open({ commandTimeout: 3000 });
+  const token = await sessions.create({ app, ownerId: 'ann' });
+  const { end } = await busy(faulty);
+  const replies = [];
+  proxy.onReply = ({ bytes }) => {
+    replies.push(bytes.toString());
+    proxy.forget();
+    return bytes;
+  };
+  const { error } = await settled(sessions.get({ app, token }), 3000);
+  assert.equal(error.code, 'ERR_SESSIONS_TIMEOUT');
+  assert.match(error.message, /did not answer within 3000 ms/);
+  assert.equal(replies.length, 1);
+  assert.match(replies[0], /^-BUSY/, 'its first attempt');
+  proxy.reset();
+  await end();
+  await recovers(sessions, app);
 });
 
 test('R19 a server that is loading its data: calls wait for it, and none sees LOADING', async (t) => {
