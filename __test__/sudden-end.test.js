@@ -19,7 +19,7 @@ const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
 /** A thousand calls of every kind, in flight. */
 const IN_FLIGHT = `
-  const sessions = new SpotsSessions(given.url);
+  const sessions = new SpotsSessions({ connectionString: given.url, commandTimeout: 60_000 });
   const fly = () => {
     const request = { app: 'app', ownerId: 'alice', duration: 60, data: { text: 'x'.repeat(500) } };
     request.token = 'A'.repeat(172);
@@ -32,8 +32,8 @@ const WHENS = [
   (end) => `fly(); ${end}`,
   (end) => `fly(); setImmediate(() => { ${end} });`,
   (end) => `fly(); setTimeout(() => { ${end} }, given.n % 7);`,
-  (end) => `fly()[500].then(() => { fly(); ${end} });`,
-  (end) => `Promise.all(fly()).then(() => { fly(); setImmediate(() => { ${end} }); });`,
+  (end) => `fly()[500].finally(() => { fly(); ${end} });`,
+  (end) => `Promise.allSettled(fly()).then(() => { fly(); setImmediate(() => { ${end} }); });`,
 ];
 
 forEachTarget((target, _open, server) => {
@@ -112,10 +112,10 @@ const TERMINATE = `
       const { parentPort, workerData: given } = require('node:worker_threads');
       const { SpotsSessions } = require(\${JSON.stringify(root)});
       const tell = () => parentPort.postMessage('in flight');
-      process.on('unhandledRejection', () => {});
       \${given.inFlight}
       \${given.whens[n % given.whens.length]}
-      setInterval(fly, 1);\`;
+      // As long as it lives there are calls in flight, but never more and more.
+      (async () => { for (;;) await Promise.allSettled(fly()); })();\`;
     const worker = new Worker(code, { eval: true, workerData: { url: given.url, n } });
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
     await worker.terminate();
@@ -123,7 +123,7 @@ const TERMINATE = `
 
   /** What was let go may take a moment to be gone: waits until no more than at the start is held. */
   async function settled(start) {
-    for (let attempt = 0; attempt < 500; attempt++) {
+    for (let attempt = 0; attempt < 3000; attempt++) {
       const now = held();
       if (now.tasks <= start.tasks && now.files <= start.files + given.spare) return now;
       await new Promise((resolve) => setTimeout(resolve, 10));
