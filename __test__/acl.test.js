@@ -159,7 +159,7 @@ describe('a user with the rights that the README names', () => {
 /** @type {Record<string, Place>} */
 const PLACES = {
   'behind Sentinel': {
-    start: () => startSentinels({ replicas: 1, sentinels: 3 }),
+    start: () => startSentinels({ replicas: 1, sentinels: 3, downAfter: 60_000 }),
     address: ({ sentinels, name }) => ({
       sentinels: sentinels.map(({ host, port }) => ({ host, port })),
       ...{ name, sentinelUsername: login.username, sentinelPassword: login.password },
@@ -172,7 +172,7 @@ const PLACES = {
     tried: '+readonly',
   },
   'on a Cluster': {
-    start: () => startCluster({ primaries: 3, replicas: 1 }),
+    start: () => startCluster({ primaries: 3, replicas: 1, downAfter: 60_000 }),
     address: ({ nodes }) => ({ cluster: nodes.map(({ host, port }) => ({ host, port })) }),
     grants: ({ nodes }) => [[nodes, [ON_A_SERVER, ON_A_CLUSTER]]],
     added: rightsOf(ON_A_CLUSTER),

@@ -24,7 +24,7 @@ const KINDS = [
   },
   {
     kind: 'a cluster',
-    start: () => startCluster({ primaries: 3, replicas: 0 }),
+    start: () => startCluster({ primaries: 3, replicas: 0, downAfter: 60_000 }),
     serversOf: ({ nodes }) => nodes,
   },
 ];

@@ -8,7 +8,6 @@ const { startRedis } = require('./redis-server.js');
 const { waitUntil } = require('./wait-until.js');
 
 const SLOTS = 16384;
-const TIMEOUT_MS = 1000;
 
 /** Where nodes talk to each other: so far above their ports, and no higher than a port can be. */
 const BUS = 10_000;
@@ -44,7 +43,6 @@ async function startNode(config) {
     findPort,
     config: {
       'cluster-enabled': 'yes',
-      'cluster-node-timeout': TIMEOUT_MS,
       // A replica takes over however long it was cut off, and stays with its primary.
       'cluster-replica-validity-factor': 0,
       'cluster-migration-barrier': 100,

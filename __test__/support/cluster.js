@@ -13,6 +13,7 @@ const { waitUntil } = require('./wait-until.js');
  * @typedef {object} ClusterOptions
  * @property {number} [primaries]
  * @property {number} [replicas] of each primary
+ * @property {number} [downAfter] milliseconds of silence after which a node counts as down
  * @property {Record<string, string | number | string[]>} [config] settings of each node
  */
 
@@ -21,8 +22,8 @@ const { waitUntil } = require('./wait-until.js');
  *
  * @param {ClusterOptions} [options]
  */
-async function startCluster({ primaries = 3, replicas = 1, config = {} } = {}) {
-  const cluster = new RedisCluster(config);
+async function startCluster({ primaries = 3, replicas = 1, downAfter = 1000, config = {} } = {}) {
+  const cluster = new RedisCluster({ 'cluster-node-timeout': downAfter, ...config });
   try {
     await cluster.form(primaries, replicas);
     return cluster;
