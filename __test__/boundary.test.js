@@ -9,6 +9,7 @@ const { describe, test, before, mock } = require('node:test');
 const { sessionKey } = require('./support/keys.js');
 const { runScript } = require('./support/scripts.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
+const { waitUntil } = require('./support/wait-until.js');
 
 const OWNER = 'alice';
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
@@ -224,11 +225,13 @@ forEachTarget((_target, open) => {
   });
 
   test('a blocked event loop makes no call time out that was answered meanwhile', async () => {
-    const { sessions: hasty } = open({ commandTimeout: 300 });
-    const token = await hasty.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
+    const { sessions: hasty } = open({ commandTimeout: 1000 });
+    const create = () =>
+      hasty.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 }).catch(() => undefined);
+    const token = await waitUntil(create, 'a connection');
     // Full batches, which are under way during the block, and one that is not full.
     const calls = times(100, () => hasty.get({ app, token }));
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
     for (const { data } of await Promise.all(calls)) assert.deepEqual(data, { a: 1 });
   });
 

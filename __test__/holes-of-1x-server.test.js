@@ -91,7 +91,8 @@ describe('H33 a cluster', () => {
 onRedis((open, server) => {
   test('H24: killAll on a server that is gone rejects, and never says false', async () => {
     const sessions = new SpotsSessions({ connectionString: server().url, commandTimeout: 300 });
-    const token = await sessions.create({ app: APP, ownerId: 'alice', data: DATA, duration: 600 });
+    const owner = { app: APP, ownerId: 'alice', data: DATA, duration: 600 };
+    const token = await open().sessions.create(owner);
     server().kill('SIGSTOP');
     try {
       const killing = [
@@ -167,7 +168,6 @@ onRedis((open, server) => {
     await redis.flushdb();
     const sessions = new SpotsSessions({
       connectionString: `${server().url}/99`,
-      commandTimeout: 500,
     });
     const error = await rejection(() =>
       sessions.create({ app: APP, ownerId: 'alice', data: DATA }),

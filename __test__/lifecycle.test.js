@@ -189,10 +189,11 @@ describe('a server', () => {
   }
 
   test('that is down rejects calls, and serves them by itself when it is back', async () => {
-    const before = open({ commandTimeout: 300 });
-    assert.equal(typeof (await before.create({ app, ownerId: OWNER, duration: 600 })), 'string');
+    const before = open({ commandTimeout: 1000 });
+    const created = () => before.create({ app, ownerId: OWNER, duration: 600 }).catch(() => null);
+    assert.equal(typeof (await waitUntil(created, 'a connection')), 'string');
     await server.down();
-    const during = open({ commandTimeout: 300 });
+    const during = open({ commandTimeout: 1000 });
     try {
       await Promise.all([before, during].map(assertUnreachable));
     } finally {

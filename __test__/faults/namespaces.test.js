@@ -78,6 +78,7 @@ test(
   () =>
     assertRuns(`${OTHER_NETWORK}
     const sessions = open({ commandTimeout: 800, connectTimeout: 500 });
+    await recovers(sessions, app);
     const token = await create(sessions, 1);
     await cut();
     await assertOutage(sessions, app, 800, /^ERR_SESSIONS_(TIMEOUT|CONNECTION)$/);
@@ -97,7 +98,9 @@ test(
     assertRuns(
       `${OTHER_NETWORK}
     const sessions = open({ commandTimeout: 1000, connectTimeout: 500 });
-    const tokens = await Promise.all(Array.from({ length: 200 }, (_, n) => create(sessions, n)));
+    await recovers(sessions, app);
+    const patient = open({ commandTimeout: 30_000 });
+    const tokens = await Promise.all(Array.from({ length: 200 }, (_, n) => create(patient, n)));
     const calls = [];
     const partition = cut();
     for (let n = 0; n < 200; n++) {
@@ -191,9 +194,9 @@ test(
     silent.on('message', () => asked++).bind(53, '127.0.0.53');
     const other = open('127.0.0.1', { commandTimeout: 5000 });
     await other.create({ app, ownerId: 'ann' });
-    const slow = open('slow.example', { commandTimeout: 600 });
+    const slow = open('slow.example', { commandTimeout: 3000 });
     let slowEnded = false;
-    const outage = assertOutage(slow, app, 600, /^ERR_SESSIONS_CONNECTION$/).then(() => {
+    const outage = assertOutage(slow, app, 3000, /^ERR_SESSIONS_CONNECTION$/).then(() => {
       slowEnded = true;
     });
     await waitUntil(() => asked > 0, 'the name server to be asked');

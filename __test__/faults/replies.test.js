@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
-const { assertOutage, faultyServer, recovers, settled } = require('../support/faults.js');
+const { assertOutage, connects, faultyServer, recovers, settled } = require('../support/faults.js');
 const { rejection } = require('../support/rejection.js');
 const { waitUntil } = require('../support/wait-until.js');
 
@@ -17,6 +17,7 @@ async function connected(t, settings) {
   const faulty = await faultyServer(t, { proxy: true });
   const sessions = faulty.open(settings);
   const { app } = faulty;
+  await connects(sessions);
   const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
   const tokens = await Promise.all(times(20, create));
   const get = (n) => sessions.get({ app, token: tokens[n] });
@@ -238,16 +239,21 @@ test('R11 a server that says nothing until it does, with the default timeouts: w
 test('R16 a server that is late and answers a PING keeps its connection', async (t) => {
   const { proxy, get } = await connected(t, { commandTimeout: 1000 });
   const before = proxy.connections;
+  let release;
+  proxy.held = new Promise((resolve) => {
+    release = resolve;
+  });
   let asked = false;
   proxy.loses = (bytes) => {
     asked ||= bytes.includes('PING');
     return false;
   };
-  proxy.delay = 1200;
   const { error } = await settled(get(0), 1000);
   assert.equal(error?.code, 'ERR_SESSIONS_TIMEOUT');
-  proxy.delay = 0;
+  // What was late comes now, and what the PING is answered.
   await waitUntil(() => asked, 'a PING');
+  release();
+  proxy.held = undefined;
   await waitUntil(async () => (await settled(get(1), 1000)).value?.data.n === 1, 'a reply in time');
   assert.equal(proxy.connections, before);
 });

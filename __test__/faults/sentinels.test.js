@@ -164,7 +164,7 @@ test('R35 the old primary, to which a connection was being opened when the senti
 
 test('R35 most sentinels are slow, and one names the old primary at once: it is outvoted', async (t) => {
   const { now, old, fakes, isFollowed } = await startSplit(t);
-  for (const fake of fakes.slice(1)) Object.assign(fake, { names: now.port, delay: 400 });
+  for (const fake of fakes.slice(1)) Object.assign(fake, { names: now.port, delay: 100 });
   assert.equal(await isFollowed(open(t, { url: urlOf(fakes) })), true);
   assert.equal(await old.client().dbsize(), 0);
 });

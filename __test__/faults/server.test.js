@@ -8,7 +8,15 @@ const { join } = require('node:path');
 const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { SpotsSessions } = require('../../index.js');
-const { assertOutage, faultyServer, long, recovers, settled } = require('../support/faults.js');
+const {
+  assertOutage,
+  assertRefusedInTime,
+  connects,
+  faultyServer,
+  long,
+  recovers,
+  settled,
+} = require('../support/faults.js');
 const { allowDebug, freePort, waitUntil } = require('../support/redis-server.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
@@ -177,12 +185,14 @@ for (const [label, pause] of [
   [
     'R17 DEBUG SLEEP 1',
     async ({ redis }) => {
-      let awake = false;
-      redis.call('DEBUG', 'SLEEP', '1').then(() => {
-        awake = true;
-      });
-      await sleep(100);
-      assert.equal(awake, false, 'it sleeps');
+      // Again, if this process slept longer than the server.
+      for (let awake = true; awake; ) {
+        awake = false;
+        redis.call('DEBUG', 'SLEEP', '1').then(() => {
+          awake = true;
+        });
+        await sleep(100);
+      }
     },
   ],
   ['R17 CLIENT PAUSE 800 ALL', ({ redis }) => redis.client('PAUSE', '800', 'ALL')],
@@ -225,18 +235,12 @@ test('R18 a server that is busy with a script: calls wait, then say BUSY; nobody
   const patient = open({ commandTimeout: 30_000 });
   const hasty = open({ commandTimeout: 500 });
   const token = await patient.create({ app, ownerId: 'ann' });
-  await waitUntil(() => hasty.get({ app, token }).catch(() => undefined), 'a connection');
+  await connects(hasty);
   const { end } = await busy(faulty);
   const waits = patient.update({ app, token, data: { a: 1 } });
   // A call says what its last attempt came to: BUSY, or nothing yet, which is the next test's.
   await assertOutage(hasty, app, 500, /^ERR_SESSIONS_(REDIS|TIMEOUT)$/);
-  const says = async () => {
-    const { error } = await settled(hasty.get({ app, token }), 500);
-    if (error.code === 'ERR_SESSIONS_TIMEOUT') return false;
-    assert.equal(error.redisCode, 'BUSY');
-    return true;
-  };
-  await waitUntil(says, 'a call whose last attempt is answered in time');
+  await assertRefusedInTime(() => hasty.get({ app, token }), 500, 'BUSY');
   await end();
   assert.equal(await waits, true);
   assert.deepEqual((await patient.get({ app, token })).data, { a: 1 });

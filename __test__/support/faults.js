@@ -111,6 +111,40 @@ async function recovers(sessions, app) {
 }
 
 /**
+ * Resolves when an instance is connected, whatever the server answers: from then on a short deadline
+ * is the server's, and not that of connecting on a busy machine.
+ *
+ * @param {SpotsSessions} sessions
+ */
+async function connects(sessions) {
+  const isAnswered = async () => {
+    const error = await sessions.get({ app: 'app', token: 'A'.repeat(172) }).catch((e) => e);
+    return !/^ERR_SESSIONS_(TIMEOUT|CONNECTION)$/.test(error?.code);
+  };
+  await waitUntil(isAnswered, 'the instance to be connected');
+}
+
+/**
+ * Makes a call that the server refuses for now until its last attempt is answered before its deadline,
+ * and asserts that it rejects by that name. If the last attempt is under way at the deadline, TIMEOUT is
+ * as right: `R18` of server.test.js provokes that by itself.
+ *
+ * @param {() => Promise<any>} call
+ * @param {number} commandTimeout
+ * @param {string} redisCode
+ */
+async function assertRefusedInTime(call, commandTimeout, redisCode) {
+  const isRefused = async () => {
+    const { error, value } = await settled(call(), commandTimeout);
+    assert.ok(error, `it was not refused: ${inspect(value)}`);
+    if (error.code === 'ERR_SESSIONS_TIMEOUT') return false;
+    assert.equal(error.redisCode, redisCode, inspect(error));
+    return true;
+  };
+  await waitUntil(isRefused, `a call whose last attempt is answered in time: ${redisCode}`);
+}
+
+/**
  * All methods at once, on a token that could be one of ours: how each of them ends.
  *
  * @param {SpotsSessions} sessions
@@ -138,4 +172,15 @@ async function assertOutage(sessions, app, commandTimeout, code) {
   }
 }
 
-module.exports = { assertOutage, endsOfAll, faultyServer, long, recovers, settled };
+module.exports = {
+  ...{
+    assertOutage,
+    assertRefusedInTime,
+    connects,
+    endsOfAll,
+    faultyServer,
+    long,
+    recovers,
+    settled,
+  },
+};

@@ -47,6 +47,8 @@ class FaultyProxy {
     this.silent = false;
     /** Milliseconds that each reply is late. */
     this.delay = 0;
+    /** @type {undefined | Promise<void>} until when replies are held back */
+    this.held = undefined;
     /** Bytes of a reply that are sent at once. */
     this.piece = Infinity;
     /** @type {(connection: number) => boolean} whether a new connection, from 1, is closed at once */
@@ -137,10 +139,12 @@ class FaultyProxy {
         client.write(bytes.subarray(at, at + this.piece));
     };
     const late = this.#late.get(client);
-    if (this.delay === 0 && !late) return write();
+    const { held } = this;
+    if (this.delay === 0 && !held && !late) return write();
     // In their order, also when the delay has become shorter.
     const due = Date.now() + this.delay;
     const written = (late ?? Promise.resolve())
+      .then(() => held)
       .then(() => sleep(Math.max(0, due - Date.now())))
       .then(() => {
         write();
