@@ -54,9 +54,9 @@ forEachTarget((target, open) => {
     test('what needs no trip to the store is refused after close, too', async () => {
       const { sessions } = open();
       await sessions.close();
-      for (const token of ['', 'x', 'x'.repeat(5000)]) {
+      for (const token of [undefined, null, '', 'x', 'x'.repeat(5000)]) {
         for (const method of ['get', 'refresh', 'update', 'kill']) {
-          const request = requestsOf(freshName(), token)[method];
+          const request = { ...requestsOf(freshName())[method], token };
           const error = await rejection(() => sessions[method](request));
           assert.equal(error.code, 'ERR_SESSIONS_CLOSED');
         }

@@ -62,8 +62,23 @@ function checkName(name, value) {
  * @returns {string | undefined} nothing if no session can have such a token
  */
 function checkToken(value) {
-  if (typeof value !== 'string') throw typeError('token', 'a string', value);
+  if (typeof value !== 'string') {
+    // A request without a cookie: it opens no session, and is no mistake of the program.
+    if (value === undefined || value === null) return undefined;
+    throw typeError('token', 'a string, undefined or null', value);
+  }
   return value === '' || value.length > LONGEST_TOKEN ? undefined : value;
+}
+
+/**
+ * The error of a request that calls the duration as other libraries do. Ignored, it would make a session
+ * of a day.
+ *
+ * @param {Record<string, unknown>} others by name; undefined is left out
+ */
+function mistakenDuration(others) {
+  const [name, value] = Object.entries(others).find(([, value]) => value !== undefined);
+  return valueError(name, 'left out: `duration` is how many seconds a session lives', value);
 }
 
 /**
@@ -86,7 +101,6 @@ function checkDuration(value, name = 'duration') {
  * @returns {string} the JSON
  */
 function checkData(value, maxDataSize) {
-  if (value === undefined) return '{}';
   let json, isPromise, isPlain;
   try {
     isPromise = typeof (/** @type {any} */ (value)?.then) === 'function';
@@ -139,4 +153,4 @@ function unwritable(value, cause) {
     : valueError('data', `an object without ${what}, which JSON cannot write`, value);
 }
 
-module.exports = { checkData, checkDuration, checkName, checkToken, unreadable };
+module.exports = { checkData, checkDuration, checkName, checkToken, mistakenDuration, unreadable };

@@ -3,7 +3,14 @@
 // The six methods: each checks its argument, spells the call and sends it. The fields of a call
 // are in the order in which src/call.rs reads them. What is thrown here becomes a rejection.
 
-const { checkData, checkDuration, checkName, checkToken, unreadable } = require('./arguments.js');
+const {
+  checkData,
+  checkDuration,
+  checkName,
+  checkToken,
+  mistakenDuration,
+  unreadable,
+} = require('./arguments.js');
 const { spell } = require('./boundary.js');
 
 /** @typedef {{ boundary: import('./boundary.js').Boundary, settings: { defaultDuration: number, maxDataSize: number } }} Parts of an instance */
@@ -14,11 +21,17 @@ const { spell } = require('./boundary.js');
  * @returns {Promise<string>}
  */
 function create({ boundary, settings }, request) {
-  let app, ownerId, data, duration;
+  let app, ownerId, data, duration, ttl, maxAge, expiresIn, expires;
   try {
-    ({ app, ownerId, data, duration = settings.defaultDuration } = request);
+    ({ app, ownerId, data = {}, duration = settings.defaultDuration } = request);
+    ({ ttl, maxAge, expiresIn, expires } = /** @type {any} */ (request));
   } catch (cause) {
     throw unreadable(request, cause);
+  }
+  if (
+    !(ttl === undefined && maxAge === undefined && expiresIn === undefined && expires === undefined)
+  ) {
+    throw mistakenDuration({ ttl, maxAge, expiresIn, expires });
   }
   const place = placeOf(app, ownerId);
   const ms = checkDuration(duration);
@@ -27,7 +40,7 @@ function create({ boundary, settings }, request) {
 
 /**
  * @param {Parts} parts
- * @param {{ app: string, token: string }} request
+ * @param {{ app: string, token?: string | null }} request
  * @returns {Promise<{ ownerId: string, data: object } | undefined>}
  */
 function get({ boundary }, request) {
@@ -37,7 +50,7 @@ function get({ boundary }, request) {
 
 /**
  * @param {Parts} parts
- * @param {{ app: string, token: string, duration: number }} request
+ * @param {{ app: string, token?: string | null, duration: number }} request
  * @returns {Promise<boolean>}
  */
 function refresh({ boundary }, request) {
@@ -54,7 +67,7 @@ function refresh({ boundary }, request) {
 
 /**
  * @param {Parts} parts
- * @param {{ app: string, token: string, data?: object }} request
+ * @param {{ app: string, token?: string | null, data: object }} request
  * @returns {Promise<boolean>}
  */
 function update({ boundary, settings }, request) {
@@ -71,7 +84,7 @@ function update({ boundary, settings }, request) {
 
 /**
  * @param {Parts} parts
- * @param {{ app: string, token: string }} request
+ * @param {{ app: string, token?: string | null }} request
  * @returns {Promise<boolean>}
  */
 function kill({ boundary }, request) {

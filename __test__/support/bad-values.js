@@ -70,13 +70,28 @@ const NAMES = [
   ].map(expecting(RANGE)),
 ];
 
+/** Neither undefined nor null, which open no session: a request without a cookie. */
 const TOKENS = [
-  ['undefined', undefined],
   ['a number', 5],
   ['NaN', NaN],
   ['a bigint', 5n],
-  ...NO_ARGUMENT,
+  ...NO_ARGUMENT.filter(([, value]) => value !== null),
 ].map(expecting(TYPE));
+
+/** What `create` refuses by name, whatever its value is: it would be ignored. */
+const MISTAKEN_DURATIONS = Object.fromEntries(
+  ['ttl', 'maxAge', 'expiresIn', 'expires'].map((name) => [
+    name,
+    [
+      ['seconds', 60],
+      ['0', 0],
+      ['text', SECRET],
+      ['a Date', new Date(0)],
+      ['null', null],
+      ['false', false],
+    ].map(expecting(VALUE)),
+  ]),
+);
 
 const DURATIONS = [
   ...[
@@ -163,14 +178,18 @@ const DATA = [
 ];
 
 const METHODS = {
-  create: { app: NAMES, ownerId: NAMES, data: DATA, duration: DURATIONS },
+  create: { app: NAMES, ownerId: NAMES, data: DATA, duration: DURATIONS, ...MISTAKEN_DURATIONS },
   get: { app: NAMES, token: TOKENS },
   refresh: {
     app: NAMES,
     token: TOKENS,
     duration: [...DURATIONS, expecting(TYPE)(['undefined', undefined])],
   },
-  update: { app: NAMES, token: TOKENS, data: DATA },
+  update: {
+    app: NAMES,
+    token: TOKENS,
+    data: [...DATA, expecting(TYPE)(['undefined', undefined])],
+  },
   kill: { app: NAMES, token: TOKENS },
   killAll: { app: NAMES, ownerId: NAMES },
 };
