@@ -32,10 +32,11 @@ class SpotsSessions extends EventEmitter {
       const isClosed = () => this.#parts.boundary.closed;
       const onEvent = (event) => announce(this, isClosed, event);
       const engineSettings = { ...settings, server: settings.server ?? undefined };
-      const boundary = new Boundary(engineSettings, settings.maxPending, onEvent);
+      const { maxPending, showFriendlyErrorStack } = settings;
+      const boundary = new Boundary(engineSettings, maxPending, onEvent, showFriendlyErrorStack);
       this.#parts = { boundary, settings };
     } catch (cause) {
-      throw new Error('failed to instantiate IORedis client', { cause });
+      throw failed(cause);
     }
     // Own functions, so that `const { get } = sessions` works; they look the method up at each
     // call, so that an override or a stub on the prototype works too.
@@ -94,6 +95,13 @@ class SpotsSessions extends EventEmitter {
   }
 }
 
+// util.inspect runs getters if it is asked to, and this one connects, and shows a password. It stops at a
+// prototype whose constructor is built in, so the getter lies on one.
+const { client } = Object.getOwnPropertyDescriptors(SpotsSessions.prototype);
+Reflect.deleteProperty(SpotsSessions.prototype, 'client');
+const hidden = Object.create(EventEmitter.prototype, { constructor: { value: Object }, client });
+Object.setPrototypeOf(SpotsSessions.prototype, hidden);
+
 /**
  * Carries out a call. No closure is made for it, unless it is traced: a get is 2% faster for that.
  *
@@ -122,6 +130,11 @@ function attempt(method, sessions, request) {
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** The error of a constructor that throws; it begins as that of 1.x. @param {any} cause */
+function failed(cause) {
+  return new Error(`failed to instantiate IORedis client: ${cause.message}`, { cause });
 }
 
 function invalidThis() {

@@ -49,19 +49,23 @@ describe('constructor', () => {
     await sessions.close();
   });
 
-  test('a bad option throws `failed to instantiate`, with the cause', () => {
+  test('a bad option throws `failed to instantiate`, with the reason and the cause', () => {
     const rows = [
       { defaultDuration: 0 },
       { commandTimeout: 'soon' },
       { maxPending: -1 },
       { connectionString: 'http://localhost' },
+      { tls: { ca: 'no certificate' } },
+      '',
+      'memory',
     ];
     for (const options of rows) {
       assert.throws(
         () => new SpotsSessions(options),
         (error) => {
-          assert.match(error.message, /^failed to instantiate/);
           assert.ok(error.cause instanceof Error);
+          const { message } = error.cause;
+          assert.equal(error.message, `failed to instantiate IORedis client: ${message}`);
           return true;
         },
       );

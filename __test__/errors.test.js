@@ -25,6 +25,7 @@ function assertNoSecret(value, secrets) {
       maxStringLength: Infinity,
       maxArrayLength: Infinity,
     }),
+    inspect(value, { showHidden: true, getters: true, depth: Infinity }),
     inspect(value),
     String(value),
     JSON.stringify(value) ?? '',
@@ -260,6 +261,41 @@ describe('errors', () => {
       await sessions.client.ping();
       assertNoSecret(sessions, [PASSWORD, DATA.card, token]);
       assert.ok(inspect(sessions).includes('SpotsSessions'));
+    });
+
+    test('in an instance of which everything is printed, and nothing is done for that', async (t) => {
+      class Own extends SpotsSessions {}
+      const options = [true, 'get', 'set'].flatMap((getters) =>
+        [true, false].map((customInspect) => ({ showHidden: true, getters, customInspect })),
+      );
+      const printed = [];
+      t.mock.method(process.stdout, 'write', (text) => printed.push(text));
+      for (const Class of [SpotsSessions, Own]) {
+        const sessions = new Class(server.url);
+        const print = () => {
+          for (const each of [
+            sessions,
+            Object.create(sessions),
+            Class,
+            Class.prototype,
+            [{ sessions }],
+          ]) {
+            for (const option of options) printed.push(inspect(each, { depth: 9, ...option }));
+          }
+          console.dir(sessions, { showHidden: true, getters: true });
+        };
+        print();
+        await sessions.close();
+        // It would be there if it had been asked for.
+        assert.throws(() => sessions.client, { code: 'ERR_SESSIONS_CLOSED' });
+        const used = open();
+        await used.client.ping();
+        print();
+      }
+      t.mock.restoreAll();
+      assert.ok(printed.length > 100);
+      assertNoSecret(printed.join('\n'), [PASSWORD]);
+      assert.ok(!/client.*Getter/.test(printed.join('\n')), 'nobody knows of the getter');
     });
 
     test('in the error of a constructor that refused its options', () => {

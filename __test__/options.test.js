@@ -11,7 +11,7 @@ const DEFAULTS = {
   tokenEncoding: 'base64',
   tokenSize: 128,
   defaultDuration: 86_400,
-  commandTimeout: 5000,
+  commandTimeout: 4000,
   connectTimeout: 10_000,
   maxDataSize: 2 ** 20,
   maxPending: 100_000,
@@ -42,7 +42,7 @@ describe('options', () => {
     const { server, tokenSize } = readOptions({ ...address, tokenSize: 32 });
     assert.deepEqual({ ...server, ...address }, server);
     assert.equal(tokenSize, 32);
-    assert.equal(readOptions({ connectionString: '', port: '6380' }).server.port, 6380);
+    assert.equal(readOptions({ connectionString: undefined, port: '6380' }).server.port, 6380);
     assert.equal(readOptions({ host: '::1' }).server.host, '::1');
     refuses({ port: 65536 }, 'ERR_INVALID_ARG_VALUE', '`port`');
     refuses({ host: {} }, 'ERR_INVALID_ARG_TYPE', '`host`');
@@ -52,6 +52,45 @@ describe('options', () => {
     refuses({ path: 'rel.sock' }, 'ERR_INVALID_ARG_VALUE', '`path`');
     refuses({ connectionString: 'h', password: 'p' }, 'ERR_INVALID_ARG_VALUE', '`password`');
     refuses({ connectionString: { db: 1.5 } }, 'ERR_INVALID_ARG_VALUE', '`connectionString.db`');
+  });
+
+  it('refuse an empty connection string, which would mean localhost', () => {
+    const what = '`connectionString` to be a connection string, or undefined for localhost';
+    for (const empty of ['', ' ', '\n', new String('')]) {
+      refuses(empty, 'ERR_INVALID_ARG_VALUE', what);
+      for (const beside of [{}, { port: 6380 }, { tokenSize: 32 }]) {
+        const given = { connectionString: empty, ...beside };
+        refuses(given, 'ERR_INVALID_ARG_VALUE', what);
+      }
+    }
+  });
+
+  it('refuse a host called memory, unless it is plain that a host is meant', () => {
+    const strings = [
+      'memory',
+      'MEMORY',
+      ' memory\n',
+      'memory/',
+      ':memory:',
+      'memory:///',
+      'memory::',
+    ];
+    for (const given of [...strings, 'memory?commandTimeout=1', 'memory:?commandTimeout=1']) {
+      for (const options of [given, { connectionString: given }]) {
+        refuses(options, 'ERR_INVALID_ARG_VALUE', 'did you mean `memory:`\\?');
+      }
+    }
+    const hosts = ['memory:6379', 'redis://memory', 'rediss://memory:1/2', '//memory'];
+    for (const options of [
+      ...hosts,
+      { host: 'memory' },
+      { connectionString: { host: 'memory' } },
+    ]) {
+      assert.equal(readOptions(options).server.host, 'memory');
+    }
+    for (const given of ['memory-1', 'memory.example', 'inmemory', 'memory_']) {
+      assert.equal(readOptions(given).server.host, given);
+    }
   });
 
   it('are frozen, deeply', () => {

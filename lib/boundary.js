@@ -4,7 +4,7 @@
 // call; answers come back as one text that one JSON.parse reads. A promise waits in a slot, whose
 // number crosses with the call. src/call.rs and src/answers.rs are the other side.
 
-const { SpotsSessionsError } = require('./errors.js');
+const { SpotsSessionsError, withCaller } = require('./errors.js');
 const { Crossing, LONG, LongAnswers } = require('./long.js');
 const { Engine } = require('./native.js');
 
@@ -33,6 +33,7 @@ class Boundary {
   #self = { busy: undefined };
   #maxPending;
   #onEvent;
+  #showsCaller;
   #pending = 0;
   #closed = false;
   /** @type {(() => void)[]} */
@@ -61,10 +62,12 @@ class Boundary {
    * @param {object} engineSettings what `EngineSettings` of binding.d.ts says
    * @param {number} maxPending
    * @param {(event: [string, ...string[]]) => void} onEvent
+   * @param {boolean} [showsCaller] whether the stack of an error is that of its call
    */
-  constructor(engineSettings, maxPending, onEvent) {
+  constructor(engineSettings, maxPending, onEvent, showsCaller = false) {
     this.#maxPending = maxPending;
     this.#onEvent = onEvent;
+    this.#showsCaller = showsCaller;
     const self = this.#self;
     // Events come while no call is pending too, and must not keep an instance that is forgotten.
     const idle = new WeakRef(this);
@@ -90,7 +93,7 @@ class Boundary {
     const slot = this.#freeSlots.pop() ?? this.#resolvers.length;
     const promise = new Promise(capture);
     this.#resolvers[slot] = capturedResolve;
-    this.#rejecters[slot] = capturedReject;
+    this.#rejecters[slot] = this.#showsCaller ? withCaller(capturedReject) : capturedReject;
     if (this.#pending++ === 0) this.#self.busy = this;
 
     const isLong = data !== undefined && data.length >= LENGTH_AT_ONCE;

@@ -73,7 +73,12 @@ function parseConnectionString(given) {
     const form = `${example} (percent-encode /, ?, #, @ and % in a password)`;
     throw valueError('connectionString', `${expected}, as in ${form}`, string);
   };
+  // It may be an empty variable of the environment, which must not mean localhost.
+  if (string === '') fail('a connection string, or undefined for localhost');
   if (/^memory:(\/\/)?$/i.test(string)) return { server: null };
+  if (/^:?memory(:(?!\d)|[/?#]|$)/i.test(string)) {
+    fail('a URL where a host is called memory (did you mean `memory:`?)');
+  }
   if (/^\d+$/.test(string)) return { server: fields.toServer(readTexts({ port: string }, fail)) };
 
   const { form, rest } = takeForm(string, fail);

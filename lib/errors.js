@@ -3,6 +3,8 @@
 // The errors that users see. A message names the argument, what it should be and what came, but
 // never repeats a value: it could be a token, a password or a session's data.
 
+const { dirname, join, sep } = require('node:path');
+
 /** What went wrong with a call that reached, or could not reach, the store. */
 class SpotsSessionsError extends Error {
   /**
@@ -21,6 +23,37 @@ Object.defineProperty(SpotsSessionsError.prototype, 'name', {
   configurable: true,
   writable: true,
 });
+
+/** Where frames of a stack lie that are ours, or that of the channel by which we trace calls. */
+const FOLDER = dirname(__dirname);
+const OWN = [join(FOLDER, 'index.js:'), join(FOLDER, `lib${sep}`), '(node:diagnostics_channel:'];
+
+/** As many of these lie on top of the caller's, and count for V8's limit. */
+const OWN_FRAMES = 9;
+
+/**
+ * Has what a call is rejected with tell who made the call, as ioredis' `showFriendlyErrorStack` does: the
+ * error is made when the answer comes, and its own stack says nothing of the caller.
+ *
+ * @param {(error: Error) => void} reject
+ */
+function withCaller(reject) {
+  const call = { stack: '' };
+  const limit = Number(Error.stackTraceLimit);
+  Reflect.set(Error, 'stackTraceLimit', limit + OWN_FRAMES);
+  Error.captureStackTrace(call, withCaller);
+  Reflect.set(Error, 'stackTraceLimit', limit);
+  return (/** @type {Error} */ error) => {
+    const { stack } = call;
+    // A program may have had V8 make something else of it.
+    if (typeof stack === 'string') {
+      const [, ...frames] = stack.split('\n');
+      const theirs = frames.filter((frame) => !OWN.some((place) => frame.includes(place)));
+      error.stack = [error, ...theirs.slice(0, limit)].join('\n');
+    }
+    reject(error);
+  };
+}
 
 /**
  * Names the kind of a value without showing it.
@@ -83,6 +116,7 @@ function argumentError(Kind, code, show = describe) {
 
 module.exports = {
   SpotsSessionsError,
+  withCaller,
   /** The wrong type: `ERR_INVALID_ARG_TYPE`. */
   typeError: argumentError(TypeError, 'ERR_INVALID_ARG_TYPE'),
   /** The right type, but not a value that can be used: `ERR_INVALID_ARG_VALUE`. */

@@ -25,7 +25,7 @@ const OPTIONS = {
   readFrom: { byDefault: 'primary', read: readReadFrom },
 };
 /** Those that a connection string may set too. */
-const NUMBERS = { commandTimeout: 5000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
+const NUMBERS = { commandTimeout: 4000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
 /** What `options` and `connectionString` may be. */
 const ADDRESS = 'a connection string or an object';
 const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.NUMBER_NAMES];
@@ -48,6 +48,7 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  * @property {number} maxDataSize in bytes of JSON
  * @property {number} maxPending
  * @property {'primary' | 'replica'} readFrom
+ * @property {true} [showFriendlyErrorStack] left out if it is not asked for
  */
 
 /**
@@ -60,13 +61,14 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  * @throws {TypeError | RangeError}
  */
 function readOptions(options) {
-  const string = options === undefined ? '' : readString('options', options);
+  const string = readString('options', options);
+  const names = [...OPTION_NAMES, ...ADDRESS_NAMES];
   const given =
     string === undefined
-      ? readObject('options', options, [...OPTION_NAMES, ...ADDRESS_NAMES], ADDRESS, CLIENT_NAMES)
+      ? readObject('options', options ?? null, names, ADDRESS, CLIENT_NAMES)
       : { connectionString: string };
 
-  const { server, tlsOfServer, ...fromServer } = readServer(given);
+  const { server, tlsOfServer, clientOptions = {}, ...fromServer } = readServer(given);
   const [name, value] = chooseOption(given.tls, tlsOfServer);
   const tls = readTlsOption(name, value);
   /** @type {[string, unknown]} */
@@ -80,20 +82,25 @@ function readOptions(options) {
   if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
     throw valueError('readFrom', "'replica' only with Sentinel or Cluster", given.readFrom);
   }
-  return Object.freeze({ server: server && withTls(server, tls, asked), ...read });
+  const { showFriendlyErrorStack } = server?.clientOptions ?? clientOptions;
+  return Object.freeze({
+    server: server && withTls(server, tls, asked),
+    ...read,
+    ...(showFriendlyErrorStack === true && { showFriendlyErrorStack }),
+  });
 }
 
 /** Where the server is, and the numbers that are given with it. @param {Record<string, any>} given */
 function readServer(given) {
-  const { connectionString = '' } = given;
-  if (connectionString === '') return { server: readAddress(checkSentinelMode(given)) };
+  const { connectionString } = given;
+  if (connectionString === undefined) return { server: readAddress(checkSentinelMode(given)) };
+  const { server, ...rest } = readConnection(connectionString, given.tls);
   const field = ADDRESS_NAMES.find((name) => given[name] !== undefined);
   if (field !== undefined) {
     throw valueError(field, 'left out, as there is a connectionString', given[field]);
   }
   const own = fields.readClientOptions(given);
-  const { server, ...rest } = readConnection(connectionString, given.tls);
-  if (server === null) return { server };
+  if (server === null) return { server, clientOptions: own };
   const clientOptions = Object.freeze({ ...server.clientOptions, ...own });
   return { server: { ...server, clientOptions }, ...rest };
 }

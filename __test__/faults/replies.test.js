@@ -231,7 +231,7 @@ test('R11 a server that says nothing until it does, with the default timeouts: w
   const { open, proxy, app } = await faultyServer(t, { proxy: true });
   proxy.silent = true;
   const sessions = open();
-  await assertOutage(sessions, app, 5000, /^ERR_SESSIONS_CONNECTION$/);
+  await assertOutage(sessions, app, 4000, /^ERR_SESSIONS_CONNECTION$/);
   proxy.silent = false;
   await recovers(sessions, app);
 });

@@ -15,7 +15,7 @@ const retryStrategy = () => null;
 const ROWS = [
   [1, undefined, {}],
   [1, null, {}],
-  [1, '', {}],
+  [1, '', /or undefined for localhost/, 'it took localhost'],
   [2, '6380', { port: 6380 }],
   [2, 6380, { port: 6380 }],
   [3, '127.0.0.1', { host: '127.0.0.1' }],
@@ -128,6 +128,7 @@ const ROWS = [
   [52, { path: '/tmp/redis.sock', db: 2 }, { ...SOCKET, db: 2 }],
   [52, { host: 'h', retryStrategy }, { host: 'h', clientOptions: { retryStrategy } }],
   [52, { hostname: 'h' }, /unknown option `connectionString.hostname`/, 'it ignored it'],
+  [53, 'memory', /did you mean `memory:`\?/, 'it took a host called memory'],
   [53, new String('redis://h:1'), { host: 'h', port: 1 }, 'it took localhost'],
 ];
 

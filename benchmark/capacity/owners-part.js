@@ -19,7 +19,7 @@ const counts = [1, 10_000, 100_000, 1_000_000];
 
 module.exports = async () => {
   const [server, other] = [await startRedis(), await startRedis()];
-  // More than the five seconds of the default, to see how long it takes.
+  // More than the four seconds of the default, to see how long it takes.
   const sessions = new SpotsSessions({ connectionString: server.url, commandTimeout: 600_000 });
   try {
     const rows = [];
