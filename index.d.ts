@@ -3,6 +3,15 @@
 import { EventEmitter } from 'node:events';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 
+export type {
+  /** Commands of {@link SpotsSessions.client} that are sent together. */
+  ChainableCommander,
+  /** The type of {@link SpotsSessions.client} on a Redis Cluster. */
+  Cluster,
+  /** What {@link SessionsClient} is, and what its `duplicate` gives. */
+  Redis,
+} from 'ioredis';
+
 /** How the bytes of a token become text. Others of Node's encodings lose bits and are refused. */
 export type TokenEncoding = 'base64' | 'base64url' | 'hex' | 'latin1' | 'binary';
 
@@ -39,16 +48,37 @@ export interface TlsOptions {
 export type NodeAddress =
   | string
   | number
-  | { host?: string | undefined; port?: number | string | undefined };
+  | {
+      /**
+       * Its name or IP address.
+       *
+       * @default 'localhost'
+       */
+      host?: string | undefined;
+      /**
+       * 1 to 65535.
+       *
+       * @default 6379 of a cluster's node, 26379 of a sentinel
+       */
+      port?: number | string | undefined;
+    };
 
 /**
  * Where the Redis server is, field by field, as ioredis takes it: one server, a cluster, or a server
  * that sentinels know. Numbers may be text, as in the environment.
  */
 export interface ServerAddress {
-  /** @default 'localhost' */
+  /**
+   * The name or the IP address of the server.
+   *
+   * @default 'localhost'
+   */
   host?: string | undefined;
-  /** @default 6379 */
+  /**
+   * The port of the server, 1 to 65535.
+   *
+   * @default 6379
+   */
   port?: number | string | undefined;
   /** The path of a Unix socket, instead of `host` and `port`. */
   path?: string | undefined;
@@ -60,6 +90,7 @@ export interface ServerAddress {
   db?: number | string | undefined;
   /** The ACL user. Needs `password`: without one nobody logs in. */
   username?: string | undefined;
+  /** The password of `username`, or of the default user. No error and no log repeats it. */
   password?: string | undefined;
   /**
    * 4 or 6 to use IP addresses of that family alone.
@@ -89,6 +120,7 @@ export interface ServerAddress {
   name?: string | undefined;
   /** The ACL user on the sentinels. Needs `sentinelPassword`. */
   sentinelUsername?: string | undefined;
+  /** The password on the sentinels, which may differ from that of the servers. */
   sentinelPassword?: string | undefined;
   /**
    * `true`, for the settings of `tls`, or settings of its own for TLS to the sentinels. In a URL,
@@ -101,52 +133,80 @@ export interface ServerAddress {
   enableTLSForSentinelMode?: boolean | undefined;
 }
 
-type ClientOptionName =
-  | 'autoResendUnfulfilledCommands'
-  | 'autoResubscribe'
-  | 'blockingTimeout'
-  | 'blockingTimeoutGrace'
-  | 'clientInfoTag'
-  | 'connectionName'
-  | 'disableClientInfo'
-  | 'disconnectTimeout'
-  | 'enableAutoPipelining'
-  | 'enableOfflineQueue'
-  | 'enableReadyCheck'
-  | 'keepAlive'
-  | 'lazyConnect'
-  | 'maxLoadingRetryTime'
-  | 'maxRetriesPerRequest'
-  | 'monitor'
-  | 'noDelay'
-  | 'protocol'
-  | 'readOnly'
-  | 'reconnectOnError'
-  | 'retryStrategy'
-  | 'showFriendlyErrorStack'
-  | 'socketTimeout'
-  | 'stringNumbers';
-
-/** What has a number, true or false may have its text. */
-type OrText<Value> =
-  | Value
-  | (Extract<Value, number | boolean> extends never ? never : string)
+/** The type of an option of ioredis; what has a number, true or false may have its text. */
+type IoredisOption<Name extends keyof RedisOptions> =
+  | RedisOptions[Name]
+  | (Extract<RedisOptions[Name], number | boolean> extends never ? never : string)
   | undefined;
 
 /**
  * Options of ioredis for {@link SpotsSessions.client}, with its defaults. The six methods have a
- * connection of their own, which these do not concern.
+ * connection of their own, which these do not concern, but for `showFriendlyErrorStack`.
  */
-export type ClientOptions = {
-  [Name in keyof Pick<RedisOptions, ClientOptionName>]?: OrText<RedisOptions[Name]>;
-};
+export interface ClientOptions {
+  /** Whether commands that a lost connection left unanswered are sent again on the next one. */
+  autoResendUnfulfilledCommands?: IoredisOption<'autoResendUnfulfilledCommands'>;
+  /** Whether channels are subscribed to again after a reconnection. */
+  autoResubscribe?: IoredisOption<'autoResubscribe'>;
+  /** Milliseconds that a blocking command, such as `BLPOP`, may take beyond its own time. */
+  blockingTimeout?: IoredisOption<'blockingTimeout'>;
+  /** Milliseconds more for `blockingTimeout`. */
+  blockingTimeoutGrace?: IoredisOption<'blockingTimeoutGrace'>;
+  /** What `CLIENT SETINFO` adds to the name of the library. */
+  clientInfoTag?: IoredisOption<'clientInfoTag'>;
+  /** The name of the connection in `CLIENT LIST`. */
+  connectionName?: IoredisOption<'connectionName'>;
+  /** Whether to leave `CLIENT SETINFO` out. */
+  disableClientInfo?: IoredisOption<'disableClientInfo'>;
+  /** Milliseconds that `disconnect` waits for the connection to end. */
+  disconnectTimeout?: IoredisOption<'disconnectTimeout'>;
+  /** Whether commands of one turn of the event loop are sent as one pipeline. */
+  enableAutoPipelining?: IoredisOption<'enableAutoPipelining'>;
+  /** Whether commands wait for a connection; else they are rejected. */
+  enableOfflineQueue?: IoredisOption<'enableOfflineQueue'>;
+  /** Whether to wait, once connected, until the server has loaded its data. */
+  enableReadyCheck?: IoredisOption<'enableReadyCheck'>;
+  /** Milliseconds of silence after which TCP asks whether the server is there. */
+  keepAlive?: IoredisOption<'keepAlive'>;
+  /** Whether to connect with the first command only, instead of when `client` is first asked for. */
+  lazyConnect?: IoredisOption<'lazyConnect'>;
+  /** Milliseconds to wait for a server that loads its data, before it is asked again. */
+  maxLoadingRetryTime?: IoredisOption<'maxLoadingRetryTime'>;
+  /** How often to reconnect before waiting commands are rejected; `null`: without end. */
+  maxRetriesPerRequest?: IoredisOption<'maxRetriesPerRequest'>;
+  /** Whether the connection shows what the server carries out: `MONITOR`. */
+  monitor?: IoredisOption<'monitor'>;
+  /** Whether to turn Nagle's algorithm off. */
+  noDelay?: IoredisOption<'noDelay'>;
+  /** The version of the Redis protocol: 2 or 3. */
+  protocol?: 2 | 3 | string | undefined;
+  /** Whether to read from replicas of a cluster: `READONLY`. */
+  readOnly?: IoredisOption<'readOnly'>;
+  /** Says of an error of the server whether to reconnect for it. */
+  reconnectOnError?: ((error: Error) => boolean | 1 | 2) | null | undefined;
+  /** Milliseconds to wait before an attempt to reconnect, by its number; no number: it gives up. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: ioredis takes a function that returns nothing
+  retryStrategy?: ((times: number) => number | void | null) | null | undefined;
+  /**
+   * Whether the stack of an error shows who made the call, of the six methods too. Meant for
+   * development: each call takes a stack of its own.
+   *
+   * @default false
+   */
+  showFriendlyErrorStack?: IoredisOption<'showFriendlyErrorStack'>;
+  /** Milliseconds without a byte from the server after which the connection is replaced. */
+  socketTimeout?: IoredisOption<'socketTimeout'>;
+  /** Whether numbers of the server become strings. */
+  stringNumbers?: IoredisOption<'stringNumbers'>;
+}
 
 /** How long things may take, and how large they may be. Each may be text, as in the environment, or in a URL's query. */
 export interface Timeouts {
   /**
    * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
+   * The default is less than the 5 seconds that Jest and Vitest give a test.
    *
-   * @default 5000
+   * @default 4000
    */
   commandTimeout?: number | string | undefined;
   /**
@@ -178,9 +238,12 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
    * `commandTimeout`, `maxDataSize` and ioredis' options are read; other options of this package are refused there, and other names
    * ignored, as ioredis does.
    *
+   * An empty string is an error; `undefined` is the default.
+   *
    * @default 'redis://localhost:6379'
    */
-  connectionString?: ConnectionString | (ServerAddress & ClientOptions & Timeouts) | undefined;
+  // A URL fits the object: named beside it, its properties would be the first that an editor offers.
+  connectionString?: string | number | (ServerAddress & ClientOptions & Timeouts) | undefined;
   /**
    * How tokens are written. `base64` tokens have `+`, `/` and `=`, which URLs and cookies must
    * escape; `base64url` and `hex` need no escaping.
@@ -226,6 +289,7 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
  */
 export type Name = string | number | bigint;
 
+/** What {@link SpotsSessions.create} takes. `ttl`, `maxAge`, `expiresIn` and `expires` are refused. */
 export type CreateRequest<Data extends object = Record<string, any>> = {
   /** The app that the session belongs to. Sessions of one app do not exist for another. */
   app: Name;
@@ -249,33 +313,50 @@ interface OptionalData<Data extends object> {
   data?: Data | undefined;
 }
 
+/** What {@link SpotsSessions.get} takes. */
 export interface GetRequest {
+  /** The app that the session belongs to. A session of another app is not found. */
   app: Name;
-  token: string;
+  /**
+   * The token that `create` gave, such as a cookie's value. `undefined` and `null` open no session, so
+   * that a request without a cookie is no error.
+   */
+  token: string | undefined | null;
 }
 
+/** What {@link SpotsSessions.refresh} takes. */
 export interface RefreshRequest extends GetRequest {
   /** Seconds that the session lives from now on; `Infinity`: until it is killed. */
   duration: number;
 }
 
+/** What {@link SpotsSessions.update} takes. */
 export interface UpdateRequest<Data extends object = Record<string, any>> extends GetRequest {
   /** Keys to set; `null` deletes a key, `undefined` leaves it alone. */
   data: { [Key in keyof Data]?: Data[Key] | null | undefined };
 }
 
+/** What {@link SpotsSessions.kill} takes. */
 export interface KillRequest extends GetRequest {}
 
+/** What {@link SpotsSessions.killAll} takes. */
 export interface KillAllRequest {
+  /** The app whose sessions end; the owner's sessions of other apps stay. */
   app: Name;
   /** Whose sessions end. */
   ownerId: Name;
 }
 
+/** A session, as {@link SpotsSessions.get} gives it. */
 export interface Session<Data extends object = Record<string, any>> {
+  /** Whom it belongs to. A string, also if a number was given. */
   ownerId: string;
+  /** What `create` was given and updates have made of it, as JSON writes and reads it. */
   data: Data;
 }
+
+/** The ioredis client of {@link SpotsSessions.client}, unless the class is told otherwise. */
+export interface SessionsClient extends Redis {}
 
 /**
  * What an instance tells of its connection, and the arguments of the listeners. Nobody has to listen.
@@ -304,8 +385,9 @@ export interface SpotsSessionsEvents {
  * call, in all of `start`, `end`, `asyncStart`, `asyncEnd` and, if it is rejected, `error`.
  */
 export interface TracedCall {
+  /** The method that was called. */
   readonly method: 'create' | 'get' | 'refresh' | 'update' | 'kill' | 'killAll';
-  /** Left out if the call was rejected for it. */
+  /** The app of the call. Left out if the call was rejected for it. */
   readonly app?: string;
   /** Milliseconds from the call to its end; there from `asyncStart` and `error` on. */
   readonly duration?: number;
@@ -319,7 +401,12 @@ export interface TracedCall {
  * A wrong argument rejects with a `TypeError` or `RangeError` that names it; a call that the server
  * could not carry out rejects with a {@link SpotsSessionsError}. A session that is not there is no
  * error: methods resolve to `undefined` or `false`. An instance without pending calls does not keep
- * the process alive.
+ * the process alive. Make one for each process, not one for each request.
+ *
+ * It is a named export, of modules too: `import { SpotsSessions } from '@spots-tech/sessions'`.
+ *
+ * @typeParam Data the type of `data`
+ * @typeParam Client the type of `client`: `Cluster` on a Redis Cluster
  *
  * @example
  * const sessions = new SpotsSessions('redis://localhost:6379');
@@ -329,27 +416,44 @@ export interface TracedCall {
  */
 export class SpotsSessions<
   Data extends object = Record<string, any>,
-  Client extends Redis | Cluster = Redis,
+  Client extends Redis | Cluster = SessionsClient,
 > extends EventEmitter {
   /**
    * Returns at once and connects in the background.
    *
-   * @param options a connection string, or options
-   * @throws {Error} `failed to instantiate IORedis client`, with the reason as `cause`
+   * @param options all may be left out
+   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is the `cause` too
+   *
+   * @example
+   * new SpotsSessions({ connectionString: 'memory:', tokenEncoding: 'base64url', tokenSize: 32 });
+   */
+  constructor(options?: SpotsSessionsOptions);
+  /**
+   * Returns at once and connects in the background.
+   *
+   * @param connectionString where the sessions are kept; left out, `redis://localhost:6379`
+   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is the `cause` too
    *
    * @example
    * new SpotsSessions(); // localhost:6379
+   * new SpotsSessions(process.env.REDIS_URL); // localhost:6379 if it is not set, an error if it is empty
    * new SpotsSessions('rediss://user:password@redis.example.com/2');
-   * new SpotsSessions({ connectionString: 'memory:', tokenEncoding: 'base64url' });
    */
-  constructor(options?: ConnectionString | SpotsSessionsOptions);
+  constructor(connectionString?: ConnectionString);
+  /**
+   * Returns at once and connects in the background.
+   *
+   * @param either options or a connection string
+   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is the `cause` too
+   */
+  constructor(either?: ConnectionString | SpotsSessionsOptions);
 
   /**
    * Creates a session and resolves to its token, which opens it: keep it as you would a password.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or a name is too long
-   * @throws {SpotsSessionsError} as said there
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * const token = await sessions.create({
@@ -363,10 +467,10 @@ export class SpotsSessions<
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
-   * @throws {SpotsSessionsError} as said there; an outage is never `undefined`
+   * @throws {SpotsSessionsError} an outage, which is never `undefined`, or a refusal: `code` says which
    *
    * @example
-   * const session = await sessions.get({ app: 'shop', token });
+   * const session = await sessions.get({ app: 'shop', token: request.cookies.sid });
    * if (!session) return response.writeHead(401).end();
    */
   get(request: GetRequest): Promise<Session<Data> | undefined>;
@@ -376,7 +480,7 @@ export class SpotsSessions<
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or `app` is too long
-   * @throws {SpotsSessionsError} as said there
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * const alive = await sessions.refresh({ app: 'shop', token, duration: 3600 });
@@ -385,11 +489,11 @@ export class SpotsSessions<
 
   /**
    * Merges `data` into a session's data, key by key at the top level; the expiry stays. Parallel
-   * updates all take effect. Resolves to whether there was such a session.
+   * updates all take effect. Resolves to whether there was such a session. `data` cannot be left out.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
-   * @throws {SpotsSessionsError} as said there
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * // Sets age, deletes name, leaves every other key as it is.
@@ -402,7 +506,7 @@ export class SpotsSessions<
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
-   * @throws {SpotsSessionsError} as said there
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * const killed = await sessions.kill({ app: 'shop', token });
@@ -415,7 +519,7 @@ export class SpotsSessions<
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
-   * @throws {SpotsSessionsError} as said there
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * const killed = await sessions.killAll({ app: 'shop', ownerId: '42' });
@@ -445,9 +549,13 @@ export class SpotsSessions<
    * sessions.on('error', (error) => console.error('sessions:', error.message));
    */
   on<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  /** Listens for an event once. */
   once<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  /** No longer calls a listener. */
   off<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  /** The same as `on`. */
   addListener<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
+  /** The same as `off`. */
   removeListener<Name extends keyof SpotsSessionsEvents>(
     event: Name,
     listener: Listener<Name>,
@@ -500,7 +608,9 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  */
 export class SpotsSessionsError extends Error {
   private constructor();
+  /** The name of the class, as the stack begins with it. */
   readonly name: 'SpotsSessionsError';
+  /** What went wrong: {@link SpotsSessionsError} lists what each code means. */
   readonly code:
     | 'ERR_SESSIONS_CONNECTION'
     | 'ERR_SESSIONS_TIMEOUT'

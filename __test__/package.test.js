@@ -13,13 +13,53 @@ const { startRedis } = require('./support/redis-server.js');
 
 const { platform, file: addon } = builtAddon();
 
+/** What programs export of ours without naming its type, so that a declaration has to name it. */
+const EXPORTED = `
+  import { SpotsSessions, type Cluster, type SpotsSessionsOptions } from '@spots-tech/sessions';
+  export interface Cart { items: string[] }
+  export const carts = new SpotsSessions<Cart>(process.env.REDIS_URL);
+  export const plain = new SpotsSessions();
+  export const { get, create, update } = plain;
+  export const session = plain.get({ app: 'a', token: undefined });
+  export const client = plain.client;
+  export const another = client.duplicate();
+  export const pipeline = client.pipeline();
+  export const ofCluster = new SpotsSessions<Cart, Cluster>('redis-cluster://h');
+  export const cluster = ofCluster.client;
+  export const nodes = cluster.nodes();
+  export const connect = (options: SpotsSessionsOptions) => ({ options, made: new SpotsSessions(options) });
+  export class Own extends SpotsSessions<Cart> {
+    lend() { return this.client; }
+  }
+  export const { tls, cluster: list, sentinels, connectionString } = {} as SpotsSessionsOptions;
+  export const { protocol, retryStrategy, reconnectOnError, keepAlive } = {} as SpotsSessionsOptions;
+  export default plain;
+`;
+
+/** What finds it there. */
+const IMPORTED = `
+  import plain, { Own, cluster, connect } from './exported';
+  export const lent = new Own().lend();
+  export const client = plain.client;
+  export const made = connect({}).made;
+  export const nodes = cluster.nodes('master');
+  const count: number = nodes.length;
+`;
+
 /** Options and requests as programs write them. */
 const ACCEPTED = `
-  import { SpotsSessions } from '@spots-tech/sessions';
+  import { SpotsSessions, type ConnectionString, type SpotsSessionsOptions } from '@spots-tech/sessions';
   const { HOST, PORT, DB, TIMEOUT, TOKEN } = process.env;
   new SpotsSessions(6379);
   new SpotsSessions(new URL('redis://localhost'));
   new SpotsSessions({ connectionString: 6379, tls: undefined });
+  new SpotsSessions({ connectionString: new URL('redis://localhost'), tokenSize: 32 });
+  const either: ConnectionString | SpotsSessionsOptions = HOST ?? {};
+  new SpotsSessions(either);
+  class Own extends SpotsSessions {
+    constructor(options?: ConnectionString | SpotsSessionsOptions) { super(options); }
+  }
+  new Own({ connectionString: either as ConnectionString });
   new SpotsSessions({ host: HOST, port: PORT, db: DB, password: TOKEN, family: 'IPv4' });
   new SpotsSessions({ connectTimeout: TIMEOUT, commandTimeout: TIMEOUT, tokenSize: undefined });
   new SpotsSessions({ connectionString: { host: HOST, connectTimeout: 5, commandTimeout: TIMEOUT } });
@@ -32,6 +72,13 @@ const ACCEPTED = `
   carts.create({ app: 'a', ownerId: 1n, data: { items: [] }, duration: undefined });
   carts.update({ app: 'a', token: 't', data: { items: undefined, coupon: null } });
   new SpotsSessions('memory:').create({ app: 'a', ownerId: 1, data: undefined });
+  const token = {} as { cookies: Record<string, string | undefined> }['cookies']['sid'];
+  for (const cookie of [token, null]) {
+    new Own().get({ app: 'a', token: cookie });
+    new Own().refresh({ app: 'a', token: cookie, duration: 60 });
+    new Own().update({ app: 'a', token: cookie, data: {} });
+    new Own().kill({ app: 'a', token: cookie });
+  }
 `;
 
 test('what the system says of a binary is told in a realm of its own too, as in Jest', async () => {
@@ -47,6 +94,55 @@ test('what the system says of a binary is told in a realm of its own too, as in 
     try { require('./lib/native.js') } catch ({ message }) { console.log(message) }`;
   const message = await output(process.execPath, ['-e', program], { cwd: root });
   assert.match(message, /: GLIBC_9 \(reinstall it on the machine that runs it\)/);
+});
+
+describe('a flag that keeps a process from loading the addon is named', () => {
+  const script = `try { require('./index.js') } catch (error) {
+    const { inspect } = require('node:util');
+    console.log(error.message + ' | ' + (/npm has a bug/.test(inspect(error)) ? 'npm is blamed' : ''));
+  }`;
+  /** What it prints. @param {string[]} args */
+  const run = async (...args) => (await output(process.execPath, args, { cwd: root })).trim();
+
+  test('--no-addons', async () => {
+    const message = await run('--no-addons', '-e', script);
+    assert.match(message, /: this process may not load it \(start it without --no-addons\) \|$/);
+  });
+
+  const known = process.allowedNodeEnvironmentFlags;
+  const permission = ['--permission', '--experimental-permission'].find((flag) => known.has(flag));
+  test('--permission', { skip: !known.has('--allow-addons') && 'not by this Node' }, async () => {
+    const message = await run(permission, '--allow-fs-read=*', '-e', script);
+    assert.match(message, /: this process may not load it \(start it with --allow-addons\) \|$/);
+    const nothing = await run(permission, '--allow-fs-read=*', '--allow-addons', '-e', script);
+    assert.equal(nothing, '');
+  });
+
+  // What Deno 2.9 says, of what is missing and of what is not.
+  for (const [flag, words] of [
+    ['--allow-ffi', 'Requires ffi access to "a.node", run again with the --allow-ffi flag'],
+    [
+      '--allow-env',
+      'Requires env access to "NAPI_RS_FORCE_WASI", run again with the --allow-env flag',
+    ],
+    ['--allow-read', 'Requires sys access to "cpus", run again with the --allow-sys flag'],
+  ]) {
+    test(`Deno's ${flag}, also where it makes no report of the C library`, async () => {
+      const program = `
+        const Module = require('node:module');
+        const load = Module._load;
+        process.report.getReport = () => { throw new Error('Requires sys access to "cpus"') };
+        Module._load = (name, ...rest) => {
+          if (name !== '../binding.js') return load(name, ...rest);
+          throw new Error('Cannot find native binding: npm has a bug', { cause: new Error(given) });
+        };
+        ${script}`;
+      const given = `const given = ${JSON.stringify(words)};`;
+      const message = await run('-e', given + program);
+      assert.match(message, /\(start it with --allow-ffi --allow-read --allow-env\) \|$/);
+      assert.ok(message.includes(flag));
+    });
+  }
 });
 
 describe('the packed packages', () => {
@@ -232,7 +328,7 @@ describe('the packed packages', () => {
     });
 
     /** Compiles files of the project under `strict`, with the declarations checked as well. */
-    function compile(typescript, files, options) {
+    function compile(typescript, files, options, cwd = project) {
       const strict = ['--strict', '--skipLibCheck', 'false', '--types', 'node'];
       const modern = [
         '--module',
@@ -243,7 +339,7 @@ describe('the packed packages', () => {
         'es2023,esnext.disposable',
       ];
       const args = [tool(typescript, 'bin/tsc'), ...strict, ...modern, ...options, ...files];
-      return output(process.execPath, args, { cwd: project });
+      return output(process.execPath, args, { cwd });
     }
 
     for (const { name, typescript, options } of compilers) {
@@ -270,6 +366,26 @@ describe('the packed packages', () => {
       fs.writeFileSync(path.join(project, 'accepted.ts'), ACCEPTED);
       const strict = ['--exactOptionalPropertyTypes', 'true', '--skipLibCheck', 'true'];
       await compile('typescript', ['accepted.ts'], ['--noEmit', ...strict]);
+    });
+
+    test('declarations name our types where pnpm lets nobody find ioredis', async () => {
+      const cwd = workplace.asPnpm('pnpm', project, [manifest.name, '@types/node']);
+      assert.ok(!fs.existsSync(path.join(cwd, 'node_modules', 'ioredis')));
+      fs.writeFileSync(path.join(cwd, 'exported.ts'), EXPORTED);
+      fs.writeFileSync(path.join(cwd, 'imported.ts'), IMPORTED);
+      const files = ['exported.ts', 'imported.ts'];
+      // As projects have it: types of others are not theirs to check.
+      const emit = ['--declaration', '--skipLibCheck', 'true', '--noUncheckedIndexedAccess'];
+      for (const { name, typescript, options } of compilers) {
+        const to = ['--outDir', name.replaceAll(' ', '-')];
+        await compile(typescript, files, [...emit, ...options, ...to], cwd);
+        const declared = fs.readFileSync(path.join(cwd, to[1], 'exported.d.ts'), 'utf8');
+        assert.match(
+          declared,
+          /carts: SpotsSessions<Cart, import\("@spots-tech\/sessions"\)\.SessionsClient>/,
+        );
+        assert.ok(!declared.includes('ioredis'), declared);
+      }
     });
 
     test('a mistake does not compile', async () => {

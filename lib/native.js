@@ -15,24 +15,50 @@ function platformName() {
 /** Alpine and the like. Node reports the version of glibc where it runs on glibc. */
 function isMusl() {
   const report = /** @type {any} */ (process.report);
-  report.excludeNetwork = true; // else it would look up the names of all open connections
-  return report.getReport().header.glibcVersionRuntime === undefined;
+  try {
+    report.excludeNetwork = true; // else it would look up the names of all open connections
+    return report.getReport().header.glibcVersionRuntime === undefined;
+  } catch {
+    return false; // Deno makes no report without --allow-sys
+  }
+}
+
+/** What the loader says where there is no binary. All else is one that is there and does not load, as on a
+ * system whose C library is too old for it. */
+const ABSENT = /^(Cannot find (module|native binding)|Unsupported (OS|architecture))/;
+
+/** What Node and Deno say where a flag keeps a process from loading the addon, and how to start it then.
+ * @type {[RegExp, () => string][]} */
+const REFUSALS = [
+  [
+    /loading addons is disabled/,
+    () => (isRestricted() ? 'with --allow-addons' : 'without --no-addons'),
+  ],
+  [/Access to this API has been restricted/, () => 'with --allow-fs-read of node_modules'],
+  // Deno names one flag after another, and some that do not help.
+  [/run again with the --allow-/, () => 'with --allow-ffi --allow-read --allow-env'],
+];
+
+/** Whether Node runs with `--permission`. */
+function isRestricted() {
+  return /** @type {any} */ (process).permission !== undefined;
 }
 
 /**
  * Says why the addon cannot be loaded here, and what to do.
  *
- * @param {Error} failure of the generated loader
+ * @param {Error[]} failures of the generated loader, which tells them apart by their messages alone
  */
-function explain(failure) {
+function explain(failures) {
   const platform = platformName();
   const wanted = `@spots-tech/sessions-${platform}`;
   const attempt = `cannot load the native addon of @spots-tech/sessions for ${platform}`;
 
-  // The loader tells its causes apart by their messages only: all but these are a binary that is
-  // there and does not load, as on a system whose C library is too old for it.
-  const absent = /^(Cannot find (module|native binding)|Unsupported (OS|architecture))/;
-  const broken = causes(failure).find(({ message }) => !absent.test(message));
+  for (const [words, flags] of REFUSALS) {
+    if (!failures.some(({ message }) => words.test(message))) continue;
+    return `${attempt}: this process may not load it (start it ${flags()})`;
+  }
+  const broken = failures.find(({ message }) => !ABSENT.test(message));
   if (broken) return `${attempt}: ${broken.message} (reinstall it on the machine that runs it)`;
   if (!(wanted in optionalDependencies)) {
     const platforms = Object.keys(optionalDependencies).map((name) => name.split('sessions-')[1]);
@@ -59,8 +85,12 @@ function causes(error) {
 function load() {
   try {
     return require('../binding.js');
-  } catch (cause) {
-    throw new Error(explain(/** @type {Error} */ (cause)), { cause });
+  } catch (failure) {
+    const failures = causes(failure);
+    // The first blames npm, whatever happened.
+    const [first, second = first] = failures;
+    const cause = failures.find(({ message }) => !ABSENT.test(message)) ?? second;
+    throw new Error(explain(failures), { cause });
   }
 }
 

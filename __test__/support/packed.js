@@ -91,6 +91,41 @@ class Workplace {
     return cwd;
   }
 
+  /**
+   * The same project as pnpm lays it out: each package lies in `.pnpm` beside links to its own
+   * dependencies, and only what the project itself asks for can be found from it.
+   *
+   * @param {string} name
+   * @param {string} flat a project as npm lays it out
+   * @param {string[]} wanted by the project itself
+   */
+  asPnpm(name, flat, wanted) {
+    const cwd = this.newFolder(name);
+    fs.writeFileSync(path.join(cwd, 'package.json'), JSON.stringify({ name, private: true }));
+    const installed = path.join(flat, 'node_modules');
+    const link = (from, to) => {
+      fs.mkdirSync(path.dirname(from), { recursive: true });
+      if (!fs.existsSync(from)) fs.symlinkSync(to, from, 'junction');
+    };
+    /** @type {(name: string) => string} */
+    const store = (dependency) => {
+      const source = path.join(installed, dependency);
+      const text = fs.readFileSync(path.join(source, 'package.json'), 'utf8');
+      const { version, dependencies = {}, optionalDependencies = {} } = JSON.parse(text);
+      const place = `${dependency.replace('/', '+')}@${version}`;
+      const modules = path.join(cwd, 'node_modules', '.pnpm', place, 'node_modules');
+      const target = path.join(modules, dependency);
+      if (fs.existsSync(target)) return target;
+      fs.cpSync(source, target, { recursive: true, dereference: true });
+      for (const each of Object.keys({ ...dependencies, ...optionalDependencies })) {
+        if (fs.existsSync(path.join(installed, each))) link(path.join(modules, each), store(each));
+      }
+      return target;
+    };
+    for (const each of wanted) link(path.join(cwd, 'node_modules', each), store(each));
+    return cwd;
+  }
+
   remove() {
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
