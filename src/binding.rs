@@ -121,6 +121,7 @@ pub struct NodeEngine {
     outbox: Arc<Outbox>,
     bell: Arc<Bell>,
     reader: Reader,
+    weight: Option<Weight>,
 }
 
 #[napi]
@@ -157,7 +158,8 @@ impl NodeEngine {
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
         let reader =
             Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&bell))?;
-        Ok(Self { engine: Some(engine), outbox, bell, reader })
+        let weight = Some(Weight::put_on(env)?);
+        Ok(Self { engine: Some(engine), outbox, bell, reader, weight })
     }
 
     /// Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
@@ -200,7 +202,31 @@ impl NodeEngine {
     #[napi]
     pub fn close(&mut self) {
         self.reader.close();
+        self.bell.close();
         self.engine = None;
+        self.weight = None;
+    }
+}
+
+/// What V8 believes an instance to weigh until it is dropped. V8 sees a small object otherwise, and collects
+/// instances that nobody closed by the thousand, long after the process has run out of descriptors.
+struct Weight(Env);
+
+impl Weight {
+    /// 104 KiB of the process, measured in November 2026 with a connection to Redis, and the buffers of
+    /// its socket, 128 KiB and more on Linux.
+    const BYTES: i64 = 256 * 1024;
+
+    fn put_on(env: Env) -> Result<Self> {
+        env.adjust_external_memory(Self::BYTES)?;
+        Ok(Self(env))
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        // Of an environment that ends it does not matter.
+        self.0.adjust_external_memory(-Self::BYTES).ok();
     }
 }
 

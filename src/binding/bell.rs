@@ -1,7 +1,7 @@
 //! Calls JavaScript's `onAnswers` from any thread, and holds the process while calls are pending.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -19,7 +19,8 @@ type FromAnyThread = ThreadsafeFunction<(), (), Answers, Status, false, true>;
 /// An instance's way to JavaScript.
 #[derive(Default)]
 pub(super) struct Bell {
-    function: OnceLock<FromAnyThread>,
+    /// Nothing once it is closed. Those who use it do not wait for each other.
+    function: RwLock<Option<FromAnyThread>>,
     /// Whether it holds the process. Only the event loop's thread looks.
     holds: AtomicBool,
 }
@@ -38,36 +39,54 @@ impl Bell {
             Ok(FnArgs::from((Text(text), more)))
         };
         let function = on_answers.build_threadsafe_function::<()>().weak::<true>();
-        // A fresh cell, so it takes the function.
-        let _filled = bell.function.set(function.build_callback(take)?);
+        bell.replace(Some(function.build_callback(take)?));
         Ok((bell, outbox))
+    }
+
+    /// Lets go of JavaScript's function, and with it of the handle that tools such as Jest's
+    /// `--detectOpenHandles` would report until the instance is collected.
+    pub fn close(&self) {
+        self.replace(None);
+    }
+
+    fn replace(&self, function: Option<FromAnyThread>) {
+        // What a panic leaves is whole.
+        *self.function.write().unwrap_or_else(PoisonError::into_inner) = function;
+    }
+
+    fn with_function(&self, act: impl FnOnce(&FromAnyThread)) {
+        if let Some(function) = &*self.function.read().unwrap_or_else(PoisonError::into_inner) {
+            act(function);
+        }
     }
 
     /// Has answers taken, in a turn of the event loop.
     fn ring(&self) {
-        if let Some(function) = self.function.get() {
+        self.with_function(|function| {
             // Fails only while the environment is torn down, when nobody listens any more.
             function.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
+        });
     }
 
     /// Keeps the process alive: calls are pending.
     pub fn hold(&self, env: Env) {
-        if let Some(function) = self.function.get()
-            && !self.holds.swap(true, Ordering::Relaxed)
-        {
+        if self.holds.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.with_function(|function| {
             // SAFETY: on the event loop's thread, as Node asks, with a function that lives.
             unsafe { sys::napi_ref_threadsafe_function(env.raw(), function.raw()) };
-        }
+        });
     }
 
     /// Lets the process end: no call is pending.
     pub fn release(&self, env: Env) {
-        if let Some(function) = self.function.get()
-            && self.holds.swap(false, Ordering::Relaxed)
-        {
+        if !self.holds.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        self.with_function(|function| {
             // SAFETY: as in `hold`.
             unsafe { sys::napi_unref_threadsafe_function(env.raw(), function.raw()) };
-        }
+        });
     }
 }
