@@ -595,7 +595,8 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  * - `ERR_SESSIONS_REDIS`: the server refused; `redisCode` says why.
  * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key, or its owner's index, was not written
  *   by this package.
- * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already; nothing was done.
+ * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already, or the process has no memory for
+ *   what the call sends or reads; nothing was done.
  * - `ERR_SESSIONS_CLOSED`: the instance was closed; nothing was done.
  * - `ERR_SESSIONS_INTERNAL`: a bug of this package; the call may or may not have acted.
  *

@@ -127,3 +127,61 @@ test('a close waits for long data to cross', async () => {
   await Promise.all([updated, closed]);
   assert.deepEqual(crossed, ['u!']);
 });
+
+test('answers that cannot be read reject the calls that wait, and nothing is thrown', async () => {
+  const { call, answer, garble, close, settled, released } = withoutEngine();
+  const calls = call(3);
+  garble();
+  const ends = await Promise.allSettled(calls);
+  assert.deepEqual(
+    ends.map(({ reason }) => reason?.code),
+    Array(3).fill('ERR_SESSIONS_INTERNAL'),
+  );
+  assert.equal(released(), 1);
+  const [next] = call(1);
+  answer(3, 1);
+  await next;
+  assert.equal(settled.at(-1), '3 1');
+  await close();
+});
+
+test('a long answer that cannot be read rejects the calls that wait, too', async () => {
+  const { call, garble, close } = withoutEngine();
+  const calls = call(2);
+  garble(LONG);
+  const ends = await Promise.allSettled(calls);
+  for (const { reason } of ends) assert.equal(reason?.code, 'ERR_SESSIONS_INTERNAL');
+  await close();
+});
+
+test('long data for which there is no memory rejects its own call, and no other', async () => {
+  const { call, update, beShort, answer, close, crossed, released } = withoutEngine();
+  const [first] = call(1);
+  await turn();
+  beShort(true);
+  const updates = [update(LONG), update(LONG / 2)];
+  const ends = await Promise.allSettled(updates);
+  beShort(false);
+  for (const { reason } of ends) {
+    assert.equal(reason?.code, 'ERR_SESSIONS_OVERLOADED');
+    assert.match(reason.message, /not enough memory/);
+  }
+  assert.deepEqual(crossed, ['g']);
+  answer(0, 1);
+  await first;
+  assert.equal(released(), 1);
+  const later = update(LONG);
+  while (crossed.length === 1) await turn();
+  answer(0, 1); // the slot that was freed last
+  await later;
+  await close();
+});
+
+test('the only call of all, for which there is no memory, lets the process end', async () => {
+  const { update, beShort, close, released } = withoutEngine();
+  beShort(true);
+  const [{ reason }] = await Promise.allSettled([update(LONG)]);
+  assert.equal(reason?.code, 'ERR_SESSIONS_OVERLOADED');
+  assert.equal(released(), 1);
+  await close();
+});

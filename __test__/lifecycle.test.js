@@ -80,6 +80,30 @@ forEachTarget((_target, open, server) => {
       assert.equal((await rejection(() => sessions.get(request))).code, 'ERR_SESSIONS_CLOSED');
     });
 
+    test('leaves nothing open that async_hooks can see, without a garbage collection', async () => {
+      const code = `
+        const { createHook } = require('node:async_hooks');
+        const live = new Map();
+        // Neither holds anything open, nor has it an end but its collection: Jest leaves them out too.
+        const init = (id, type) => ['PROMISE', 'DNSCHANNEL'].includes(type) || live.set(id, type);
+        console.log('begins'); // stdout is a pipe, and made now
+        createHook({ init, destroy: (id) => live.delete(id) }).enable();
+        async function main() {
+          const sessions = new SpotsSessions(given.url);
+          const token = await sessions.create({ app: 'app', ownerId: 'alice', duration: 60 });
+          await Promise.all(Array.from({ length: 300 }, () => sessions.get({ app: 'app', token })));
+          if (given.url !== 'memory:') await sessions.client.set('app:motd', 'hello');
+          const open = [...live.values()];
+          await sessions.close();
+          const ids = [...live.keys()];
+          const left = () => ids.filter((id) => live.has(id)).map((id) => live.get(id));
+          for (let n = 0; n < 500 && left().length > 0; n++) await new Promise((next) => setTimeout(next, 10));
+          console.log(open.some((type) => /napi|threadsafe/.test(type)), left().join());
+        }
+        main();`;
+      assertEnded(await runScript(code, { given: { url: url() } }), 'begins\ntrue \n');
+    });
+
     test('leaves other instances alone', async () => {
       const { sessions } = open();
       const app = freshName();
@@ -126,6 +150,25 @@ onRedis((open, server) => {
     const options = { given: { url: `${server().url}/1` }, flags: ['--expose-gc'] };
     assertEnded(await runScript(code, options), '101 string\n');
     await waitUntil(async () => (await connections(redis)) === 0, 'the connections to end');
+  });
+
+  const skip = process.platform !== 'linux' && 'counts descriptors as Linux shows them';
+  test('instances that a program makes for each request and forgets are collected in time', {
+    skip,
+  }, async () => {
+    const code = `
+      const { readdirSync } = require('node:fs');
+      async function main() {
+        let most = 0;
+        for (let n = 0; n < 1500; n++) {
+          await new SpotsSessions(given.url).get({ app: 'app', token: 'a'.repeat(40) });
+          most = Math.max(most, readdirSync('/proc/self/fd').length);
+        }
+        console.log(most < 1000 || most);
+        process.exit();
+      }
+      main();`;
+    assertEnded(await runScript(code, { given: { url: server().url } }), 'true\n');
   });
 
   test('a pending call of an instance that nobody holds settles all the same', async () => {

@@ -183,7 +183,7 @@ class Boundary {
       this.#longAnswers.keep(text);
     } else if (text !== '') {
       this.#longAnswers.othersCome();
-      this.#settleAll(JSON.parse(text));
+      this.#settleText(text);
     }
     this.#longAnswers.letOthersGoFirst();
     return this.#pending === 0;
@@ -191,8 +191,20 @@ class Boundary {
 
   /** @param {string} text an answer that has let others go first */
   settleLong(text) {
-    this.#settleAll(JSON.parse(text));
+    this.#settleText(text);
     if (this.#pending === 0) this.#engine.release();
+  }
+
+  /** @param {string} text */
+  #settleText(text) {
+    let columns;
+    try {
+      columns = JSON.parse(text);
+    } catch {
+      // Whose answers they are is not known. Thrown, this would settle nobody.
+      return this.#rejectAll();
+    }
+    this.#settleAll(columns);
   }
 
   /** A turn of the event loop later, so that other work is not held up by many answers. */
@@ -229,7 +241,22 @@ class Boundary {
   /** @param {string} batch @param {string} [line] */
   #cross(batch, line) {
     const here = this.#pending <= FEW && batch.length < LENGTH_AT_ONCE && line === undefined;
-    if (!this.#engine.submit(batch, here, line)) this.#rejectAll();
+    try {
+      if (this.#engine.submit(batch, here, line)) return;
+    } catch {
+      // There is no memory for it. A long line is that of the batch's only call, whose slot comes first.
+      if (line !== undefined) return this.#rejectAlone(Number.parseInt(batch.slice(1), 10));
+    }
+    this.#rejectAll();
+    this.#engine.release();
+  }
+
+  /** @param {number} slot of a call that has not crossed */
+  #rejectAlone(slot) {
+    this.#reject(slot, memoryError());
+    if (this.#pending > 0) return;
+    this.#release();
+    this.#engine.release();
   }
 
   /** @param {any[][]} columns as src/answers.rs describes them */
@@ -321,6 +348,13 @@ function overloadedError(maxPending) {
   return new SpotsSessionsError(
     'ERR_SESSIONS_OVERLOADED',
     `${maxPending} calls are pending already (maxPending): redis does not keep up`,
+  );
+}
+
+function memoryError() {
+  return new SpotsSessionsError(
+    'ERR_SESSIONS_OVERLOADED',
+    'this process has not enough memory for the data of the call: nothing was done',
   );
 }
 

@@ -23,6 +23,13 @@ const ENOUGH: usize = 64 * 1024;
 /// … and so is one that has this many answers, so that none waits for many that came after it.
 const MANY: usize = 256;
 
+/// The longest text that V8 makes a string of, on all platforms that we build for.
+const LONGEST: usize = (1 << 29) - 24;
+
+/// The text that has JavaScript reject every call that waits.
+#[cfg(feature = "node")]
+pub(crate) const GIVE_UP: &str = "[[],[],[],[null,null]]";
+
 /// How much may be handed over before the event loop must turn: Node calls back again within the
 /// same turn as long as there is more, and that may be as fast as it is read.
 const A_TURN: usize = 256 * 1024;
@@ -165,11 +172,14 @@ impl Outbox {
     fn put(&self, columns: &mut Columns) {
         let columns = std::mem::take(columns);
         // A long one stays alone, or JavaScript could not let others go first.
-        let text = if columns.is_full() {
+        self.put_text(if columns.is_full() {
             Text::Whole(columns.into_text())
         } else {
             Text::Columns(columns)
-        };
+        });
+    }
+
+    fn put_text(&self, text: Text) {
         let mut waiting = self.lock();
         let wakes = waiting.texts.is_empty() && !waiting.attended;
         match (waiting.texts.back_mut(), text) {
@@ -217,12 +227,12 @@ impl Answers {
 
     /// The call at `place` found a session.
     pub fn session(&mut self, place: usize, record: &Record<'_>) {
-        if record.length() >= ENOUGH {
-            self.send();
-        }
         let Some(Some(slot)) = self.slots.get(place).copied() else {
             return;
         };
+        if record.length() + record.owner().len() >= ENOUGH {
+            return self.long_session(place, slot, record);
+        }
         let Columns { slots, owners, data, .. } = &mut self.columns;
         // The data first: it is what may panic, and then this call is not answered yet.
         data.truncate(self.whole);
@@ -239,6 +249,18 @@ impl Answers {
         push_number(slots, i64::from(slot));
         self.slots[place] = None;
         self.end();
+    }
+
+    /// One that fills a text alone.
+    fn long_session(&mut self, place: usize, slot: u32, record: &Record<'_>) {
+        self.send();
+        match text_of(slot, record, LONGEST) {
+            Ok(text) => {
+                self.slots[place] = None;
+                self.outbox.put_text(Text::Whole(text));
+            }
+            Err(error) => self.reject(place, &error),
+        }
     }
 
     /// The call at `place` found none.
@@ -310,6 +332,26 @@ impl Drop for Answers {
         }
         self.send();
     }
+}
+
+/// The text of one session, in one piece that is as long as it needs.
+///
+/// # Errors
+///
+/// Where it would be longer than `longest`, or there is no memory for it.
+fn text_of(slot: u32, record: &Record<'_>, longest: usize) -> Result<String, Error> {
+    const BRACKETS: usize = "[[4294967295],[],[],[]]".len();
+    let bytes = record.length() + record.owner().len();
+    let mut text = String::new();
+    text.try_reserve_exact(bytes + BRACKETS).map_err(|_| Error::NoMemory { bytes })?;
+    text.push_str("[[");
+    push_number(&mut text, i64::from(slot));
+    text.push_str("],[");
+    text.push_str(record.owner());
+    text.push_str("],[");
+    record.write_data(&mut text);
+    text.push_str("],[]]");
+    if text.len() > longest { Err(Error::TooLong { bytes }) } else { Ok(text) }
 }
 
 /// Makes room in a column for as many elements as there are calls, all as long as the first: to grow little by

@@ -41,6 +41,16 @@ pub enum Error {
         /// How many bytes of JSON the data may have.
         max_bytes: usize,
     },
+    /// A session is longer than a string of JavaScript can be, so it is not ours.
+    TooLong {
+        /// Of the session.
+        bytes: usize,
+    },
+    /// The process has no memory for a session.
+    NoMemory {
+        /// Of the session.
+        bytes: usize,
+    },
     /// A bug of ours. The call may or may not have acted.
     Internal,
 }
@@ -53,8 +63,9 @@ impl Error {
             Self::Timeout { .. } | Self::Lost { .. } => "ERR_SESSIONS_TIMEOUT",
             Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
             Self::Redis { .. } => "ERR_SESSIONS_REDIS",
-            Self::Corrupt => "ERR_SESSIONS_CORRUPT",
             Self::TooLarge { .. } => "ERR_SESSIONS_TOO_LARGE",
+            Self::Corrupt | Self::TooLong { .. } => "ERR_SESSIONS_CORRUPT",
+            Self::NoMemory { .. } => "ERR_SESSIONS_OVERLOADED",
             Self::Internal => "ERR_SESSIONS_INTERNAL",
         }
     }
@@ -106,6 +117,14 @@ impl fmt::Display for Error {
                 "the session's data would be larger than {max_bytes} bytes of JSON, twice maxDataSize: nothing \
                  was done (an update that makes it smaller works)"
             ),
+            Self::TooLong { bytes } => write!(
+                f,
+                "cannot read the session: its {bytes} bytes are more than a string of JavaScript can \
+                 hold, so it was not written by this package (kill or killAll removes it)"
+            ),
+            Self::NoMemory { bytes } => {
+                write!(f, "this process has not enough memory for a session of {bytes} bytes")
+            }
             Self::Internal => f.write_str("a bug in @spots-tech/sessions: please report it"),
         }
     }

@@ -12,6 +12,7 @@ function withoutEngine() {
       Object.assign(Engine, { answer: onAnswers, read: onRead, afterRead });
     }
     submit(batch, _here, line = '') {
+      if (Engine.isShort) throw new Error('not enough memory');
       Engine.crossed.push([...batch.matchAll(/^[a-z](?=\d+$)/gm)].join('') + (line && '!'));
       Engine.slots.push(...[...batch.matchAll(/^g(\d+)$/gm)].map(([, slot]) => Number(slot)));
       return true;
@@ -59,10 +60,16 @@ function withoutEngine() {
     assert.equal(Engine.afterRead(), made === answered.push(...slots), 'whether none is pending');
   };
   const giveUp = () => Engine.answer('[[],[],[],[null,null]]', false);
+  /** Has a text come that cannot be read. */
+  const garble = (length = 0) =>
+    Engine.answer(`[[0],["ann"],[{"text":${'x'.repeat(length)}`, false);
+  /** Whether the engine has no memory for what crosses. @param {boolean} isShort */
+  const beShort = (isShort) => Object.assign(Engine, { isShort });
   const lastSlot = () => Engine.slots.at(-1);
   const { crossed } = Engine;
   const released = () => Engine.released;
-  return { call, update, close, answer, read, giveUp, lastSlot, settled, crossed, released };
+  const acts = { call, update, close, answer, read, giveUp, garble, beShort };
+  return { ...acts, lastSlot, settled, crossed, released };
 }
 
 module.exports = { withoutEngine };

@@ -100,6 +100,21 @@ fn each_kind_of_rejection_tells_its_complemented_slot_code_and_message() {
                 key was not written by this package (kill or killAll removes it)"
             ]),
         ),
+        (
+            Error::TooLong { bytes: 600 },
+            json!([
+                "ERR_SESSIONS_CORRUPT",
+                "cannot read the session: its 600 bytes are more than a string of JavaScript can \
+                hold, so it was not written by this package (kill or killAll removes it)"
+            ]),
+        ),
+        (
+            Error::NoMemory { bytes: 600 },
+            json!([
+                "ERR_SESSIONS_OVERLOADED",
+                "this process has not enough memory for a session of 600 bytes"
+            ]),
+        ),
         (Error::Internal, internal(0).1),
     ];
     for slot in [0, 5, u32::MAX] {

@@ -8,6 +8,7 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::{Error, JsString, JsValue as _, Result, Status, check_status, sys};
 
 use super::symbols::find;
+use crate::answers::GIVE_UP;
 
 /// From this length on a text that is ASCII is lent to JavaScript instead of copied: what it blocks
 /// the event loop for is then little more than what `JSON.parse` of it does.
@@ -18,15 +19,17 @@ const LONG: usize = 256 * 1024;
 pub struct Text(pub String);
 
 impl ToNapiValue for Text {
+    /// Where a text cannot become a string, JavaScript is told to reject all that waits for answers: what is
+    /// thrown here would be thrown at nobody, and no call of the text would ever settle.
     unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
-        if text.len() >= LONG
-            && text.is_ascii()
-            && let Some(create) = create_external_string()
-        {
-            return lend(create, env, text);
-        }
+        let is_lent = text.len() >= LONG && text.is_ascii();
+        let value = match create_external_string().filter(|_| is_lent) {
+            Some(create) => lend(create, env, text),
+            // SAFETY: the caller's.
+            None => unsafe { String::to_napi_value(env, text) },
+        };
         // SAFETY: the caller's.
-        unsafe { String::to_napi_value(env, text) }
+        value.or_else(|_| unsafe { <&str>::to_napi_value(env, GIVE_UP) })
     }
 }
 
@@ -65,8 +68,11 @@ unsafe extern "C" fn drop_text(_: sys::napi_env, _: *mut c_void, text: *mut c_vo
     drop(unsafe { Box::from_raw(text.cast::<String>()) });
 }
 
-/// Reads a JavaScript string, and another as its last line, in one pass each. What napi-rs does for any
-/// string is to count the bytes first and to zero the memory.
+/// From so many characters on, the bytes of a string are counted before memory is reserved.
+const COUNTED: usize = 4 * 1024 * 1024;
+
+/// Reads a JavaScript string, and another as its last line, mostly in one pass each. What napi-rs does for
+/// any string is to count the bytes first and to zero the memory.
 pub fn read(batch: &JsString<'_>, line: Option<&JsString<'_>>) -> Result<String> {
     let mut bytes = Vec::new();
     append(&mut bytes, batch)?;
@@ -86,9 +92,22 @@ fn append(bytes: &mut Vec<u8>, text: &JsString<'_>) -> Result<()> {
     unsafe {
         // Its length in UTF-16, which V8 has at hand; a unit is three bytes of UTF-8 at most.
         check_status!(sys::napi_get_value_string_utf16(env, text, null_mut(), 0, &raw mut length))?;
-        let room = 3 * length + 1;
+        if length < COUNTED {
+            length *= 3;
+        } else {
+            check_status!(sys::napi_get_value_string_utf8(
+                env,
+                text,
+                null_mut(),
+                0,
+                &raw mut length
+            ))?;
+        }
+        let room = length + 1;
         // One more byte is for the line break.
-        bytes.reserve_exact(room + 1);
+        bytes
+            .try_reserve_exact(room + 1)
+            .map_err(|_| Error::from_reason("not enough memory for a string"))?;
         let place = bytes.as_mut_ptr().add(begin).cast::<c_char>();
         check_status!(sys::napi_get_value_string_utf8(env, text, place, room, &raw mut length))?;
         bytes.set_len(begin + length);

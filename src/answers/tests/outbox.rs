@@ -81,6 +81,32 @@ fn a_long_session_is_alone_in_its_text() {
 }
 
 #[test]
+fn a_session_whose_owner_is_long_is_alone_in_its_text() {
+    let (outbox, _) = outbox();
+    let owner = format!("\"{}\"", "o".repeat(ENOUGH));
+    let [short, long] = ["\"o\"", &owner].map(|owner| spell(owner, 7, "{}"));
+    let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
+    for (place, record) in [&short, &long, &short].into_iter().enumerate() {
+        answers.session(place, &Record::parse(record.as_bytes()).unwrap());
+    }
+    drop(answers);
+    let slots: Vec<_> = texts(&outbox).iter().map(|text| text[2..3].to_owned()).collect();
+    assert_eq!(slots, ["0", "1", "2"]);
+}
+
+#[test]
+fn the_text_of_one_session_is_as_long_as_it_may_be_or_refused() {
+    let record = spell("\"o\"", 7, "{\"a\":1}") + "\n{\"a\":null,\"b\":2}";
+    let record = Record::parse(record.as_bytes()).unwrap();
+    let expected = "[[4294967295],[\"o\"],[{\"b\":2}],[]]";
+    let text = text_of(u32::MAX, &record, expected.len()).unwrap();
+    assert_eq!(text, expected);
+    let refused = text_of(u32::MAX, &record, expected.len() - 1);
+    let bytes = "\"o\"{\"a\":1}\n{\"a\":null,\"b\":2}".len();
+    assert_eq!(refused, Err(Error::TooLong { bytes }));
+}
+
+#[test]
 fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     let (outbox, wakes) = outbox();
     let token = "t".repeat(1000);
