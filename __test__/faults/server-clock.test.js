@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
+const { temporaryFolder } = require('../../scripts/children.js');
 const { faultyServer } = require('../support/faults.js');
 const { indexKey } = require('../support/keys.js');
 const { compileLibrary } = require('../support/preload.js');
@@ -72,11 +73,7 @@ for (const [jump, duration] of ROWS) {
   test(`R55 a server's clock that is ${jump} s ahead for a while: killAll misses no session of ${duration} s`, async (t) => {
     const library = compileLibrary(t, MOVABLE_CLOCK);
     if (!library) return t.skip('no C compiler for a clock that can be moved');
-    const file = join(
-      fs.mkdtempSync(join(require('node:os').tmpdir(), 'sessions-clock-')),
-      'clock',
-    );
-    t.after(() => fs.rmSync(join(file, '..'), { recursive: true }));
+    const file = join(temporaryFolder('clock-'), 'clock');
     fs.writeFileSync(file, Buffer.alloc(8));
     const fd = fs.openSync(file, 'r+');
     t.after(() => fs.closeSync(fd));

@@ -3,21 +3,17 @@
 // Libraries in C that take the place of functions of the system, in processes that tests start with
 // `LD_PRELOAD`.
 
-const { spawnSync } = require('node:child_process');
-const { mkdtempSync, rmSync } = require('node:fs');
-const { tmpdir } = require('node:os');
 const { join } = require('node:path');
+const { spawnSync, temporaryFolder } = require('../../scripts/children.js');
 
 /**
- * Compiles a library; it is removed after the test. Nothing where this machine cannot.
+ * Compiles a library, which is removed with all that is temporary. Nothing where this machine cannot.
  *
- * @param {import('node:test').TestContext} t
+ * @param {import('node:test').TestContext} _t
  * @param {string} source
  */
-function compileLibrary(t, source) {
-  const folder = mkdtempSync(join(tmpdir(), 'sessions-preload-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const library = join(folder, 'library.so');
+function compileLibrary(_t, source) {
+  const library = join(temporaryFolder('preload-'), 'library.so');
   const args = ['-shared', '-fPIC', '-xc', '-o', library, '-', '-ldl', '-lpthread'];
   const { status } = spawnSync('cc', args, { input: source, stdio: ['pipe', 'ignore', 'ignore'] });
   return process.platform === 'linux' && status === 0 ? library : undefined;
