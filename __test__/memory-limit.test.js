@@ -65,7 +65,7 @@ describe('a process whose memory is short', { skip }, () => {
   let given;
   before(async () => {
     server = await startRedis();
-    const options = { connectionString: server.url, commandTimeout: 120_000 };
+    const options = { connectionString: server.url, commandTimeout: 120_000, maxDataSize: 2 ** 28 };
     sessions = new SpotsSessions(options);
     const request = { app: 'app', ownerId: 'alice', data: { small: true }, duration: 600 };
     given = { options, app: 'app', small: await sessions.create(request) };
