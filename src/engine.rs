@@ -20,7 +20,7 @@ use crate::event::{Event, Observer};
 use crate::here;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::settings::Settings;
-use crate::store::redis::{Pipe, RedisStore};
+use crate::store::redis::{Pipe, RedisStore, lack};
 use crate::store::{Policy, Store};
 
 /// Where an instance keeps its sessions.
@@ -55,9 +55,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// Where the system gives no thread, or no descriptors for it.
     pub fn start(target: Target, policy: Policy, outbox: Arc<Outbox>) -> io::Result<Self> {
-        let runtime = io_thread()?;
+        let runtime = io_thread().map_err(|e| lack(&e).map_or(e, io::Error::other))?;
         let _tasks = runtime.enter();
         let observer: Observer = {
             let outbox = Arc::clone(&outbox);

@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 use super::driver::Driver;
+use super::lack::lack;
 use super::pipe::{Pipe, pipe};
 use super::reply::{Verdict, judge, without_arguments};
 use super::script;
@@ -322,7 +323,7 @@ fn because(peer: &Peer, error: &io::Error) -> Error {
             "there is no such socket (is it running?)".to_owned()
         }
         io::ErrorKind::InvalidData if peer.login.tls.is_some() => format!("TLS failed: {error}"),
-        _ => error.to_string(),
+        _ => lack(error).map_or_else(|| error.to_string(), str::to_owned),
     };
     unreachable(peer, &hint)
 }

@@ -10,19 +10,19 @@ use bytes::Buf as _;
 
 use super::incoming::let_go;
 use super::pipe::Shared;
-use super::stream::Watched;
+use super::watch::Watch;
 
 /// Reads replies, unless that is done elsewhere, and writes what could not be written at once. It
 /// must be polled for anything to happen, and ends when the connection does, with the server's last
 /// words if there were any.
 pub(super) struct Driver {
     shared: Arc<Shared>,
-    watched: Option<Watched>,
+    watch: Watch,
 }
 
 impl Driver {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, watched: None }
+        Self { shared, watch: Watch::default() }
     }
 }
 
@@ -36,7 +36,7 @@ impl Future for Driver {
         // After its waker is known, or it would not hear of a change.
         if driver.shared.read_elsewhere.load(Ordering::Acquire) {
             if driver.shared.outgoing().unsent.is_empty() {
-                driver.watched = None;
+                driver.watch = Watch::default();
             }
         } else {
             ended |= driver.poll_read(cx).is_ready();
@@ -69,7 +69,7 @@ impl Driver {
         }
         let stream = &self.shared.stream;
         while !outgoing.unsent.is_empty() {
-            match ready!(stream.poll_write(&mut self.watched, cx, &outgoing.unsent)) {
+            match ready!(stream.poll_write(&mut self.watch, cx, &outgoing.unsent)) {
                 Ok(written @ 1..) => outgoing.unsent.advance(written),
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }
@@ -86,7 +86,7 @@ impl Driver {
         let mut incoming = self.shared.incoming();
         loop {
             let stream = &self.shared.stream;
-            match ready!(stream.poll_read(&mut self.watched, cx, incoming.room())) {
+            match ready!(stream.poll_read(&mut self.watch, cx, &mut incoming)) {
                 Ok(1..) if self.shared.deliver(&mut incoming).is_ok() => {}
                 Ok(_) | Err(_) => return Poll::Ready(()),
             }

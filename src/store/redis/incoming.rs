@@ -32,9 +32,9 @@ pub(super) struct Incoming {
     scanner: Scanner,
     /// Whole replies at the beginning of the buffer.
     found: usize,
-    /// Where a thread reads to that is not the runtime's.
+    /// Where a socket is read to.
     space: Vec<u8>,
-    /// When something last came.
+    /// When something was last read inline.
     last: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl Incoming {
         self.last.is_none_or(|time| time.elapsed() > QUIET)
     }
 
-    /// Where the runtime reads to.
+    /// Where TLS is read to.
     pub fn room(&mut self) -> &mut BytesMut {
         if self.buffer.capacity() - self.buffer.len() < READ / 8 {
             self.buffer.reserve(READ);
@@ -65,8 +65,15 @@ impl Incoming {
     pub fn read(&mut self, socket: &Socket) -> io::Result<usize> {
         self.space.resize(READ, 0);
         let read = socket.read(&mut self.space)?;
-        self.last = Some(Instant::now());
         self.buffer.extend_from_slice(&self.space[..read]);
+        Ok(read)
+    }
+
+    /// The same on a thread that is not the runtime's, which sees the end of the connection only when it
+    /// looks for it.
+    pub fn read_inline(&mut self, socket: &Socket) -> io::Result<usize> {
+        let read = self.read(socket)?;
+        self.last = Some(Instant::now());
         Ok(read)
     }
 

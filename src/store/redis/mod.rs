@@ -12,6 +12,7 @@ mod eviction;
 mod fold;
 mod growth;
 mod incoming;
+mod lack;
 mod leg;
 mod link;
 mod node;
@@ -27,6 +28,7 @@ pub mod settings;
 mod settle;
 mod stream;
 pub mod tls;
+mod watch;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +36,7 @@ use std::time::Duration;
 
 use self::batch::Batch;
 use self::command::Task;
+pub(crate) use self::lack::lack;
 use self::node::Setup;
 pub(crate) use self::pipe::Pipe;
 use self::recent::Recent;

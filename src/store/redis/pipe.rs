@@ -132,7 +132,7 @@ impl Pipe {
     /// What another thread may watch.
     #[cfg(unix)]
     pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
-        self.0.stream.socket().map(Socket::descriptor)
+        self.0.stream.socket().map(std::os::fd::AsRawFd::as_raw_fd)
     }
 
     /// Whether both are the same connection.
@@ -195,7 +195,7 @@ impl Shared {
     /// Reads once, on this thread, and gives whole replies to those who wait for them.
     fn read(&self, socket: &Socket) -> Result<Read, Broken> {
         let mut incoming = self.incoming();
-        match incoming.read(socket) {
+        match incoming.read_inline(socket) {
             Ok(1..) if self.deliver(&mut incoming).is_ok() => return Ok(Read::Something),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Something),

@@ -1,60 +1,42 @@
 //! The kinds of connection, and how bytes pass through them.
 //!
-//! A socket in clear is used directly, from any thread; the runtime knows of it, by a descriptor of
-//! its own, only while one of its tasks waits for it. TLS is the runtime's alone.
+//! A socket in clear is used directly, from any thread; the runtime watches it, by the same descriptor
+//! (`watch.rs`), only while one of its tasks waits for it. TLS is the runtime's alone.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, Interest};
 use tokio_rustls::client::TlsStream;
+
+use super::incoming::Incoming;
+use super::watch::Watch;
 
 /// An open connection.
 pub(super) enum Stream {
-    Clear(Socket),
+    Clear(Arc<Socket>),
     Tls(Box<Mutex<TlsStream<tokio::net::TcpStream>>>),
 }
 
-/// A socket for which nobody waits.
+/// A socket that any thread may use.
 pub(super) enum Socket {
     Tcp(std::net::TcpStream),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
 }
 
-/// A socket that wakes the task that polls it.
-pub(super) enum Watched {
-    Tcp(tokio::net::TcpStream),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
-}
-
 /// Does the same with either kind of socket.
 macro_rules! either {
-    ($kind:ident, $socket:expr, $name:ident => $use:expr) => {
+    ($socket:expr, $name:ident => $use:expr) => {
         match $socket {
-            $kind::Tcp($name) => $use,
+            Socket::Tcp($name) => $use,
             #[cfg(unix)]
-            $kind::Unix($name) => $use,
-        }
-    };
-}
-
-/// Tries until the socket is found not to be ready, which has the task woken when it is.
-macro_rules! when_ready {
-    ($cx:expr, $stream:expr, $ready:ident, $try:expr) => {
-        loop {
-            ready!($stream.$ready($cx))?;
-            match $try {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
+            Socket::Unix($name) => $use,
         }
     };
 }
@@ -86,17 +68,17 @@ impl Stream {
         }
     }
 
-    /// Writes what the system takes. `watched` is begun when that is nothing.
+    /// Writes what the system takes. `watch` is begun when that is nothing.
     pub fn poll_write(
         &self,
-        watched: &mut Option<Watched>,
+        watch: &mut Watch,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Clear(socket) => match socket.write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    either!(Watched, socket.watch(watched)?, s => when_ready!(cx, s, poll_write_ready, s.try_write(bytes)))
+                    watch.poll_io(socket, Interest::WRITABLE, cx, || socket.write(bytes))
                 }
                 done => Poll::Ready(done),
             },
@@ -112,20 +94,20 @@ impl Stream {
         }
     }
 
-    /// Appends what can be read to a buffer; 0 at the end. Begins `watched`.
+    /// Reads what has come; 0 at the end. Begins `watch`.
     pub fn poll_read(
         &self,
-        watched: &mut Option<Watched>,
+        watch: &mut Watch,
         cx: &mut Context<'_>,
-        buffer: &mut BytesMut,
+        incoming: &mut Incoming,
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Clear(socket) => {
-                either!(Watched, socket.watch(watched)?, s => when_ready!(cx, s, poll_read_ready, s.try_read_buf(buffer)))
+                watch.poll_io(socket, Interest::READABLE, cx, || incoming.read(socket))
             }
             Self::Tls(stream) => {
                 let mut stream = lock(stream);
-                let read = pin!(stream.read_buf(buffer));
+                let read = pin!(stream.read_buf(incoming.room()));
                 read.poll(cx)
             }
         }
@@ -134,57 +116,42 @@ impl Stream {
 
 impl Socket {
     /// Takes a socket out of the runtime.
-    pub fn tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
-        stream.into_std().map(Self::Tcp)
+    pub fn tcp(stream: tokio::net::TcpStream) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self::Tcp(stream.into_std()?)))
     }
 
     /// Takes a socket out of the runtime.
     #[cfg(unix)]
-    pub fn unix(stream: tokio::net::UnixStream) -> io::Result<Self> {
-        stream.into_std().map(Self::Unix)
+    pub fn unix(stream: tokio::net::UnixStream) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self::Unix(stream.into_std()?)))
     }
 
     /// Writes what the system takes at once.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        either!(Self, self, socket => (&*socket).write(bytes))
+        either!(self, socket => (&*socket).write(bytes))
     }
 
     /// Reads what has come; 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(Self, self, socket => (&*socket).read(buffer))
+        either!(self, socket => (&*socket).read(buffer))
     }
 
     /// Ends the connection, for whoever else still holds it too.
     fn shut_down(&self) {
         // It may have ended already.
-        either!(Self, self, socket => socket.shutdown(Shutdown::Both)).ok();
+        either!(self, socket => socket.shutdown(Shutdown::Both)).ok();
     }
 
     /// Has what was written and is still on its way forgotten when the socket is closed.
     fn forget_unsent(&self) {
-        either!(Self, self, socket => forget_unsent(&SockRef::from(socket)));
+        either!(self, socket => forget_unsent(&SockRef::from(socket)));
     }
+}
 
-    #[cfg(unix)]
-    pub fn descriptor(&self) -> std::os::fd::RawFd {
-        use std::os::fd::AsRawFd as _;
-        either!(Self, self, socket => socket.as_raw_fd())
-    }
-
-    /// Has the runtime watch the socket, unless it does.
-    fn watch<'w>(&self, watched: &'w mut Option<Watched>) -> io::Result<&'w mut Watched> {
-        if watched.is_none() {
-            *watched = Some(match self {
-                Self::Tcp(socket) => {
-                    Watched::Tcp(tokio::net::TcpStream::from_std(socket.try_clone()?)?)
-                }
-                #[cfg(unix)]
-                Self::Unix(socket) => {
-                    Watched::Unix(tokio::net::UnixStream::from_std(socket.try_clone()?)?)
-                }
-            });
-        }
-        watched.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Socket {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        either!(self, socket => socket.as_raw_fd())
     }
 }
 

@@ -1,0 +1,249 @@
+'use strict';
+
+// A process whose file descriptors have run out: what is connected goes on to work, and what is not
+// says what is missing.
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { after, before, describe, test } = require('node:test');
+const { startCluster } = require('../support/cluster.js');
+const { freePort, startRedis } = require('../support/redis-server.js');
+const { runScript } = require('../support/scripts.js');
+
+const isWindows = process.platform === 'win32';
+const file = (name) => join(__dirname, '..', 'certificates', name);
+
+/** Runs a script with so few descriptors that they are soon taken. It must end well. */
+async function assertPrints(code, given, printed) {
+  const within = ['sh', '-c', 'ulimit -n 400 && exec "$@"', 'sh'];
+  const { stdout, ...end } = await runScript(COMMON + code, { given, within });
+  assert.deepEqual(end, { code: 0, signal: null, stderr: '' }, stdout);
+  assert.equal(stdout, printed);
+}
+
+/** What the scripts have in common. */
+const COMMON = `
+  const fs = require('node:fs');
+  const http = require('node:http');
+  const { once } = require('node:events');
+  const assert = require('node:assert/strict');
+  const app = 'descriptors';
+  const times = (count, make) => Promise.all(Array.from({ length: count }, (_, n) => make(n)));
+  const taken = [];
+  /** Takes all descriptors that are left. */
+  const takeAll = () => {
+    try {
+      for (;;) taken.push(fs.openSync('/dev/null'));
+    } catch ({ code }) {
+      assert.equal(code, 'EMFILE');
+    }
+  };
+  const giveBack = () => {
+    for (const descriptor of taken.splice(0)) fs.closeSync(descriptor);
+  };`;
+
+/** An instance that is connected, and what it has connected to. */
+const CONNECTED = `
+  const open = () => new SpotsSessions({ commandTimeout: 20_000, ...given.options });
+  const sessions = open();
+  let admins = [sessions.client];
+  /** All connections that the servers have, and how many they ever had. */
+  const connections = async () => {
+    const lists = await Promise.all(admins.map((admin) => admin.client('LIST')));
+    const infos = await Promise.all(admins.map((admin) => admin.info('stats')));
+    return [
+      lists.map((list) => list.split('\\n').filter((line) => !/ cmd=cluster/.test(line))
+        .map((line) => line.split(' ')[0])),
+      infos.map((info) => /total_connections_received:\\d+/.exec(info)[0]),
+    ];
+  };
+  /** As many sessions as make sure of one on each node. */
+  const create = (length = 10) => times(64, (n) =>
+    sessions.create({ app, ownerId: String(n), data: { n, text: 'x'.repeat(length) } }));
+  let tokens;
+  const get = async (n, from = sessions) => {
+    const { data } = await from.get({ app, token: tokens[n % 64] });
+    assert.equal(data.n, n % 64);
+  };
+  const connect = async () => {
+    if (given.options.connectionString?.startsWith('redis-cluster:')) {
+      await sessions.client.ping();
+      admins = sessions.client.nodes('master');
+    }
+    tokens = await create();
+    await times(64, (n) => get(n));
+  };`;
+
+const kinds = {
+  TCP: async () => {
+    const server = await startRedis();
+    return { server, options: { connectionString: server.url } };
+  },
+  'a unix socket': async () => {
+    const server = await startRedis({ unixSocket: true });
+    return { server, options: { path: server.unixSocket } };
+  },
+  TLS: async () => {
+    const port = await freePort();
+    const config = {
+      'tls-port': port,
+      'tls-cert-file': file('server.crt'),
+      'tls-key-file': file('server.key'),
+      'tls-ca-cert-file': file('authority.crt'),
+      'tls-auth-clients': 'no',
+    };
+    const tls = { ca: readFileSync(file('authority.crt'), 'utf8') };
+    const connectionString = `rediss://localhost:${port}`;
+    return { server: await startRedis({ config }), options: { connectionString, tls } };
+  },
+  'a Cluster': async () => {
+    const server = await startCluster({ primaries: 3, replicas: 0 });
+    return { server, options: { connectionString: server.url } };
+  },
+};
+
+for (const [kind, start] of Object.entries(kinds)) {
+  describe(`R85 ${kind}: with all descriptors taken after connecting`, { skip: isWindows }, () => {
+    let server;
+    let options;
+    before(async () => {
+      ({ server, options } = await start());
+    });
+    after(() => server?.stop());
+
+    const isAnswered = (code) => assertPrints(CONNECTED + code, { options }, 'answered\n');
+
+    test('calls one at a time, and 64, 65, 200 and 1,000 at once, are answered by the connections that there are', () =>
+      isAnswered(
+        `
+        (async () => {
+          await connect();
+          const [before] = [await connections(), takeAll()];
+          for (let round = 0; round < 3; round++) {
+            for (const count of [1, 1, 64, 65, 1, 200, 1, 1000, 1]) await times(count, get);
+            await sessions.update({ app, token: tokens[0], data: { round } });
+          }
+          assert.deepEqual(await connections(), before);
+          await sessions.close();
+          console.log('answered');
+          process.exit();
+        })();`,
+      ));
+
+    test('the first calls of an instance that is connected are answered', () =>
+      isAnswered(
+        `
+        (async () => {
+          await connect();
+          const late = [open(), open()];
+          await Promise.all(late.map((instance) => once(instance, 'ready')));
+          ${kind === 'a Cluster' ? 'await times(64, (n) => get(n, late[0])); await times(64, (n) => get(n, late[1]));' : ''}
+          const [before] = [await connections(), takeAll()];
+          await get(0, late[0]);
+          await times(200, (n) => get(n, late[1]));
+          assert.deepEqual(await connections(), before);
+          console.log('answered');
+          process.exit();
+        })();`,
+      ));
+
+    test('what is longer than a socket takes at once is written and read', () =>
+      isAnswered(
+        `
+        (async () => {
+          await connect();
+          const [before] = [await connections(), takeAll()];
+          tokens = await create(300_000);
+          for (const count of [1, 64, 128, 1]) await times(count, get);
+          assert.deepEqual(await connections(), before);
+          console.log('answered');
+          process.exit();
+        })();`,
+      ));
+
+    test('requests of an HTTP server are answered', () =>
+      isAnswered(
+        `
+        const server = http.createServer(async (request, response) => {
+          await get(Number(request.url.slice(1)));
+          response.end('ok');
+        });
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 100 });
+        const request = async (n) => {
+          const sent = http.get({ agent, port: server.address().port, path: '/' + n });
+          const [response] = await once(sent, 'response');
+          let text = '';
+          for await (const chunk of response) text += chunk;
+          assert.equal(text, 'ok');
+        };
+        (async () => {
+          await connect();
+          server.keepAliveTimeout = 0;
+          await once(server.listen(0, '127.0.0.1'), 'listening');
+          await times(100, request);
+          const [before] = [await connections(), takeAll()];
+          for (let round = 0; round < 3; round++)
+            for (const count of [1, 8, 64, 200, 1000, 1]) await times(count, request);
+          assert.deepEqual(await connections(), before);
+          console.log('answered');
+          process.exit();
+        })();`,
+      ));
+  });
+}
+
+describe('R86 with all descriptors taken before connecting', { skip: isWindows }, () => {
+  const servers = {};
+  before(async () => {
+    for (const [kind, start] of Object.entries(kinds)) servers[kind] = await start();
+    const { port } = servers.TCP.server;
+    servers['a name'] = { options: { host: 'localhost', port } };
+  });
+  after(() => Promise.all(Object.values(servers).map(({ server }) => server?.stop())));
+
+  for (const kind of [...Object.keys(kinds), 'a name']) {
+    test(`${kind}: calls wait, say what is missing and what to do, and succeed when there are some again`, () =>
+      assertPrints(
+        `
+        (async () => {
+          // The I/O thread is there, and has descriptors of its own.
+          const first = new SpotsSessions({ port: 1, commandTimeout: 1 });
+          await first.create({ app, ownerId: 'ann' }).catch(() => {});
+          takeAll();
+          const open = (commandTimeout) => new SpotsSessions({ ...given.options, commandTimeout });
+          const request = { app, ownerId: 'ann' };
+          const { code, message } = await open(1000).create(request).catch((error) => error);
+          console.log(code, message.replace(/^.*: (?=too)/, ''));
+          const patient = open(20_000);
+          const events = once(patient, 'error');
+          const waiting = patient.create(request);
+          await events;
+          giveBack();
+          const token = await waiting;
+          console.log((await patient.get({ app, token })).ownerId);
+          process.exit();
+        })();`,
+        { options: servers[kind].options },
+        'ERR_SESSIONS_CONNECTION too many open files (raise the limit of this process: ulimit -n)\nann\n',
+      ));
+  }
+
+  test('the first instance of a process says so in its constructor, and the next one works', () =>
+    assertPrints(
+      `
+      (async () => {
+        takeAll();
+        try {
+          new SpotsSessions(given.options);
+        } catch ({ cause }) {
+          console.log(cause.message);
+        }
+        giveBack();
+        console.log(typeof (await new SpotsSessions(given.options).create({ app, ownerId: 'ann' })));
+        process.exit();
+      })();`,
+      { options: servers.TCP.options },
+      'too many open files (raise the limit of this process: ulimit -n)\nstring\n',
+    ));
+});

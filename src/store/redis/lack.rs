@@ -1,0 +1,51 @@
+//! Tells what this machine has run out of when a connection cannot be opened, and what to do.
+
+use std::io;
+
+use socket2::{Domain, Socket, Type};
+
+/// Windows Sockets' `WSAEMFILE`, which is no number of another system.
+const TOO_MANY_SOCKETS: i32 = 10_024;
+
+/// What the system ran out of, if that is why no connection could be opened.
+pub(crate) fn lack(error: &io::Error) -> Option<&'static str> {
+    // A look-up of a name does not say why it failed, so the system is asked.
+    let code = error.raw_os_error().or_else(|| probe().err()?.raw_os_error());
+    match code? {
+        24 | TOO_MANY_SOCKETS => {
+            Some("too many open files (raise the limit of this process: ulimit -n)")
+        }
+        23 if cfg!(unix) => {
+            Some("too many open files in the whole system (raise its limit: fs.file-max)")
+        }
+        28 if cfg!(unix) => {
+            Some("too many sockets are watched (raise the limit: fs.epoll.max_user_watches)")
+        }
+        _ => None,
+    }
+}
+
+fn probe() -> io::Result<Socket> {
+    Socket::new(Domain::IPV4, Type::STREAM, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ran_out_is_told_with_what_to_do() {
+        for (code, words) in [
+            (24, Some("ulimit -n")),
+            (TOO_MANY_SOCKETS, Some("ulimit -n")),
+            (23, Some("fs.file-max")),
+            (28, Some("fs.epoll.max_user_watches")),
+            (111, None),
+        ] {
+            let lack = lack(&io::Error::from_raw_os_error(code));
+            assert_eq!(lack.is_some(), words.is_some(), "{code}");
+            assert!(lack.unwrap_or_default().contains(words.unwrap_or_default()), "{code}");
+        }
+        assert_eq!(lack(&io::Error::other("a name that is not known")), None);
+    }
+}
