@@ -7,6 +7,9 @@ use super::pipe::Pipe;
 use super::wire::Reply;
 use crate::event::{Event, Observer};
 
+/// How many servers are remembered. When there are more, all are asked again as they are connected to.
+const MAX_KNOWN: usize = 1000;
+
 /// The servers that have told.
 static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -20,11 +23,19 @@ pub(super) async fn look(pipe: Pipe, server: String, observer: Observer) {
     drop(pipe);
     let Ok(replies) = asked.await else { return };
     let policy = replies.iter().next().and_then(|reply| policy(&reply));
-    if known().insert(server.clone())
+    if remember(&mut known(), &server)
         && let Some(policy) = policy
     {
         observer(&Event::Evicts { server, policy });
     }
+}
+
+/// Whether it was not known before.
+fn remember(known: &mut BTreeSet<String>, server: &str) -> bool {
+    if known.len() >= MAX_KNOWN {
+        known.clear();
+    }
+    known.insert(server.to_owned())
 }
 
 /// The policy by which keys may be evicted; nothing where none may be.
@@ -46,6 +57,17 @@ fn known() -> MutexGuard<'static, BTreeSet<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_are_remembered_but_not_without_end() {
+        let mut known = BTreeSet::new();
+        assert!(remember(&mut known, "server"));
+        assert!(!remember(&mut known, "server"));
+        for n in 0..3 * MAX_KNOWN {
+            remember(&mut known, &format!("server-{n}"));
+            assert!(known.len() <= MAX_KNOWN);
+        }
+    }
 
     #[test]
     fn a_server_with_a_limit_and_a_policy_evicts() {

@@ -11,6 +11,10 @@ use tokio::time::Instant;
 
 use crate::token::Route;
 
+/// How many changes of one generation are told apart; with more, everything is read from the primary. Some
+/// 20 MiB.
+const MAX_CHANGES: usize = 1 << 20;
+
 /// Owners by the route of their sessions. Two may be taken for one: then more is read from the
 /// primary.
 pub(super) struct Recent {
@@ -40,14 +44,19 @@ impl Recent {
     /// Remembers a change.
     pub fn note(&self, now: Instant, route: Route, app: &[u8]) {
         let owner = self.hasher.hash_one((route, app));
-        self.with(now, |generations| generations.young.insert(owner));
+        self.with(now, |generations| {
+            if generations.young.len() < MAX_CHANGES {
+                generations.young.insert(owner);
+            }
+        });
     }
 
     /// Whether there was a change.
     pub fn has(&self, now: Instant, route: Route, app: &[u8]) -> bool {
         let owner = self.hasher.hash_one((route, app));
         self.with(now, |generations| {
-            generations.young.contains(&owner) || generations.old.contains(&owner)
+            let all = [&generations.young, &generations.old];
+            all.iter().any(|owners| owners.len() == MAX_CHANGES || owners.contains(&owner))
         })
     }
 
@@ -67,6 +76,21 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::token::OwnerHash;
+
+    #[test]
+    fn more_changes_than_are_told_apart_count_for_everybody() {
+        let recent = Recent::new(Duration::from_secs(10));
+        let now = Instant::now();
+        let route = |n: usize| Route::of_owner(b"app", n.to_string().as_bytes());
+        recent.note(now, route(0), b"app");
+        assert!(!recent.has(now, route(1), b"app"));
+        recent.with(now, |generations| generations.young.extend(0..MAX_CHANGES as u64 - 1));
+        recent.note(now, route(2), b"app");
+        recent.note(now, route(3), b"app");
+        assert!(recent.has(now, route(4), b"app"));
+        assert_eq!(recent.with(now, |generations| generations.young.len()), MAX_CHANGES);
+        assert!(!recent.has(now + Duration::from_secs(20), route(4), b"app"));
+    }
 
     #[test]
     fn a_change_is_remembered_for_its_time_and_then_forgotten() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Crowded};
 use super::command::{Again, Outcome, Task};
 use super::fold::fold_beside;
 use super::leg::{Answered, Ended, Leg};
@@ -188,12 +188,11 @@ impl<'c> Leg<'c> {
                     if call.redirections > REDIRECTIONS {
                         call.postpone(Again::Aside(soon), refusal(&error));
                     }
-                    if !to.once {
-                        cluster.moved(&to, &live.server);
-                    } else if call.finds_its_keys() {
-                        call.postpone(Again::Aside(soon), refusal(&error));
-                    } else {
-                        call.referred = Some(cluster.node(&to, &live.server));
+                    match cluster.follow(&to, &live.server) {
+                        Ok(None) => {}
+                        Ok(node) if !call.finds_its_keys() => call.referred = node,
+                        // A node to which the slot is on its way would run it on a part of the keys.
+                        Ok(_) | Err(Crowded) => call.postpone(Again::Aside(soon), refusal(&error)),
                     }
                 }
                 // Who takes no script with keys of several slots may take them one by one.

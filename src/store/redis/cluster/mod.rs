@@ -30,6 +30,10 @@ const REPLICAS: Duration = Duration::from_secs(5);
 /// Up to so many nodes are few: the event loop's thread reads from each as soon as it has something.
 const FEW: usize = 8;
 
+/// How many nodes are kept that the map does not have. Slots move to a few new nodes at a time; a node
+/// that names ever new ones must not fill the memory.
+const MAX_GUESTS: usize = 32;
+
 /// The nodes of a cluster, for as long as this lives.
 pub(super) struct Cluster {
     shared: Arc<Shared>,
@@ -51,7 +55,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     map: Arc<Map>,
-    /// Nodes that calls were referred to, and that were not known to serve anything.
+    /// Nodes that calls were referred to, and that were not known to serve anything; the one that was
+    /// used last is the last.
     guests: Vec<Arc<Node>>,
     /// What the last survey ran into.
     trouble: Option<Error>,
@@ -60,12 +65,26 @@ struct State {
 }
 
 impl State {
-    /// The node at an address.
-    fn find(&self, address: &Address) -> Option<Arc<Node>> {
-        let guest = || self.guests.iter().find(|node| node.link.leads_to(address)).cloned();
-        self.map.find(address).or_else(guest)
+    /// The guest at an address, in place of one that nobody uses if there are too many.
+    fn guest(&mut self, address: Address, setup: &Setup) -> Result<Arc<Node>, Crowded> {
+        let known = self.guests.iter().position(|node| node.link.leads_to(&address));
+        let guest = if let Some(place) = known {
+            self.guests.remove(place)
+        } else {
+            if self.guests.len() >= MAX_GUESTS {
+                // Calls that use it hold it.
+                let unused = self.guests.iter().position(|node| Arc::strong_count(node) == 1);
+                self.guests.remove(unused.ok_or(Crowded)?);
+            }
+            Node::at(address, setup)
+        };
+        self.guests.push(Arc::clone(&guest));
+        Ok(guest)
     }
 }
+
+/// So many guests are in use that a call has to wait.
+pub(super) struct Crowded;
 
 impl Cluster {
     /// Begins to look at the cluster.
@@ -172,40 +191,39 @@ impl Cluster {
         self.shared.wanted.notify_one();
     }
 
-    /// Takes note of where a slot is now, as the node at `from` has said. That will do while slots move
-    /// between nodes that are known.
-    pub fn moved(&self, to: &Redirect, from: &Address) {
+    /// Follows a redirection by the node at `from`. Returns the node to refer the call to; none if it is
+    /// to go where the map says, which is told of a slot that has moved to a node that it has. Who serves
+    /// what on a node that it has not is for the cluster to say, which is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Crowded`] if the call has to wait.
+    pub fn follow(&self, to: &Redirect, from: &Address) -> Result<Option<Arc<Node>>, Crowded> {
         let address = to.address(from);
-        let mut is_new = false;
-        self.shared.state.send_if_modified(|state| {
-            if state.map.node(to.slot).is_some_and(|node| node.link.leads_to(&address)) {
-                return false;
+        let mut referred = Ok(None);
+        self.shared.state.send_if_modified(|state| match state.map.find(&address) {
+            Some(node) if to.once => {
+                referred = Ok(Some(node));
+                false
             }
-            let node = state.find(&address).unwrap_or_else(|| {
-                is_new = true;
-                Node::at(address, &self.shared.setup)
-            });
-            state.map = Arc::new(state.map.with(to.slot, node));
-            true
+            Some(node) => {
+                let known = state.map.node(to.slot);
+                let has_moved = !known.is_some_and(|known| Arc::ptr_eq(known, &node));
+                if has_moved {
+                    state.map = Arc::new(state.map.with(to.slot, node));
+                }
+                has_moved
+            }
+            None => {
+                referred = state.guest(address, &self.shared.setup).map(Some);
+                // It serves no slot: nobody waits for that.
+                false
+            }
         });
-        if is_new {
+        if !to.once && !matches!(referred, Ok(None)) {
             self.survey();
         }
-    }
-
-    /// The node that a call was referred to. One that is new is kept, as more calls will be.
-    pub fn node(&self, to: &Redirect, from: &Address) -> Arc<Node> {
-        let address = to.address(from);
-        if let Some(node) = self.shared.state.borrow().find(&address) {
-            return node;
-        }
-        let node = Node::at(address, &self.shared.setup);
-        self.shared.state.send_if_modified(|state| {
-            state.guests.push(Arc::clone(&node));
-            // It serves no slot: nobody waits for that.
-            false
-        });
-        node
+        referred
     }
 
     fn map(&self) -> Arc<Map> {
@@ -233,5 +251,47 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{Deployment, Login, Settings};
+    use super::*;
+
+    fn setup() -> Setup {
+        let settings = Settings {
+            deployment: Deployment::Cluster(vec![]),
+            login: Login::default(),
+            database: 0,
+            reads_replicas: false,
+            connect_timeout: Duration::from_secs(1),
+            command_timeout: Duration::from_secs(1),
+        };
+        Setup { settings, observer: Arc::new(|_: &_| {}) }
+    }
+
+    #[tokio::test]
+    async fn of_many_guests_those_stay_that_are_in_use_or_were_used_last() {
+        let (setup, mut state) = (setup(), State::default());
+        let mut guest = |port| {
+            let address = Address::Tcp { host: "127.0.0.1".into(), port, family: 4 };
+            let guest = state.guest(address, &setup).ok();
+            (guest, state.guests.len())
+        };
+        let (first, _) = guest(1);
+        let second = Arc::downgrade(&guest(2).0.unwrap());
+        for port in 3..1000 {
+            assert!(guest(port).1 <= MAX_GUESTS);
+            let (again, _) = guest(2);
+            assert!(Arc::ptr_eq(&again.unwrap(), &second.upgrade().unwrap()), "it was used last");
+        }
+        assert!(Arc::ptr_eq(&guest(1).0.unwrap(), &first.unwrap()), "it is in use");
+
+        let used: Vec<_> = (2000..2100).filter_map(|port| guest(port).0).collect();
+        assert_eq!(used.len(), MAX_GUESTS, "the others have to wait");
+        let number = used.len();
+        drop(used);
+        assert_eq!((guest(3000).0.is_some(), guest(3001).1), (true, number));
     }
 }

@@ -71,8 +71,10 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
         }
         let is_gone = |node: &&Arc<Node>| !map.nodes().iter().any(|now| Arc::ptr_eq(now, node));
         gone.extend(known.nodes().iter().filter(is_gone).cloned());
+        // Those that are in use still count.
+        let is_in_use = |node: &Arc<Node>| Arc::strong_count(node) > 1 && is_gone(&node);
+        state.guests.retain(is_in_use);
         state.map = Arc::new(map);
-        state.guests.clear();
         true
     });
     gone.iter().for_each(retire);

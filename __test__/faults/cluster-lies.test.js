@@ -1,0 +1,63 @@
+'use strict';
+
+// Nodes of a cluster that say what no real one does: what they make this process keep is bounded, and
+// what they say wrong costs no more than that.
+
+const assert = require('node:assert/strict');
+const { randomBytes } = require('node:crypto');
+const { test } = require('node:test');
+const { SpotsSessions } = require('../../index.js');
+const { slotOf, startFakeCluster } = require('../support/fake-cluster.js');
+const { waitUntil } = require('../support/wait-until.js');
+
+const app = 'app';
+const NODES = 300;
+/** How many nodes are kept that calls were referred to; see `src/store/redis/cluster/mod.rs`. */
+const KEPT = 32;
+
+/** @param {import('node:test').TestContext} t @param {number} count */
+async function fakeCluster(t, count) {
+  const cluster = await startFakeCluster(count);
+  const sessions = new SpotsSessions({ connectionString: cluster.url, commandTimeout: 60_000 });
+  t.after(async () => {
+    await sessions.close();
+    await cluster.stop();
+  });
+  const get = (token = randomToken()) => sessions.get({ app, token });
+  return { cluster, get };
+}
+
+/** A token that nobody was given; of any slot. */
+function randomToken() {
+  return randomBytes(128).toString('base64');
+}
+
+for (const word of ['ASK', 'MOVED']) {
+  for (const [how, each] of [
+    [
+      'one after another',
+      async (call) => {
+        for (let n = 0; n < NODES; n++) await call();
+      },
+    ],
+    ['at once', (call) => Promise.all(Array.from({ length: NODES }, call))],
+  ]) {
+    test(`R87 ${word} to ever new addresses, ${how}: each call is answered, and few connections are kept`, async (t) => {
+      const { cluster, get } = await fakeCluster(t, 1 + NODES);
+      let told = 0;
+      let most = 0;
+      cluster.answer = ([, key], port) => {
+        most = Math.max(most, cluster.others);
+        if (port !== cluster.ports[0]) return '$-1\r\n';
+        // What is kept until the map is drawn anew must be bounded even if it never is.
+        if (word === 'MOVED') cluster.slots = () => undefined;
+        told = (told % NODES) + 1;
+        return `-${word} ${slotOf(key)} 127.0.0.1:${cluster.ports[told]}\r\n`;
+      };
+      await each(async () => assert.equal(await get(), undefined));
+      await waitUntil(() => cluster.others <= KEPT, `no more than ${KEPT} connections to stay`);
+      // Those that are closing are seen to be a little later.
+      assert.ok(most <= 3 * KEPT, `${most} connections at a time`);
+    });
+  }
+}
