@@ -7,7 +7,14 @@ const assert = require('node:assert/strict');
 const { randomBytes } = require('node:crypto');
 const { test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
-const { slotOf, startFakeCluster } = require('../support/fake-cluster.js');
+const {
+  array,
+  integer,
+  node,
+  range,
+  slotOf,
+  startFakeCluster,
+} = require('../support/fake-cluster.js');
 const { waitUntil } = require('../support/wait-until.js');
 
 const app = 'app';
@@ -30,6 +37,11 @@ async function fakeCluster(t, count) {
 /** A token that nobody was given; of any slot. */
 function randomToken() {
   return randomBytes(128).toString('base64');
+}
+
+/** The slot of what a token opens. @param {string} token */
+function slotOfToken(token) {
+  return slotOf(`{${Buffer.from(token, 'base64').toString('hex', 0, 4)}:${app}}`);
 }
 
 for (const word of ['ASK', 'MOVED']) {
@@ -61,3 +73,35 @@ for (const word of ['ASK', 'MOVED']) {
     });
   }
 }
+
+test('R88 ranges of slots that cannot be read, beside others: those alone are not served, until they can be', async (t) => {
+  const { cluster, get } = await fakeCluster(t, 2);
+  const [first, second] = cluster.ports;
+  const unreadable = [
+    range(8192, 12000, node(-1)),
+    range(12001, 16383, node(second, '?')),
+    range(0, 16384, node(second)),
+    range(5, 4, node(second)),
+    array([integer(0), integer(1)]),
+    '+OK\r\n',
+    '*-1\r\n',
+  ];
+  cluster.slots = () => array([unreadable[0], range(0, 8191, node(first)), ...unreadable.slice(1)]);
+  const served = new Set();
+  cluster.answer = (_words, port) => {
+    served.add(port);
+    return '$-1\r\n';
+  };
+  const tokens = Array.from({ length: 200 }, randomToken);
+  const isLow = (token) => slotOfToken(token) < 8192;
+  const high = tokens.filter((token) => !isLow(token)).map(get);
+  let isWaiting = true;
+  const highEnd = Promise.all(high).then(() => {
+    isWaiting = false;
+  });
+  await Promise.all(tokens.filter(isLow).map(get));
+  assert.deepEqual([...served, isWaiting, high.length > 0], [first, true, true]);
+  cluster.slots = () => array([range(0, 8191, node(first)), range(8192, 16383, node(second))]);
+  await highEnd;
+  assert.deepEqual([...served], [first, second]);
+});

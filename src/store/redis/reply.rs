@@ -1,6 +1,6 @@
 //! What a server's error means for the call that got it.
 
-use super::settings::Address;
+use super::settings::{Address, is_host};
 use crate::error::Error;
 use crate::keys::SLOTS;
 
@@ -26,7 +26,8 @@ pub(super) enum Verdict {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Redirect {
     pub slot: u16,
-    /// Empty for that of the node that says so, `?` where a node has not the name it should have.
+    /// Empty for that of the node that says so, `?` where a node has not the name it should have, or
+    /// one that nobody can have.
     host: String,
     port: u16,
     /// `ASK`: the slot is on its way, so for this call alone.
@@ -43,8 +44,8 @@ impl Redirect {
             _ => return None,
         };
         let slot = words.next()?.parse().ok().filter(|slot| *slot < SLOTS)?;
-        let (host, port) = words.next()?.rsplit_once(':')?;
-        Some(Self { slot, host: host.to_owned(), port: port.parse().ok()?, once })
+        let (host, port) = read_endpoint(words.next()?).unwrap_or(("?", 0));
+        Some(Self { slot, host: host.to_owned(), port, once })
     }
 
     /// Whether it says which node.
@@ -56,6 +57,12 @@ impl Redirect {
     pub fn address(&self, from: &Address) -> Address {
         from.of_node(&self.host, self.port)
     }
+}
+
+/// Reads a host and a port that a connection can be made to.
+fn read_endpoint(endpoint: &str) -> Option<(&str, u16)> {
+    let (host, port) = endpoint.rsplit_once(':').filter(|(host, _)| is_host(host))?;
+    Some((host, port.parse().ok().filter(|port| *port > 0)?))
 }
 
 /// Judges a server's error.
@@ -120,6 +127,10 @@ mod tests {
         Verdict::Redirect(Redirect { slot, host: host.into(), port: 6381, once })
     }
 
+    fn nowhere() -> Verdict {
+        Verdict::Redirect(Redirect { slot: 7, host: "?".into(), port: 0, once: false })
+    }
+
     fn oom() -> Verdict {
         let detail = "command not allowed when used memory > 'maxmemory'.";
         Verdict::Reject(refused("OOM", detail))
@@ -174,6 +185,10 @@ mod tests {
             ("moved", "-MOVED 3999 127.0.0.1:6381", redirect(3999, "127.0.0.1", false)),
             ("moved to IPv6", "-MOVED 0 ::1:6381", redirect(0, "::1", false)),
             ("moved to the same host", "-MOVED 7 :6381", redirect(7, "", false)),
+            ("moved to a host that none can be called", "-MOVED 7 \x1b[2J:6381", nowhere()),
+            ("moved to no port", "-MOVED 7 127.0.0.1:0", nowhere()),
+            ("moved to a port that there is not", "-MOVED 7 127.0.0.1:-1", nowhere()),
+            ("moved to what has no port", "-MOVED 7 127.0.0.1", nowhere()),
             ("ask", "-ASK 16383 node-3.local:6381", redirect(16383, "node-3.local", true)),
             (
                 "moved from a slot that there is not",

@@ -12,12 +12,16 @@ use super::connection::{self, Opened, Peer, Purpose};
 use super::pause::random;
 use super::pipe::{Broken, Replies};
 use super::reply::{refusal, without_arguments};
-use super::settings::{Address, Sentinels, Settings};
+use super::settings::{Address, Sentinels, Settings, is_host};
 use super::wire::Reply;
 use crate::error::Error;
 
 /// How long the others may take once a sentinel has answered, unless most of them agree before.
 const OTHERS: Duration = Duration::from_secs(1);
+
+/// How many replicas one attempt tries. A sentinel may name any number, and the next attempt begins with
+/// another one.
+const MAX_REPLICAS_TRIED: usize = 8;
 
 /// The sentinels of a primary.
 pub(super) struct Sentinel {
@@ -85,7 +89,7 @@ impl Sentinel {
         let middle = random() as usize % replicas.len().max(1);
         replicas.rotate_left(middle);
         let mut last = None;
-        for address in replicas {
+        for address in replicas.into_iter().take(MAX_REPLICAS_TRIED) {
             let Purpose::ServeAsPrimary { database } = self.primary.purpose else { break };
             let purpose = Purpose::ServeAsReplica { database };
             let peer = Peer { address: address.clone(), purpose, ..self.primary.clone() };
@@ -249,12 +253,13 @@ fn read_replica(properties: &Reply<'_>, family: u8) -> Option<Address> {
     if flags.contains("down") || flags.contains("disconnected") {
         return None;
     }
-    let host = property("ip")?.to_owned();
+    let host = property("ip").filter(|host| is_host(host))?.to_owned();
     Some(Address::Tcp { host, port: property("port")?.parse().ok()?, family })
 }
 
 fn read_address(reply: &[Reply<'_>]) -> Option<(String, u16)> {
     let [Reply::Bytes(host), Reply::Bytes(port)] = reply else { return None };
     let port = std::str::from_utf8(port).ok()?.parse().ok()?;
-    Some((std::str::from_utf8(host).ok()?.to_owned(), port))
+    let host = std::str::from_utf8(host).ok().filter(|host| is_host(host))?;
+    Some((host.to_owned(), port))
 }

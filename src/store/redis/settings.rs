@@ -83,6 +83,12 @@ impl Address {
     }
 }
 
+/// Whether a server may have named a host so: as long as a name in DNS may be (RFC 1035, section 2.3.4), and
+/// fit for a message. An empty one stands for the server's own.
+pub(super) fn is_host(name: &str) -> bool {
+    name.len() <= 255 && !name.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,12 +1,18 @@
 //! Which node serves which slot.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::super::node::{Node, Setup};
-use super::super::settings::Address;
+use super::super::settings::{Address, is_host};
 use super::super::wire::Reply;
 use crate::keys::SLOTS;
+
+/// How many primaries a map has at the most, and how many replicas; what is told of others is left out.
+/// Redis Cluster is made for 1000 nodes (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>),
+/// and each costs a connection.
+const MAX_NODES: usize = 2000;
 
 /// Which node serves which slot.
 pub(super) struct Map {
@@ -35,20 +41,34 @@ impl Map {
     /// Makes a map of what a node has told. Nodes that this one has, or that are guests, are taken over.
     pub fn updated(&self, ranges: Vec<Range>, guests: &[Arc<Node>], setup: &Setup) -> Self {
         let mut map = Self::default();
+        let known = by_address(guests.iter().chain(&self.nodes));
+        let known_replicas = by_address(self.replicas.iter().flatten());
+        let mut numbers = HashMap::new();
+        let mut opened = HashMap::new();
         for Range { slots, primary, replicas } in ranges {
-            let guest = || guests.iter().find(|node| node.link.leads_to(&primary)).cloned();
-            let node = map.find(&primary).or_else(|| self.find(&primary)).or_else(guest);
-            let number = map.number(node.unwrap_or_else(|| Node::at(primary, setup)));
+            let number = if let Some(number) = numbers.get(&primary) {
+                *number
+            } else if map.nodes.len() < MAX_NODES {
+                let node = known.get(&primary).map(|node| Arc::clone(node));
+                let node = node.unwrap_or_else(|| Node::at(primary.clone(), setup));
+                let number = map.number(node);
+                numbers.insert(primary, number);
+                number
+            } else {
+                continue;
+            };
             let slots = usize::from(*slots.start())..=usize::from(*slots.end());
             map.slots[slots].fill(number);
             if setup.settings.reads_replicas {
-                let known = |address: &Address| {
-                    let mut all = map.replicas.iter().chain(&self.replicas).flatten();
-                    all.find(|node| node.link.leads_to(address)).cloned()
+                let mut open = |address: Address| {
+                    if !opened.contains_key(&address) && opened.len() < MAX_NODES {
+                        let node = known_replicas.get(&address).map(|node| Arc::clone(node));
+                        let node = node.unwrap_or_else(|| Node::replica_at(address.clone(), setup));
+                        opened.insert(address.clone(), node);
+                    }
+                    opened.get(&address).cloned()
                 };
-                let open =
-                    |address| known(&address).unwrap_or_else(|| Node::replica_at(address, setup));
-                let replicas = replicas.into_iter().map(open).collect();
+                let replicas = replicas.into_iter().filter_map(&mut open).collect();
                 map.replicas[usize::from(number) - 1] = replicas;
             }
         }
@@ -126,11 +146,19 @@ impl Map {
     }
 }
 
+fn by_address<'n>(
+    nodes: impl Iterator<Item = &'n Arc<Node>>,
+) -> HashMap<&'n Address, &'n Arc<Node>> {
+    nodes.filter_map(|node| Some((node.link.address()?, node))).collect()
+}
+
 /// Reads a reply to `CLUSTER SLOTS` (<https://redis.io/docs/latest/commands/cluster-slots/>) of the
-/// node at `from`; nothing if it is not one.
+/// node at `from`; nothing if it is not one. A range that cannot be read, as one whose node nobody knows
+/// how to reach, does not hide the others.
 pub(super) fn read_slots(reply: &Reply<'_>, from: &Address) -> Option<Vec<Range>> {
-    let Reply::Array(ranges) = reply else { return None };
-    ranges.iter().map(|range| read_range(range, from)).collect()
+    let Reply::Array(told) = reply else { return None };
+    let ranges: Vec<_> = told.iter().filter_map(|range| read_range(range, from)).collect();
+    (told.is_empty() || !ranges.is_empty()).then_some(ranges)
 }
 
 fn read_range(range: &Reply<'_>, from: &Address) -> Option<Range> {
@@ -160,7 +188,8 @@ fn read_node(node: &Reply<'_>, from: &Address) -> Option<Address> {
         Reply::Bytes(host) => std::str::from_utf8(host).ok()?,
         _ => return None,
     };
-    Some(from.of_node(host, u16::try_from(*port).ok()?))
+    let port = u16::try_from(*port).ok().filter(|port| *port > 0)?;
+    is_host(host).then(|| from.of_node(host, port))
 }
 
 /// The address among what is told of a node behind its port: its id, and then, from Redis 7 on, names
@@ -178,6 +207,7 @@ mod tests {
     use super::super::super::settings::{Deployment, Login, Settings};
     use super::super::super::wire::parse;
     use super::*;
+    use proptest::prelude::*;
 
     fn at(host: &str, port: u16) -> Address {
         Address::Tcp { host: host.into(), port, family: 4 }
@@ -219,9 +249,7 @@ mod tests {
                 "*1 *3 :9 :9 *4 $1 ? :7001 $2 id *2 $2 ip $0  ".to_owned(),
                 Some(vec![Range { primary: at("10.0.0.1", 7001), ..range(9..=9, vec![]) }]),
             ),
-            ("a slot that there is not", format!("*1 *3 :0 :16384 {node}"), None),
-            ("slots the wrong way round", format!("*1 *3 :2 :1 {node}"), None),
-            ("a range without a node", "*1 *2 :0 :1".to_owned(), None),
+            ("nothing that can be read", format!("*2 *3 :0 :16384 {node} *3 :2 :1 {node}"), None),
             ("something else", "+OK".to_owned(), None),
         ];
         for (label, text, expected) in rows {
@@ -229,8 +257,42 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_map_is_like_another_in_whatever_order_replicas_and_nodes_are_listed() {
+    /// Ranges that cannot be read.
+    const UNREADABLE: [&str; 14] = [
+        "*3 :0 :16384 *3 $1 h :1 $2 id",
+        "*3 :-1 :5 *3 $1 h :1 $2 id",
+        "*3 :2 :1 *3 $1 h :1 $2 id",
+        "*3 :0 $1 1 *3 $1 h :1 $2 id",
+        "*2 :0 :1",
+        "*0",
+        "*-1",
+        "$5 range",
+        ":7",
+        "*3 :0 :1 $4 node",
+        "*3 :0 :1 *3 $1 h :-1 $2 id",
+        "*3 :0 :1 *3 $1 h :0 $2 id",
+        "*3 :0 :1 *3 $1 h :65536 $2 id",
+        "*3 :0 :1 *4 $1 ? :7001 $2 id *0",
+    ];
+
+    proptest! {
+        #[test]
+        fn a_range_that_cannot_be_read_hides_no_other(
+            bad in prop::collection::vec((any::<prop::sample::Index>(), 0..UNREADABLE.len()), 0..20),
+            good in 1..9_u16,
+        ) {
+            let mut told: Vec<_> =
+                (0..good).map(|n| format!("*3 :{n} :{n} *3 $8 10.0.0.2 :7001 $2 id")).collect();
+            for (place, row) in bad {
+                told.insert(place.index(told.len() + 1), UNREADABLE[row].to_owned());
+            }
+            let text = format!("*{} {}", told.len(), told.join(" "));
+            let expected = (0..good).map(|n| range(n..=n, vec![])).collect();
+            prop_assert_eq!(read(&text), Some(expected));
+        }
+    }
+
+    fn setup() -> Setup {
         let settings = Settings {
             deployment: Deployment::Cluster(vec![]),
             login: Login::default(),
@@ -239,7 +301,30 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
         };
-        let setup = Setup { settings, observer: Arc::new(|_: &_| {}) };
+        Setup { settings, observer: Arc::new(|_: &_| {}) }
+    }
+
+    #[tokio::test]
+    async fn a_map_has_no_more_nodes_than_a_cluster_can_have() {
+        let setup = setup();
+        let at = |port| at("127.0.0.1", port);
+        let ranges = (1..=SLOTS).map(|n| Range {
+            slots: n - 1..=n - 1,
+            primary: at(n),
+            replicas: (0..5).map(|k| at(n.wrapping_mul(5).wrapping_add(k) | 1)).collect(),
+        });
+        let map = Map::default().updated(ranges.collect(), &[], &setup);
+        assert_eq!(map.nodes.len(), MAX_NODES);
+        let mut replicas: Vec<_> = map.replicas.iter().flatten().map(Arc::as_ptr).collect();
+        replicas.sort();
+        replicas.dedup();
+        assert_eq!(replicas.len(), MAX_NODES);
+        assert!(map.node(0).is_some() && map.node(SLOTS - 1).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_map_is_like_another_in_whatever_order_replicas_and_nodes_are_listed() {
+        let setup = setup();
         let half = |first, primary, replicas: [u16; 2]| Range {
             slots: first..=first + 8191,
             primary: at("127.0.0.1", primary),
