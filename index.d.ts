@@ -590,8 +590,8 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  * Why the server did not carry out a call. No field holds a token, a password or data.
  *
  * - `ERR_SESSIONS_CONNECTION`: no server could be reached in time; nothing was done.
- * - `ERR_SESSIONS_TIMEOUT`: the call was sent, and no answer came in time; it may or may not have
- *   acted.
+ * - `ERR_SESSIONS_TIMEOUT`: the call was sent, and no answer of the server came in time; it may or may
+ *   not have acted.
  * - `ERR_SESSIONS_REDIS`: the server refused; `redisCode` says why.
  * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key, or its owner's index, was not written
  *   by this package.
@@ -620,6 +620,6 @@ export class SpotsSessionsError extends Error {
     | 'ERR_SESSIONS_OVERLOADED'
     | 'ERR_SESSIONS_CLOSED'
     | 'ERR_SESSIONS_INTERNAL';
-  /** The first word of the server's own error: `OOM`, `WRONGPASS`, `NOPERM`, … */
+  /** The code of the server's own error: `OOM`, `WRONGPASS`, `NOPERM`, …, or `ERR` if it has none. */
   readonly redisCode?: string;
 }

@@ -107,6 +107,7 @@ impl fmt::Display for Error {
             Self::Connection { server, reason } => {
                 write!(f, "cannot reach redis at {server}: {reason}")
             }
+            Self::Redis { code, detail } if detail.is_empty() => write!(f, "redis refused: {code}"),
             Self::Redis { code, detail } => write!(f, "redis refused: {code} {detail}"),
             Self::Corrupt => f.write_str(
                 "cannot read the session: what redis holds under its key was not written by \

@@ -144,6 +144,11 @@ impl<'a> Token<'a> {
         Self(text)
     }
 
+    /// The text itself.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The first 16 bytes of SHA-256 of the token's text.
     #[must_use]
     pub fn id(&self) -> SessionId {

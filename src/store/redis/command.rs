@@ -11,7 +11,9 @@ use super::fold::Fold;
 use super::node::Node;
 use super::recent::Recent;
 use super::script::{self, Name};
+use super::settings::Login;
 use super::wire::Reply;
+use super::words::Sent;
 use crate::answers::Answers;
 use crate::call::{Operation, Ttl};
 use crate::error::Error;
@@ -306,6 +308,24 @@ impl<'c> Task<'c> {
     /// The slot of its keys.
     pub fn slot(&self) -> u16 {
         keys::slot(self.route(), self.app)
+    }
+
+    /// What no message may repeat of it. `with_others`: they were sent in one command.
+    pub fn sent<'a>(&self, login: &'a Login, with_others: bool) -> Sent<'a>
+    where
+        'c: 'a,
+    {
+        let texts: [&'c [u8]; 3] = match self.operation {
+            Operation::Get { token, .. }
+            | Operation::Refresh { token, .. }
+            | Operation::Kill { token, .. } => [token.text(), b"", b""],
+            Operation::Update { token, data, .. } => [token.text(), b"", data.0.as_bytes()],
+            Operation::Create { owner, data, .. } => {
+                [b"", owner.json().as_bytes(), data.0.as_bytes()]
+            }
+            Operation::KillAll { owner, .. } => [b"", owner.json().as_bytes(), b""],
+        };
+        Sent { login: Some(login), texts, with_others }
     }
 
     /// Has it sent again later, and remembers why.

@@ -15,11 +15,12 @@ use tokio_rustls::TlsConnector;
 use super::driver::Driver;
 use super::lack::lack;
 use super::pipe::{Pipe, pipe};
-use super::reply::{Verdict, judge, without_arguments};
+use super::reply::{ServerError, Verdict, judge};
 use super::script;
 use super::settings::{Address, Login, Settings, Tls};
 use super::stream::{Socket, Stream};
 use super::wire::Reply;
+use super::words::Sent;
 use crate::error::Error;
 
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
@@ -204,7 +205,7 @@ async fn log_in(stream: Stream, peer: &Peer) -> Result<Opened, Error> {
 fn hung_up(peer: &Peer, words: Option<&str>) -> Error {
     match words {
         Some(words) => {
-            let words = without_arguments(words);
+            let words = ServerError::new(words, Sent::to_log_in(&peer.login)).shown();
             unreachable(peer, &format!("it closed the connection: {words}"))
         }
         None if peer.login.tls.is_none() => {
@@ -293,10 +294,11 @@ fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Erro
     if !matters {
         return Ok(());
     }
-    match judge(error) {
+    let error = ServerError::new(error, Sent::to_log_in(&peer.login));
+    match judge(&error) {
         Verdict::Reject(refusal) => Err(refusal),
         // It will pass: calls wait for the next attempt.
-        _ => Err(unreachable(peer, without_arguments(error))),
+        _ => Err(unreachable(peer, &error.shown())),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::connection::{self, Opened, Peer, Purpose};
 use super::sentinel::Sentinel;
-use super::settings::Address;
+use super::settings::{Address, Login};
 use crate::error::Error;
 
 /// Where a link leads.
@@ -36,11 +36,11 @@ impl End {
         }
     }
 
-    /// Whether it encrypts.
-    pub fn speaks_tls(&self) -> bool {
+    /// How to log in.
+    pub fn login(&self) -> &Login {
         match self {
-            Self::Server(peer) => peer.login.tls.is_some(),
-            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.speaks_tls(),
+            Self::Server(peer) => &peer.login,
+            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.login(),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::connection::silent;
 use super::deadline::Deadlines;
 use super::end::End;
 use super::pipe::Pipe;
-use super::settings::Address;
+use super::settings::{Address, Login};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 
@@ -123,6 +123,11 @@ impl Link {
         }
     }
 
+    /// How it logs in.
+    pub fn login(&self) -> &Login {
+        self.shared.end.login()
+    }
+
     /// How long a call may take.
     pub fn command_timeout(&self) -> Duration {
         self.shared.timeouts.command
@@ -201,7 +206,7 @@ impl Link {
             State::Down(Some(error)) => error.clone(),
             State::Down(None) | State::Up(_) => {
                 let Shared { end, timeouts, .. } = &*self.shared;
-                silent(end, timeouts.command, end.speaks_tls())
+                silent(end, timeouts.command, end.login().tls.is_some())
             }
         }
     }

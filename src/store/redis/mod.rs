@@ -30,6 +30,7 @@ mod stream;
 pub mod tls;
 mod watch;
 mod wire;
+mod words;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,8 +1,34 @@
 //! What a server's error means for the call that got it.
 
 use super::settings::{Address, is_host};
+use super::words::{MAX_SHOWN_CHARS, Sent, head, is_harmless, is_known, shown};
 use crate::error::Error;
 use crate::keys::SLOTS;
+
+/// An error as a server says it.
+pub(super) struct ServerError<'a> {
+    words: &'a str,
+    /// What was sent, and must not be shown.
+    sent: Sent<'a>,
+}
+
+impl<'a> ServerError<'a> {
+    pub fn new(words: &'a str, sent: Sent<'a>) -> Self {
+        Self { words: head(words), sent }
+    }
+
+    /// What may be shown of it.
+    pub fn shown(&self) -> String {
+        shown(self.words, self.sent, MAX_SHOWN_CHARS)
+    }
+}
+
+impl<'a> From<&'a str> for ServerError<'a> {
+    /// For who does not show it.
+    fn from(words: &'a str) -> Self {
+        Self::new(words, Sent::default())
+    }
+}
 
 /// What is to be done about a server's error.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +37,8 @@ pub(super) enum Verdict {
     SendText,
     /// The server will be able to later; the call was not carried out.
     Later,
+    /// As well; but the error is a proxy's, which may have sent the call on and lost the answer.
+    Unknown,
     /// The call's slot is on its way to another node: the call was not carried out, or only in part.
     Migrating,
     /// This server may not write any more; another one does.
@@ -66,8 +94,8 @@ fn read_endpoint(endpoint: &str) -> Option<(&str, u16)> {
 }
 
 /// Judges a server's error.
-pub(super) fn judge(error: &str) -> Verdict {
-    if let Some(redirect) = Redirect::read(error) {
+pub(super) fn judge(error: &ServerError<'_>) -> Verdict {
+    if let Some(redirect) = Redirect::read(error.words) {
         return Verdict::Redirect(redirect);
     }
     let rejection = refusal(error);
@@ -75,49 +103,111 @@ pub(super) fn judge(error: &str) -> Verdict {
         Some("NOSCRIPT") => Verdict::SendText,
         Some("LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN") => Verdict::Later,
         Some("TRYAGAIN") => Verdict::Migrating,
-        _ if error.contains(NON_LOCAL_KEY) => Verdict::Migrating,
+        _ if error.words.contains(NON_LOCAL_KEY) => Verdict::Migrating,
         Some("READONLY") => Verdict::Elsewhere,
         Some("WRONGTYPE") => Verdict::Reject(Error::Corrupt),
+        Some(code) if is_of_proxy(code, error.words) => Verdict::Unknown,
         _ => Verdict::Reject(rejection),
     }
+}
+
+/// What proxies say, in lower case, when they do not reach a server or lose its answer: Envoy (`upstream
+/// failure`, `no upstream host`), twemproxy and Dynomite (the system's words), Codis (`backend conn
+/// reset`), predixy (`no server connection avaliable`, `deliver request fail`), camellia (`proxy upstream
+/// not available`), Alibaba Cloud and others.
+const OF_PROXIES: [&str; 24] = [
+    "upstream",
+    "unavailable",
+    "not available",
+    "avaliable",
+    "timed out",
+    "timeout",
+    "connection refused",
+    "connection reset",
+    "connection aborted",
+    "connection close",
+    "connection lost",
+    "disconnected",
+    "broken pipe",
+    "no route to host",
+    "host is down",
+    "host is unreachable",
+    "network is down",
+    "network is unreachable",
+    "conn reset",
+    "deliver request fail",
+    "failed to write to cluster",
+    "may be offline",
+    "temporar",
+    "too busy",
+];
+
+/// Whether an error, with a code that is not one of Redis, is a proxy's that will pass. What is said of a
+/// command may repeat names that users have chosen.
+fn is_of_proxy(code: &str, words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    (code == NO_CODE || !is_known(code))
+        && !["unknown ", "wrong number", "script", "'"].iter().any(|word| words.contains(word))
+        && OF_PROXIES.iter().any(|said| words.contains(said))
 }
 
 /// What a script runs into that finds a key by itself which has left for another node.
 const NON_LOCAL_KEY: &str = "to access a non local key in a cluster node";
 
+/// The code of an error that has none of its own.
+const NO_CODE: &str = "ERR";
+
 /// The rejection of a call by the server.
-pub(super) fn refusal(error: &str) -> Error {
-    let (code, detail) = error.split_once(' ').unwrap_or((error, ""));
-    let (code, detail) = script_error(detail).unwrap_or((code, detail));
+pub(super) fn refusal(error: &ServerError<'_>) -> Error {
+    let (code, detail) = split_code(error);
+    let (code, detail) = script_error(detail, error.sent).unwrap_or((code, detail));
     let detail = match detail.rsplit_once(" script: ") {
         // The script's hash and line help nobody.
         Some((words, place)) if place.contains("@user_script") => words,
         _ => detail,
     };
-    let detail = without_arguments(detail);
-    Error::Redis { code: code.to_owned(), detail: detail.trim_end_matches(',').to_owned() }
+    let max_chars = MAX_SHOWN_CHARS - code.len() - 1;
+    let detail = shown(detail.trim_end_matches(','), error.sent, max_chars);
+    Error::Redis { code: code.to_owned(), detail }
 }
 
-/// A server's words without the arguments of a command that it does not know, which it repeats: they
-/// may be a password, or a session's data.
-pub(super) fn without_arguments(words: &str) -> &str {
-    words.split(", with args beginning with").next().unwrap_or_default()
+/// The code that an error begins with, and the rest. A proxy's may have none: `upstream failure`.
+fn split_code<'a>(error: &ServerError<'a>) -> (&'a str, &'a str) {
+    let (code, detail) = error.words.split_once(' ').unwrap_or((error.words, ""));
+    if is_code(code, error.sent) { (code, detail) } else { (NO_CODE, error.words) }
 }
+
+/// Whether a word is a code, as `OOM` is, and nothing that was sent.
+fn is_code(word: &str, sent: Sent<'_>) -> bool {
+    let is_upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let begins = word.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase());
+    begins
+        && (2..=LONGEST_CODE).contains(&word.len())
+        && word.bytes().all(is_upper)
+        && is_harmless(word, sent)
+}
+
+/// The longest code, in characters: those of Redis have 13 at the most.
+const LONGEST_CODE: usize = 32;
 
 /// Redis 6.2 wraps what fails in a script:
 /// `ERR Error running script (call to f_<sha>): @user_script:3: WRONGTYPE Operation …`, or, where it
 /// refuses to run a command, `… @user_script:3: @user_script: 3: -READONLY You can't …`.
-fn script_error(detail: &str) -> Option<(&str, &str)> {
+fn script_error<'a>(detail: &'a str, sent: Sent<'_>) -> Option<(&'a str, &'a str)> {
     let (_, inner) = detail.strip_prefix("Error running script")?.rsplit_once("@user_script:")?;
     let (_, inner) = inner.split_once(": ")?;
     let inner = inner.strip_prefix('-').unwrap_or(inner);
     let (code, rest) = inner.split_once(' ')?;
-    code.bytes().all(|b| b.is_ascii_uppercase()).then_some((code, rest))
+    is_code(code, sent).then_some((code, rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn judged(words: &str) -> Verdict {
+        judge(&ServerError::from(words))
+    }
 
     fn refused(code: &str, detail: &str) -> Error {
         Error::Redis { code: code.into(), detail: detail.into() }
@@ -138,7 +228,7 @@ mod tests {
 
     fn assert_verdicts(rows: impl IntoIterator<Item = (&'static str, String, Verdict)>) {
         for (label, line, verdict) in rows {
-            assert_eq!(judge(line.strip_prefix('-').expect("an error")), verdict, "{label}");
+            assert_eq!(judged(line.strip_prefix('-').expect("an error")), verdict, "{label}");
         }
     }
 
@@ -205,8 +295,45 @@ mod tests {
                 )),
             ),
             ("a code alone", "-OOPS", Verdict::Reject(refused("OOPS", ""))),
+            ("no code", "-invalid request", Verdict::Reject(refused("ERR", "invalid request"))),
+            ("nothing", "-", Verdict::Reject(refused("ERR", ""))),
+            (
+                "words in capitals",
+                "-I AM A TEAPOT",
+                Verdict::Reject(refused("ERR", "I AM A TEAPOT")),
+            ),
+            (
+                "a name that sounds like a proxy",
+                "-ERR unknown command 'upstream'",
+                Verdict::Reject(refused("ERR", "unknown command 'upstream'")),
+            ),
         ];
         assert_verdicts(rows.map(|(label, line, verdict)| (label, line.to_owned(), verdict)));
+    }
+
+    #[test]
+    fn what_a_proxy_cannot_say_is_unknown() {
+        for words in [
+            "upstream failure",
+            "no upstream host",
+            "upstream protocol error",
+            "ERR Connection timed out",
+            "ERR Connection refused",
+            "ERR Host is down",
+            "ERR Storage: Connection refused",
+            "ERR handle response, backend conn reset",
+            "ERR handle request, slot is not ready, may be offline",
+            "ERR no server connection avaliable",
+            "ERR deliver request fail",
+            "ERR proxy upstream not available",
+            "ERR command execute timeout",
+            "ERR Cluster node disconnected: 10.0.0.1:6379",
+            "UNAVAILABLE",
+            "UNAVAILABLE try later",
+            "SERVER_ERROR Connection timed out",
+        ] {
+            assert_eq!(judged(words), Verdict::Unknown, "{words}");
+        }
     }
 
     #[test]
@@ -260,6 +387,6 @@ mod tests {
     #[test]
     fn what_the_server_repeats_of_a_command_is_left_out() {
         let words = "ERR unknown command 'AUTH', with args beginning with: 'hunter2secret' ";
-        assert_eq!(refusal(words), refused("ERR", "unknown command 'AUTH'"));
+        assert_eq!(judged(words), Verdict::Reject(refused("ERR", "unknown command 'AUTH'")));
     }
 }

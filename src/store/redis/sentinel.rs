@@ -11,9 +11,10 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::{self, Opened, Peer, Purpose};
 use super::pause::random;
 use super::pipe::{Broken, Replies};
-use super::reply::{refusal, without_arguments};
-use super::settings::{Address, Sentinels, Settings, is_host};
+use super::reply::{ServerError, refusal};
+use super::settings::{Address, Login, Sentinels, Settings, is_host};
 use super::wire::Reply;
+use super::words::Sent;
 use crate::error::Error;
 
 /// How long the others may take once a sentinel has answered, unless most of them agree before.
@@ -59,8 +60,9 @@ impl Sentinel {
         Self { sentinels: peers, name: sentinels.name.clone(), primary, family }
     }
 
-    pub fn speaks_tls(&self) -> bool {
-        self.primary.login.tls.is_some()
+    /// How to log in to the primary and its replicas.
+    pub fn login(&self) -> &Login {
+        &self.primary.login
     }
 
     pub fn count(&self) -> usize {
@@ -224,13 +226,12 @@ fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>,
     let reason = match replies.iter().next() {
         Some(Reply::Nil) => return Ok(None),
         Some(Reply::Array(address)) => return Ok(read_address(&address)),
-        Some(Reply::Error(error))
-            if error.starts_with("NOAUTH ") || error.starts_with("NOPERM ") =>
-        {
-            return Err(refusal(&error));
-        }
         Some(Reply::Error(error)) => {
-            format!("it is no sentinel, or gives no answer: {}", without_arguments(&error))
+            let said = ServerError::new(&error, Sent::to_log_in(&peer.login));
+            if error.starts_with("NOAUTH ") || error.starts_with("NOPERM ") {
+                return Err(refusal(&said));
+            }
+            format!("it is no sentinel, or gives no answer: {}", said.shown())
         }
         _ => "its answer is not one of a sentinel".to_owned(),
     };

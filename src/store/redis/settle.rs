@@ -13,7 +13,7 @@ use super::leg::{Answered, Ended, Leg};
 use super::link::Live;
 use super::node::Node;
 use super::pause::with_jitter;
-use super::reply::{Verdict, judge, refusal};
+use super::reply::{ServerError, Verdict, judge, refusal};
 use super::wire::Reply;
 use crate::answers::Answers;
 use crate::error::Error;
@@ -99,7 +99,7 @@ impl<'c> Leg<'c> {
             let mut is_answered = false;
             match replies.next().map(|(reply, _)| reply) {
                 Some(reply @ Reply::Bytes(_)) => is_answered = call.answer_get(&reply, answers),
-                Some(Reply::Error(error)) => match judge(&error) {
+                Some(Reply::Error(error)) => match judge(&ServerError::from(&*error)) {
                     Verdict::Reject(Error::Corrupt) => {}
                     verdict => {
                         // Where it redirects, it is the map that is wrong; else its next greeting
@@ -161,10 +161,12 @@ impl<'c> Leg<'c> {
                     continue;
                 }
             };
+            let error = ServerError::new(&error, call.sent(node.link.login(), of_all));
             let soon = later(call.postponed, *longest, self.deadline);
             match (judge(&error), cluster) {
                 (Verdict::SendText, _) => call.by_text = true,
-                (Verdict::Later, _) => {
+                (verdict @ (Verdict::Later | Verdict::Unknown), _) => {
+                    call.in_doubt |= verdict == Verdict::Unknown;
                     call.postpone(Again::InTurn(soon), refusal(&error));
                     cluster.into_iter().for_each(Cluster::survey);
                 }
@@ -234,7 +236,7 @@ fn give_up<'c>(calls: impl Iterator<Item = Task<'c>>, outage: &Error, answers: &
 }
 
 /// The error of a call that was sent to a node of a cluster as to a server of its own.
-fn part_of_a_cluster(error: &str) -> Error {
+fn part_of_a_cluster(error: &ServerError<'_>) -> Error {
     match refusal(error) {
         Error::Redis { code, detail } => {
             let detail = format!("{detail} (it is part of a cluster: use redis-cluster://)");

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep};
 use super::super::connection::{self, Peer, Purpose, unreachable};
 use super::super::node::Node;
 use super::super::pause::with_jitter;
-use super::super::reply::{Verdict, judge, without_arguments};
+use super::super::reply::{ServerError, Verdict, judge};
 use super::super::settings::Address;
 use super::super::wire::Reply;
+use super::super::words::Sent;
 use super::Shared;
 use super::map::{Range, read_slots};
 use crate::error::Error;
@@ -171,11 +172,14 @@ async fn ask(peer: Peer) -> Result<Vec<Range>, Error> {
     };
     let replies = replies.ok_or_else(|| unreachable(peer, "it gave no answer"))?;
     match replies.iter().next() {
-        Some(Reply::Error(error)) => Err(match judge(&error) {
-            Verdict::Reject(refusal) => refusal,
-            // It will pass: calls wait for the next look.
-            _ => unreachable(peer, without_arguments(&error)),
-        }),
+        Some(Reply::Error(error)) => {
+            let error = ServerError::new(&error, Sent::to_log_in(&peer.login));
+            Err(match judge(&error) {
+                Verdict::Reject(refusal) => refusal,
+                // It will pass: calls wait for the next look.
+                _ => unreachable(peer, &error.shown()),
+            })
+        }
         Some(reply) => match read_slots(&reply, &peer.address) {
             Some(ranges) if !ranges.is_empty() => Ok(ranges),
             Some(_) => Err(unreachable(peer, "it knows of no node that serves a slot")),

@@ -1,0 +1,106 @@
+'use strict';
+
+// What is between us and the server: proxies that do not know every command, and that have errors of
+// their own.
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { SpotsSessions } = require('../..');
+const { startFakeServer } = require('../support/fake-server.js');
+const { faultyServer, recovers, settled } = require('../support/faults.js');
+const { rejection } = require('../support/rejection.js');
+
+const PASSING = [
+  'upstream failure',
+  'no upstream host',
+  'upstream protocol error',
+  'ERR Connection timed out',
+  'ERR Connection refused',
+  'ERR Connection reset by peer',
+  'ERR No route to host',
+  'ERR handle response, backend conn reset',
+  'ERR proxy upstream connection not available',
+  'UNAVAILABLE',
+];
+
+/** An instance that is connected through a proxy, so that what follows is no login. */
+async function connected(t, settings) {
+  const faulty = await faultyServer(t, { proxy: true });
+  const sessions = faulty.open(settings);
+  await recovers(sessions, faulty.app);
+  return { ...faulty, sessions };
+}
+
+for (const words of PASSING) {
+  test(`R67 a proxy that says “${words}” for a while is waited for, and nothing is lost or done twice`, async (t) => {
+    const { proxy, sessions, app, redis } = await connected(t, { commandTimeout: 20_000 });
+    const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
+    const killed = await create(-1);
+    const updated = await create(0);
+    let said = 0;
+    // The call is carried out, and its answer lost, as a proxy does whose server is slow.
+    proxy.onReply = ({ bytes }) => (said++ < 8 ? Buffer.from(`-${words}\r\n`) : bytes);
+    const [token, wasThere, hadIt, got] = await Promise.all([
+      create(1),
+      sessions.kill({ app, token: killed }),
+      sessions.update({ app, token: updated, data: { m: 1 } }),
+      sessions.get({ app, token: updated }),
+    ]);
+    assert.ok(said > 4, 'it was said');
+    assert.deepEqual([wasThere, hadIt, got.ownerId], [true, true, 'ann']);
+    assert.deepEqual((await sessions.get({ app, token })).data, { n: 1 });
+    assert.deepEqual((await sessions.get({ app, token: updated })).data, { n: 0, m: 1 });
+    assert.equal((await redis.keys(`spots:{*:${app}}:s:*`)).length, 3, 'with that of recovers');
+  });
+}
+
+test('R67 a proxy that goes on saying so: the outcome is unknown, and the message says why', async (t) => {
+  const { proxy, sessions, app } = await connected(t, { commandTimeout: 700 });
+  for (const words of PASSING) {
+    proxy.onReply = () => Buffer.from(`-${words}\r\n`);
+    const calls = [
+      sessions.create({ app, ownerId: 'ann' }),
+      sessions.killAll({ app, ownerId: 'ann' }),
+    ].map((call) => settled(call, 700));
+    for (const { error } of await Promise.all(calls)) {
+      assert.equal(error?.code, 'ERR_SESSIONS_TIMEOUT', error?.message);
+      assert.equal(error.redisCode, undefined);
+      assert.match(error.message, /may or may not have taken effect/);
+    }
+  }
+  proxy.onReply = undefined;
+  await recovers(sessions, app);
+});
+
+test('R67 a proxy that cannot reach its server while we log in is waited for', async (t) => {
+  for (const words of PASSING) {
+    let refused = 0;
+    const fake = await startFakeServer(t, ([name]) =>
+      name === 'AUTH' && refused++ < 3 ? `-${words}\r\n` : null,
+    );
+    const sessions = new SpotsSessions(fake.url.replace('//', '//:s3cret@'));
+    t.after(() => sessions.close());
+    assert.equal(await sessions.get({ app: 'shop', token: 'a'.repeat(40) }), undefined);
+    assert.equal(refused, 4);
+  }
+});
+
+test('R67 redisCode is a code, or ERR where the error has none; the message has all its words', async (t) => {
+  for (const [words, redisCode, message] of [
+    ['invalid request', 'ERR', 'redis refused: ERR invalid request'],
+    ['no such thing here', 'ERR', 'redis refused: ERR no such thing here'],
+    ['Oops: it went wrong', 'ERR', 'redis refused: ERR Oops: it went wrong'],
+    ['I am a teapot', 'ERR', 'redis refused: ERR I am a teapot'],
+    ['OOM no room', 'OOM', 'redis refused: OOM no room'],
+    ['V2_LIMIT no more', 'V2_LIMIT', 'redis refused: V2_LIMIT no more'],
+    ['ERR', 'ERR', 'redis refused: ERR'],
+    ['', 'ERR', 'redis refused: ERR'],
+  ]) {
+    const fake = await startFakeServer(t, ([name]) => (name === 'GET' ? `-${words}\r\n` : null));
+    const sessions = new SpotsSessions(fake.url);
+    t.after(() => sessions.close());
+    const error = await rejection(() => sessions.get({ app: 'shop', token: 'a'.repeat(40) }));
+    assert.deepEqual([error.code, error.redisCode], ['ERR_SESSIONS_REDIS', redisCode]);
+    assert.equal(error.message, message);
+  }
+});
