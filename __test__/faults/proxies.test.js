@@ -9,6 +9,7 @@ const { SpotsSessions } = require('../..');
 const { startFakeServer } = require('../support/fake-server.js');
 const { faultyServer, recovers, settled } = require('../support/faults.js');
 const { rejection } = require('../support/rejection.js');
+const { waitUntil } = require('../support/wait-until.js');
 
 const PASSING = [
   'upstream failure',
@@ -103,4 +104,69 @@ test('R67 redisCode is a code, or ERR where the error has none; the message has 
     assert.deepEqual([error.code, error.redisCode], ['ERR_SESSIONS_REDIS', redisCode]);
     assert.equal(error.message, message);
   }
+});
+
+/** How twemproxy does it: a command that it does not know ends the connection. */
+const OPTIONAL = ['CLIENT', 'HELLO', 'SCRIPT', 'INFO', 'PING'];
+
+test('R66 a peer that hangs up on optional commands is greeted once more without them, and only the first time', async (t) => {
+  for (const unknown of [...OPTIONAL.map((name) => [name]), OPTIONAL]) {
+    const hangsUp = new Set(unknown);
+    const fake = await startFakeServer(t, ([name]) => (hangsUp.has(name) ? undefined : null));
+    const url = fake.url.replace('//', '//:s3cret@');
+    const sessions = new SpotsSessions({ connectionString: url, commandTimeout: 20_000 });
+    t.after(() => sessions.close());
+    const get = () => sessions.get({ app: 'shop', token: 'a'.repeat(40) });
+    assert.equal(await get(), undefined, unknown.join());
+    await get();
+    const greetings = () => fake.commands.filter(([name]) => name === 'AUTH').length;
+    const first = greetings();
+    // What is asked behind the greeting is asked once more, as it may have been lost.
+    assert.ok(first <= (unknown[0] === 'INFO' ? 3 : 2), `${unknown}: ${first} attempts`);
+    fake.sever();
+    assert.equal(await get(), undefined);
+    assert.equal(greetings(), first + 1, 'a reconnection takes one attempt');
+    // Another instance has heard of it.
+    const other = new SpotsSessions({ connectionString: url, commandTimeout: 20_000 });
+    t.after(() => other.close());
+    assert.equal(await other.get({ app: 'shop', token: 'a'.repeat(40) }), undefined);
+    assert.equal(greetings(), first + 2);
+  }
+});
+
+test('R66 a peer without a password hangs up on optional commands, and all methods work', async (t) => {
+  const { proxy, open, app } = await faultyServer(t, { proxy: true });
+  proxy.loses = (bytes) => OPTIONAL.some((name) => bytes.includes(`\r\n${name}\r\n`));
+  const sessions = open({ commandTimeout: 20_000 });
+  const request = { app, ownerId: 'ann', data: { n: 1 }, duration: 600 };
+  const tokens = await Promise.all(Array.from({ length: 50 }, () => sessions.create(request)));
+  const token = tokens[0];
+  assert.equal(await sessions.update({ app, token, data: { m: 2 } }), true);
+  assert.equal(await sessions.refresh({ app, token, duration: 60 }), true);
+  assert.deepEqual((await sessions.get({ app, token })).data, { n: 1, m: 2 });
+  assert.equal(await sessions.kill({ app, token }), true);
+  assert.equal(await sessions.killAll({ app, ownerId: 'ann' }), true);
+  assert.equal(await sessions.get({ app, token: tokens[1] }), undefined);
+  assert.ok(proxy.connections <= 3, `${proxy.connections} connections`);
+});
+
+test('R66 a server that is restarted while it is greeted is greeted whole the next time', async (t) => {
+  let hangsUp = false;
+  const fake = await startFakeServer(t, ([name]) =>
+    hangsUp && name === 'HELLO' ? undefined : null,
+  );
+  const sessions = new SpotsSessions({ connectionString: fake.url, commandTimeout: 20_000 });
+  t.after(() => sessions.close());
+  const get = () => sessions.get({ app: 'shop', token: 'a'.repeat(40) });
+  await get();
+  hangsUp = true;
+  fake.sever();
+  const greetings = () => fake.commands.filter(([name]) => name === 'HELLO').length;
+  const before = greetings();
+  const call = get();
+  await waitUntil(() => greetings() > before, 'it to be greeted');
+  hangsUp = false;
+  await call;
+  assert.equal(fake.commands.at(-1)?.[0], 'GET');
+  assert.ok(greetings() > before + 1, 'it was not taken for a proxy');
 });

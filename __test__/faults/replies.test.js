@@ -7,6 +7,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
 const { assertOutage, connects, faultyServer, recovers, settled } = require('../support/faults.js');
+const { startProxy } = require('../support/proxy.js');
 const { rejection } = require('../support/rejection.js');
 const { waitUntil } = require('../support/wait-until.js');
 
@@ -194,24 +195,24 @@ test('R09 a reply too many is nobody’s: the connection ends, and no later call
 });
 
 test('R10 a connection that is cut at any step of the login is tried again, until it works', async (t) => {
-  const { open, proxy, app } = await faultyServer(t, {
-    proxy: true,
-    config: { requirepass: 's3cret' },
-  });
-  const connectionString = `redis://:s3cret@${proxy.host}:${proxy.port}/3`;
+  const { server, open, app } = await faultyServer(t, { config: { requirepass: 's3cret' } });
   // As it connects, then instead of each reply: to AUTH, SELECT, CLIENT SETINFO, HELLO and the scripts.
   for (let step = -1; step < 10; step++) {
-    proxy.reset();
+    const proxy = await startProxy(server.port);
+    t.after(() => proxy.stop());
     proxy.hangsUp = (connection) => step < 0 && connection <= 2;
     proxy.onReply = ({ bytes, nth, cut }) => {
       if (proxy.connections > 2 || nth !== step) return bytes;
       cut();
       return undefined;
     };
+    const connectionString = `redis://:s3cret@${proxy.host}:${proxy.port}/3`;
     const sessions = open({ connectionString, commandTimeout: 20_000 });
     const { value, error } = await settled(sessions.create({ app, ownerId: 'ann' }), 20_000);
     assert.equal(typeof value, 'string', `${error}`);
-    assert.equal(proxy.connections, 3, `step ${step}: it was cut twice`);
+    // It is cut twice; but from CLIENT on the second attempt does without, and has fewer replies.
+    const least = step < 2 ? 3 : 2;
+    assert.ok(proxy.connections >= least && proxy.connections <= 3, `step ${step}`);
   }
 });
 

@@ -142,7 +142,9 @@ test('R71 what a call has sent is in no error of it: its token, its owner, its d
         const error = await rejection(() => call(sessions));
         assert.match(error.code, /REDIS|TIMEOUT/, method);
         assertClean(error, [secret, secret.slice(0, 8)]);
-        assert.match(error.message, /bad request|Protocol error|cut off|upstream failure/);
+        // What passes is asked again, and then the last attempt may have no answer.
+        const rest = /bad request|Protocol error|cut off|upstream failure|did not answer/;
+        assert.match(error.message, rest);
       }
     }
   }

@@ -1,26 +1,25 @@
-//! Opens one connection: resolves, connects, encrypts, logs in, selects, loads the scripts.
+//! Opens one connection: looks the name up, connects, encrypts, and has `greeting.rs` log in.
 
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use redis::Cmd;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use super::driver::Driver;
+use super::deadline::now;
+use super::driver::{Driver, Ending};
+use super::greeting::{Failure, log_in};
+use super::known::Server;
 use super::lack::lack;
-use super::pipe::{Pipe, pipe};
-use super::reply::{ServerError, Verdict, judge};
-use super::script;
+use super::pipe::{Pipe, Replies};
 use super::settings::{Address, Login, Settings, Tls};
 use super::stream::{Socket, Stream};
-use super::wire::Reply;
-use super::words::Sent;
 use crate::error::Error;
 
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
@@ -45,8 +44,22 @@ pub(super) enum Purpose {
     ServeAsPrimary { database: u32 },
     /// To read sessions, if the server is a replica that hears from its primary.
     ServeAsReplica { database: u32 },
-    /// To ask about other servers.
-    Ask,
+    /// To ask a node of a cluster about the others.
+    AskNode,
+    /// To ask a sentinel about servers.
+    AskSentinel,
+}
+
+impl Purpose {
+    /// The database of the sessions; nothing where there are none.
+    pub fn database(self) -> Option<u32> {
+        match self {
+            Self::Serve { database }
+            | Self::ServeAsPrimary { database }
+            | Self::ServeAsReplica { database } => Some(database),
+            Self::AskNode | Self::AskSentinel => None,
+        }
+    }
 }
 
 impl Peer {
@@ -78,6 +91,25 @@ pub(super) async fn open(peer: &Peer) -> Result<Opened, Error> {
     }
 }
 
+/// Sends commands on a connection that nobody polls yet, and waits for their replies or its end.
+pub(super) async fn ask(
+    (pipe, driver): &mut Opened,
+    commands: &[u8],
+    replies: usize,
+) -> Result<Replies, Ending> {
+    let mut replies = pin!(pipe.send(commands, replies));
+    let ending = tokio::select! {
+        biased;
+        Ok(replies) = &mut replies => return Ok(replies),
+        ending = driver => ending,
+    };
+    // A server may answer and hang up in one go.
+    match now(replies).await {
+        Some(Ok(replies)) => Ok(replies),
+        _ => Err(ending),
+    }
+}
+
 /// The error of a server that cannot be reached.
 pub(super) fn unreachable(peer: &Peer, reason: &str) -> Error {
     Error::Connection { server: peer.address.to_string(), reason: reason.to_owned() }
@@ -91,12 +123,34 @@ pub(super) fn silent(server: &impl Display, waited: Duration, tls: bool) -> Erro
     Error::Connection { server: server.to_string(), reason }
 }
 
+/// The error of a peer whose answer is none.
+pub(super) fn not_redis(peer: &Peer) -> Error {
+    unreachable(peer, "it does not speak Redis' protocol (is it the port of another service?)")
+}
+
+/// Connects and logs in. A proxy may hang up on a command that it does not know: then once more, without
+/// those that it need not know.
 async fn connect(peer: &Peer) -> Result<Opened, Error> {
+    let server = Server::new(&peer.address, peer.login.tls.is_some());
+    let mut bare = server.is_bare();
+    let mut opened = log_in(reach(peer).await?, peer, bare).await;
+    if matches!(opened, Err(Failure::HungUp(_))) && !bare && server.hung_up() {
+        bare = true;
+        opened = log_in(reach(peer).await?, peer, bare).await;
+    }
+    if opened.is_ok() {
+        server.answered(bare);
+    }
+    Ok(opened?)
+}
+
+/// Connects, and encrypts if it is to.
+async fn reach(peer: &Peer) -> Result<Stream, Error> {
     match &peer.address {
         #[cfg(unix)]
         Address::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await.and_then(Socket::unix);
-            log_in(Stream::Clear(stream.map_err(|e| because(peer, &e))?), peer).await
+            Ok(Stream::Clear(stream.map_err(|e| because(peer, &e))?))
         }
         #[cfg(not(unix))]
         Address::Unix(_) => Err(unreachable(peer, "this system has no unix sockets")),
@@ -106,12 +160,12 @@ async fn connect(peer: &Peer) -> Result<Opened, Error> {
             match &peer.login.tls {
                 None => {
                     let socket = Socket::tcp(stream).map_err(|e| because(peer, &e))?;
-                    log_in(Stream::Clear(socket), peer).await
+                    Ok(Stream::Clear(socket))
                 }
                 Some(tls) => {
                     let stream = encrypt(stream, tls, host).await;
                     let stream = stream.map_err(|e| because(peer, &e))?;
-                    log_in(Stream::Tls(Box::new(Mutex::new(stream))), peer).await
+                    Ok(Stream::Tls(Box::new(Mutex::new(stream))))
                 }
             }
         }
@@ -171,151 +225,6 @@ async fn encrypt(
     let name =
         ServerName::try_from(name).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     TlsConnector::from(tls.config.clone()).connect(name, stream).await
-}
-
-/// Logs in and makes ready. Not by the crate's own way, which takes a password that is not needed
-/// for a failure.
-async fn log_in(stream: Stream, peer: &Peer) -> Result<Opened, Error> {
-    let mut opened = pipe(stream);
-    let greetings = greetings(peer);
-    let mut commands = Vec::new();
-    for (_, command) in &greetings {
-        command.write_packed_command(&mut commands);
-    }
-    let (pipe, driver) = &mut opened;
-    let replies = tokio::select! {
-        replies = pipe.send(&commands, greetings.len()) => replies.ok(),
-        words = driver => return Err(hung_up(peer, words.as_deref())),
-    };
-    let replies = replies.ok_or_else(|| hung_up(peer, None))?;
-    let mut answered = 0;
-    for ((must, _), reply) in greetings.iter().zip(replies.iter()) {
-        check_greeting(*must, &reply, peer)?;
-        if *must == Must::TellMode {
-            pipe.set_joins(is_one_server(&reply));
-        }
-        answered += 1;
-    }
-    if answered < greetings.len() {
-        return Err(unreachable(peer, "its answer is not one of a redis server"));
-    }
-    Ok(opened)
-}
-
-fn hung_up(peer: &Peer, words: Option<&str>) -> Error {
-    match words {
-        Some(words) => {
-            let words = ServerError::new(words, Sent::to_log_in(&peer.login)).shown();
-            unreachable(peer, &format!("it closed the connection: {words}"))
-        }
-        None if peer.login.tls.is_none() => {
-            unreachable(peer, "it closed the connection (does it ask for TLS?)")
-        }
-        None => unreachable(peer, "it closed the connection"),
-    }
-}
-
-/// Which refusals of a greeting matter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Must {
-    /// It may only be refused for there being no password to check.
-    LogIn,
-    /// It must succeed.
-    Select,
-    /// The server must say that it is a primary.
-    BePrimary,
-    /// The server must say that it is a replica with a connection to its primary.
-    BeReplica,
-    /// It may be refused, but not for want of a password.
-    Try,
-    /// As well; if not, the server says whether it is one.
-    TellMode,
-}
-
-fn greetings(peer: &Peer) -> Vec<(Must, Cmd)> {
-    let mut commands = Vec::new();
-    if let Some(password) = &peer.login.password {
-        let mut auth = redis::cmd("AUTH");
-        if let Some(username) = &peer.login.username {
-            auth.arg(username);
-        }
-        commands.push((Must::LogIn, auth.arg(password.expose()).take()));
-    }
-    let name = ["SETINFO", "LIB-NAME", "spots-sessions"];
-    let name = (Must::Try, redis::cmd("CLIENT").arg(&name).take());
-    let database = match peer.purpose {
-        Purpose::Serve { database } => database,
-        Purpose::ServeAsPrimary { database } => {
-            commands.push((Must::BePrimary, redis::cmd("ROLE")));
-            database
-        }
-        Purpose::ServeAsReplica { database } => {
-            commands.push((Must::BeReplica, redis::cmd("ROLE")));
-            // In a cluster a replica answers nothing without it; elsewhere it is refused.
-            commands.push((Must::Try, redis::cmd("READONLY")));
-            database
-        }
-        Purpose::Ask => {
-            commands.push(name);
-            return commands;
-        }
-    };
-    if database != 0 {
-        commands.push((Must::Select, redis::cmd("SELECT").arg(database).take()));
-    }
-    commands.push(name);
-    // No user needs a right for it.
-    commands.push((Must::TellMode, redis::cmd("HELLO")));
-    commands.extend(script::loads().map(|load| (Must::Try, load)));
-    commands
-}
-
-fn check_greeting(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Error> {
-    let error = match reply {
-        Reply::Error(error) => error,
-        Reply::Array(role) if must == Must::BePrimary => {
-            return match role.first() {
-                Some(Reply::Bytes(b"master")) => Ok(()),
-                _ => Err(unreachable(peer, "it is a replica, and no longer or not yet a primary")),
-            };
-        }
-        Reply::Array(_) if must == Must::BeReplica => {
-            let not = "it is no replica that hears from its primary";
-            return if is_following(reply) { Ok(()) } else { Err(unreachable(peer, not)) };
-        }
-        _ => return Ok(()),
-    };
-    let matters = match must {
-        // Redis 6 and later, and Redis before; both without a code of their own.
-        Must::LogIn => !error.contains("without any password") && !error.contains("no password"),
-        Must::Select | Must::BePrimary | Must::BeReplica => true,
-        Must::Try | Must::TellMode => error.starts_with("NOAUTH "),
-    };
-    if !matters {
-        return Ok(());
-    }
-    let error = ServerError::new(error, Sent::to_log_in(&peer.login));
-    match judge(&error) {
-        Verdict::Reject(refusal) => Err(refusal),
-        // It will pass: calls wait for the next attempt.
-        _ => Err(unreachable(peer, &error.shown())),
-    }
-}
-
-/// Whether a reply to HELLO (<https://redis.io/docs/latest/commands/hello/>) is that of one server, which
-/// has all keys. A node of a cluster says so; proxies that spread keys over servers do not know the
-/// command, or have no number for the connection.
-fn is_one_server(reply: &Reply<'_>) -> bool {
-    let Reply::Array(fields) = reply else { return false };
-    let has = |is: fn(&[Reply<'_>]) -> bool| fields.chunks(2).any(is);
-    has(|field| matches!(field, [Reply::Bytes(b"mode"), Reply::Bytes(b"standalone")]))
-        && has(|field| matches!(field, [Reply::Bytes(b"id"), Reply::Int(1..)]))
-}
-
-/// Whether a reply to ROLE is that of a replica with a connection to its primary.
-pub(super) fn is_following(reply: &Reply<'_>) -> bool {
-    let Reply::Array(role) = reply else { return false };
-    matches!(role.as_slice(), [Reply::Bytes(b"slave"), _, _, Reply::Bytes(b"connected"), ..])
 }
 
 fn because(peer: &Peer, error: &io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! The runtime's part of a connection.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,11 +11,28 @@ use bytes::Buf as _;
 
 use super::incoming::let_go;
 use super::pipe::Shared;
+use super::tls::explain;
 use super::watch::Watch;
+use super::wire::is_strange;
+
+/// How a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The peer closed it, or it broke. `answered`: in the middle of its answers.
+    Closed { answered: bool },
+    /// The peer said this, and closed it.
+    Said(String),
+    /// What came is no reply; it begins so.
+    Strange(Vec<u8>),
+    /// TLS failed, as these words of ours say.
+    Failed(String),
+}
+
+/// Of what is no reply so much is kept.
+const MAX_STRANGE_BYTES: usize = 16;
 
 /// Reads replies, unless that is done elsewhere, and writes what could not be written at once. It
-/// must be polled for anything to happen, and ends when the connection does, with the server's last
-/// words if there were any.
+/// must be polled for anything to happen, and ends when the connection does.
 pub(super) struct Driver {
     shared: Arc<Shared>,
     watch: Watch,
@@ -27,21 +45,23 @@ impl Driver {
 }
 
 impl Future for Driver {
-    type Output = Option<String>;
+    type Output = Ending;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<String>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
         let driver = self.get_mut();
         // Both directions at each poll: if both sides only wrote, neither would get on.
         let mut ended = driver.poll_write(cx).is_ready();
+        let mut failure = None;
         // After its waker is known, or it would not hear of a change.
         if driver.shared.read_elsewhere.load(Ordering::Acquire) {
             if driver.shared.outgoing().unsent.is_empty() {
                 driver.watch = Watch::default();
             }
-        } else {
-            ended |= driver.poll_read(cx).is_ready();
+        } else if let Poll::Ready(error) = driver.poll_read(cx) {
+            ended = true;
+            failure = error.and_then(|error| explain(&error));
         }
-        if ended { Poll::Ready(driver.shared.incoming().last_words()) } else { Poll::Pending }
+        if ended { Poll::Ready(driver.ending(failure)) } else { Poll::Pending }
     }
 }
 
@@ -81,14 +101,28 @@ impl Driver {
         }
     }
 
+    /// How it ended, from what is left unread.
+    fn ending(&self, failure: Option<String>) -> Ending {
+        let incoming = self.shared.incoming();
+        match (failure, incoming.last_words(), incoming.unread()) {
+            (Some(words), ..) => Ending::Failed(words),
+            (_, Some(words), _) => Ending::Said(words),
+            (.., unread) if is_strange(unread) => {
+                Ending::Strange(unread[..unread.len().min(MAX_STRANGE_BYTES)].to_vec())
+            }
+            (.., unread) => Ending::Closed { answered: !unread.is_empty() },
+        }
+    }
+
     /// Ready when nothing can be read any more.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Error>> {
         let mut incoming = self.shared.incoming();
         loop {
             let stream = &self.shared.stream;
             match ready!(stream.poll_read(&mut self.watch, cx, &mut incoming)) {
                 Ok(1..) if self.shared.deliver(&mut incoming).is_ok() => {}
-                Ok(_) | Err(_) => return Poll::Ready(()),
+                Ok(_) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(error)),
             }
         }
     }

@@ -104,6 +104,11 @@ impl Incoming {
         Ok(())
     }
 
+    /// What nobody was given.
+    pub fn unread(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The error that a server may leave when it hangs up.
     pub fn last_words(&self) -> Option<String> {
         match parse(&mut &self.buffer[..]) {

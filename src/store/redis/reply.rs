@@ -167,7 +167,11 @@ pub(super) fn refusal(error: &ServerError<'_>) -> Error {
         _ => detail,
     };
     let max_chars = MAX_SHOWN_CHARS - code.len() - 1;
-    let detail = shown(detail.trim_end_matches(','), error.sent, max_chars);
+    let mut detail = shown(detail.trim_end_matches(','), error.sent, max_chars);
+    if code == NO_CODE && detail == "syntax error" {
+        // So says one that is too old, and too old for HELLO too.
+        detail.push_str(" (does it run Redis 6.2 or Valkey 7.2, or later?)");
+    }
     Error::Redis { code: code.to_owned(), detail }
 }
 

@@ -9,9 +9,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, Opened, Peer, Purpose};
+use super::greeting::refused;
 use super::pause::random;
-use super::pipe::{Broken, Replies};
-use super::reply::{ServerError, refusal};
+use super::pipe::Replies;
+use super::reply::ServerError;
 use super::settings::{Address, Login, Sentinels, Settings, is_host};
 use super::wire::Reply;
 use super::words::Sent;
@@ -46,7 +47,7 @@ impl Sentinel {
             address: address.clone(),
             login: sentinels.login.clone(),
             connect_timeout: settings.connect_timeout,
-            purpose: Purpose::Ask,
+            purpose: Purpose::AskSentinel,
         };
         let peers: Vec<_> = sentinels.addresses.iter().map(peer).collect();
         let family = match sentinels.addresses.first() {
@@ -201,24 +202,20 @@ impl Subscription {
         tokio::select! {
             // What it tells comes as a reply to nothing.
             _news = pipe.send(&[], 1) => {}
-            _words = driver => {}
+            _ending = driver => {}
         }
     }
 }
 
 /// Asks a sentinel.
 async fn ask(peer: &Peer, commands: &[u8], replies: usize) -> Result<(Opened, Replies), Error> {
-    let (pipe, mut driver) = connection::open(peer).await?;
-    let answer = pipe.send(commands, replies);
-    let answer = tokio::time::timeout(peer.connect_timeout, async {
-        tokio::select! {
-            answer = answer => answer,
-            _words = &mut driver => Err(Broken),
-        }
-    });
-    let answer = answer.await.unwrap_or(Err(Broken));
-    let answer = answer.map_err(|Broken| connection::unreachable(peer, "it gave no answer"))?;
-    Ok(((pipe, driver), answer))
+    let mut opened = connection::open(peer).await?;
+    let answer = connection::ask(&mut opened, commands, replies);
+    let answer = tokio::time::timeout(peer.connect_timeout, answer).await;
+    let Ok(Ok(answer)) = answer else {
+        return Err(connection::unreachable(peer, "it gave no answer"));
+    };
+    Ok((opened, answer))
 }
 
 /// Reads who is the primary; nothing if the sentinel knows none of this name.
@@ -226,11 +223,13 @@ fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>,
     let reason = match replies.iter().next() {
         Some(Reply::Nil) => return Ok(None),
         Some(Reply::Array(address)) => return Ok(read_address(&address)),
+        Some(Reply::Error(error))
+            if error.starts_with("NOAUTH ") || error.starts_with("NOPERM ") =>
+        {
+            return Err(refused(peer, &error));
+        }
         Some(Reply::Error(error)) => {
             let said = ServerError::new(&error, Sent::to_log_in(&peer.login));
-            if error.starts_with("NOAUTH ") || error.starts_with("NOPERM ") {
-                return Err(refusal(&said));
-            }
             format!("it is no sentinel, or gives no answer: {}", said.shown())
         }
         _ => "its answer is not one of a sentinel".to_owned(),

@@ -1,6 +1,7 @@
 //! TLS as Node users set it up: PEM in, a client's configuration out.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -54,6 +55,11 @@ pub fn configure(
         }
     };
     Ok(Arc::new(config))
+}
+
+/// What failed, in words that say what to do; nothing if it was not TLS.
+pub(super) fn explain(error: &io::Error) -> Option<String> {
+    error.get_ref()?.downcast_ref::<rustls::Error>().map(|error| format!("TLS failed: {error}"))
 }
 
 fn roots(ca: &[String]) -> Result<RootCertStore, BadTls> {

@@ -64,6 +64,10 @@ impl Scanner {
         }
         while self.missing > 0 {
             let mut rest = &buffer[self.place..];
+            // Another protocol may have no lines.
+            if is_strange(rest) {
+                return Err(Garbage);
+            }
             let Some(head) = line(&mut rest)? else { return Ok(false) };
             let (&kind, number) = head.split_first().ok_or(Garbage)?;
             let mut end = buffer.len() - rest.len();
@@ -96,6 +100,11 @@ impl Scanner {
     pub fn restart(&mut self) {
         self.place = 0;
     }
+}
+
+/// Whether bytes are not the beginning of a reply.
+pub(super) fn is_strange(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|kind| !b"+-:$*".contains(kind))
 }
 
 /// Takes the next reply off a piece of whole replies.
@@ -207,8 +216,10 @@ mod tests {
     #[test]
     fn garbage_is_refused() {
         let endless = vec![b'+'; LONGEST_LINE];
-        let rows: [&[u8]; 10] = [
+        let rows: [&[u8]; 12] = [
             b"OK\r\n",
+            b"SSH-2.0-",
+            b"\x15\x03\x03",
             b"\r\n",
             b":x\r\n",
             b":\r\n",

@@ -7,15 +7,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::connection::{self, Peer, Purpose, unreachable};
+use super::super::greeting::refused;
 use super::super::node::Node;
 use super::super::pause::with_jitter;
-use super::super::reply::{ServerError, Verdict, judge};
 use super::super::settings::Address;
 use super::super::wire::Reply;
-use super::super::words::Sent;
 use super::Shared;
 use super::map::{Range, read_slots};
 use crate::error::Error;
@@ -158,28 +157,18 @@ async fn ask_again(shared: &Shared, nodes: &[Address]) -> Vec<Range> {
 }
 
 fn peer(shared: &Shared, address: &Address) -> Peer {
-    let purpose = Purpose::Ask;
+    let purpose = Purpose::AskNode;
     Peer { purpose, ..Peer::new(address.clone(), &shared.setup.settings) }
 }
 
 async fn ask(peer: Peer) -> Result<Vec<Range>, Error> {
     let peer = &peer;
-    let (pipe, driver) = connection::open(peer).await?;
-    let replies = tokio::select! {
-        replies = pipe.send_one(redis::cmd("CLUSTER").arg("SLOTS")) => replies.ok(),
-        _words = driver => None,
-        () = sleep(peer.connect_timeout) => None,
-    };
-    let replies = replies.ok_or_else(|| unreachable(peer, "it gave no answer"))?;
+    let mut opened = connection::open(peer).await?;
+    let slots = redis::cmd("CLUSTER").arg("SLOTS").get_packed_command();
+    let replies = timeout(peer.connect_timeout, connection::ask(&mut opened, &slots, 1)).await;
+    let Ok(Ok(replies)) = replies else { return Err(unreachable(peer, "it gave no answer")) };
     match replies.iter().next() {
-        Some(Reply::Error(error)) => {
-            let error = ServerError::new(&error, Sent::to_log_in(&peer.login));
-            Err(match judge(&error) {
-                Verdict::Reject(refusal) => refusal,
-                // It will pass: calls wait for the next look.
-                _ => unreachable(peer, &error.shown()),
-            })
-        }
+        Some(Reply::Error(error)) => Err(refused(peer, &error)),
         Some(reply) => match read_slots(&reply, &peer.address) {
             Some(ranges) if !ranges.is_empty() => Ok(ranges),
             Some(_) => Err(unreachable(peer, "it knows of no node that serves a slot")),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::super::connection::is_following;
 use super::super::deadline::now;
+use super::super::greeting::is_following;
 use super::super::pipe::Pipe;
 
 /// How long an answer may take.

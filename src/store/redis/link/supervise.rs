@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::super::connection::Opened;
 use super::super::eviction;
+use super::super::known::Server;
 use super::super::pause::with_jitter;
 use super::super::settings::Address;
 use super::{FIRST_PAUSE, Live, Shared, State};
@@ -25,14 +26,16 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
             Ok(((pipe, mut driver), server)) => {
                 let since = Instant::now();
                 let name = server.to_string();
-                if !shared.end.is_replica() {
+                // A proxy that hangs up on what it does not know would do so on this.
+                let is_bare = Server::new(&server, shared.end.login().tls.is_some()).is_bare();
+                if !shared.end.is_replica() && !is_bare {
                     let observer = Arc::clone(&shared.observer);
                     tokio::spawn(eviction::look(pipe.clone(), name.clone(), observer));
                 }
                 shared.set(State::Up(Live { pipe, server, number }), &Event::Ready);
                 let lost = loop {
                     tokio::select! {
-                        _words = &mut driver => break "the connection was lost",
+                        _ending = &mut driver => break "the connection was lost",
                         () = shared.replace.notified() => {
                             if shared.unfit.load(Ordering::Relaxed) >= number {
                                 break "it does not answer, or takes no writes";
