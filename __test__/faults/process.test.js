@@ -6,9 +6,10 @@
 const assert = require('node:assert/strict');
 const { join } = require('node:path');
 const { test } = require('node:test');
-const { execFile, spawnSync, temporaryFolder } = require('../../scripts/children.js');
+const { execFile } = require('../../scripts/children.js');
 const { faultyServer, long, recovers } = require('../support/faults.js');
 const { sessionKey } = require('../support/keys.js');
+const { compileLibrary } = require('../support/preload.js');
 const { runScript } = require('../support/scripts.js');
 
 const root = join(__dirname, '..', '..');
@@ -153,20 +154,9 @@ const WRONG_CLOCK = `
     return result;
   }`;
 
-/** Compiles that clock; nothing where this machine cannot. */
-function wrongClock() {
-  const library = join(temporaryFolder('clock-'), 'clock.so');
-  const args = ['-shared', '-fPIC', '-xc', '-o', library, '-', '-ldl'];
-  const { status } = spawnSync('cc', args, {
-    input: WRONG_CLOCK,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  return process.platform === 'linux' && status === 0 ? library : undefined;
-}
-
 for (const hours of [1, -1]) {
   test(`R49 a clock that is ${hours} hour off: sessions live as long as they should`, async (t) => {
-    const library = wrongClock();
+    const library = compileLibrary(t, WRONG_CLOCK);
     if (!library) return t.skip('no C compiler for a clock that is wrong');
     const { server, app, redis } = await faultyServer(t);
     const code = `

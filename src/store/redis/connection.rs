@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::deadline::now;
@@ -17,6 +17,7 @@ use super::driver::{Driver, Ending};
 use super::greeting::{Failure, log_in};
 use super::known::Server;
 use super::lack::lack;
+use super::lookup::look_up;
 use super::pipe::{Pipe, Replies};
 use super::settings::{Address, Login, Settings, Tls};
 use super::stream::{Socket, Stream};
@@ -179,10 +180,11 @@ async fn connect_tcp(
     family: u8,
     patience: Duration,
 ) -> io::Result<TcpStream> {
-    let addresses = lookup_host((host, port)).await?.filter(|a| is_of_family(*a, family));
-    let addresses: Vec<_> = addresses.collect();
+    let addresses = look_up(host).await?;
+    let addresses: Vec<_> = addresses.iter().filter(|a| is_of_family(**a, family)).collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for address in &addresses {
+    for &&(mut address) in &addresses {
+        address.set_port(port);
         // None may use up the time of the others: the first may be one that swallows everything.
         let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         match tokio::time::timeout(share, TcpStream::connect(address)).await {

@@ -17,6 +17,7 @@ mod known;
 mod lack;
 mod leg;
 mod link;
+mod lookup;
 mod node;
 mod pause;
 mod pipe;
