@@ -81,7 +81,7 @@ mod tests {
     fn more_changes_than_are_told_apart_count_for_everybody() {
         let recent = Recent::new(Duration::from_secs(10));
         let now = Instant::now();
-        let route = |n: usize| Route::of_owner(b"app", n.to_string().as_bytes());
+        let route = |n: usize| OwnerHash::of(b"app", n.to_string().as_bytes()).route();
         recent.note(now, route(0), b"app");
         assert!(!recent.has(now, route(1), b"app"));
         recent.with(now, |generations| generations.young.extend(0..MAX_CHANGES as u64 - 1));
