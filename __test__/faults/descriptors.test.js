@@ -4,7 +4,9 @@
 // says what is missing.
 
 const assert = require('node:assert/strict');
-const { readFileSync } = require('node:fs');
+const { spawnSync } = require('node:child_process');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { startCluster } = require('../support/cluster.js');
@@ -246,4 +248,62 @@ describe('R86 with all descriptors taken before connecting', { skip: isWindows }
       { options: servers.TCP.options },
       'too many open files (raise the limit of this process: ulimit -n)\nstring\n',
     ));
+});
+
+/** Has the I/O thread's sockets not be watched once a file is there, as if all of max_user_watches were taken. */
+const NO_WATCHES = `
+  #define _GNU_SOURCE
+  #include <dlfcn.h>
+  #include <errno.h>
+  #include <pthread.h>
+  #include <stdlib.h>
+  #include <string.h>
+  #include <sys/epoll.h>
+  #include <unistd.h>
+  int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
+    static int (*real)(int, int, int, struct epoll_event *);
+    if (!real) real = dlsym(RTLD_NEXT, "epoll_ctl");
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    if (operation == EPOLL_CTL_ADD && !strcmp(name, "spots-sessions") &&
+        access(getenv("NO_WATCHES"), F_OK) == 0) {
+      errno = ENOSPC;
+      return -1;
+    }
+    return real(epoll, operation, fd, event);
+  }`;
+
+test('R89 the system watches no more sockets: what is connected is answered, and what is not says so', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sessions-watches-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const library = join(folder, 'watches.so');
+  const { status } = spawnSync('cc', ['-shared', '-fPIC', '-xc', '-o', library, '-', '-ldl'], {
+    input: NO_WATCHES,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  if (process.platform !== 'linux' || status !== 0)
+    return t.skip('no C compiler to refuse them by');
+  const server = await startRedis();
+  t.after(() => server.stop());
+  const code = `
+    (async () => {
+      await connect();
+      const before = await connections();
+      fs.writeFileSync(process.env.NO_WATCHES, '');
+      for (let round = 0; round < 3; round++)
+        for (const count of [1, 64, 65, 1000, 1]) await times(count, get);
+      assert.deepEqual(await connections(), before);
+      const { message } = await new SpotsSessions({ commandTimeout: 1000, ...given.options })
+        .create({ app, ownerId: 'ann' }).catch((error) => error);
+      console.log(message.replace(/^.*: (?=too)/, ''));
+      process.exit();
+    })();`;
+  const env = { LD_PRELOAD: library, NO_WATCHES: join(folder, 'from-now-on') };
+  const given = { options: { connectionString: server.url } };
+  const { stdout, ...end } = await runScript(COMMON + CONNECTED + code, { given, env });
+  assert.deepEqual(end, { code: 0, signal: null, stderr: '' }, stdout);
+  assert.equal(
+    stdout,
+    'too many sockets are watched (raise the limit: fs.epoll.max_user_watches)\n',
+  );
 });

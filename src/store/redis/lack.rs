@@ -2,16 +2,12 @@
 
 use std::io;
 
-use socket2::{Domain, Socket, Type};
-
 /// Windows Sockets' `WSAEMFILE`, which is no number of another system.
 const TOO_MANY_SOCKETS: i32 = 10_024;
 
 /// What the system ran out of, if that is why no connection could be opened.
 pub(crate) fn lack(error: &io::Error) -> Option<&'static str> {
-    // A look-up of a name does not say why it failed, so the system is asked.
-    let code = error.raw_os_error().or_else(|| probe().err()?.raw_os_error());
-    match code? {
+    match error.raw_os_error()? {
         24 | TOO_MANY_SOCKETS => {
             Some("too many open files (raise the limit of this process: ulimit -n)")
         }
@@ -23,10 +19,6 @@ pub(crate) fn lack(error: &io::Error) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-fn probe() -> io::Result<Socket> {
-    Socket::new(Domain::IPV4, Type::STREAM, None)
 }
 
 #[cfg(test)]
