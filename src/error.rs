@@ -51,6 +51,8 @@ pub enum Error {
         /// Of the session.
         bytes: usize,
     },
+    /// What lies under the session's key is longer than any record of ours.
+    Oversized,
     /// A bug of ours. The call may or may not have acted.
     Internal,
 }
@@ -64,7 +66,7 @@ impl Error {
             Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
             Self::Redis { .. } => "ERR_SESSIONS_REDIS",
             Self::TooLarge { .. } => "ERR_SESSIONS_TOO_LARGE",
-            Self::Corrupt | Self::TooLong { .. } => "ERR_SESSIONS_CORRUPT",
+            Self::Corrupt | Self::Oversized | Self::TooLong { .. } => "ERR_SESSIONS_CORRUPT",
             Self::NoMemory { .. } => "ERR_SESSIONS_OVERLOADED",
             Self::Internal => "ERR_SESSIONS_INTERNAL",
         }
@@ -126,6 +128,10 @@ impl fmt::Display for Error {
             Self::NoMemory { bytes } => {
                 write!(f, "this process has not enough memory for a session of {bytes} bytes")
             }
+            Self::Oversized => f.write_str(
+                "cannot read the session: what redis holds under its key is longer than 512 MiB, \
+                 so it was not written by this package (kill or killAll removes it)",
+            ),
             Self::Internal => f.write_str("a bug in @spots-tech/sessions: please report it"),
         }
     }

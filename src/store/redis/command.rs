@@ -250,6 +250,9 @@ impl<'c> Task<'c> {
             (Operation::KillAll { .. }, Reply::Array(reply)) => {
                 return self.answer_kill_all(reply, answers);
             }
+            (Operation::Get { .. }, Reply::TooLong) => {
+                answers.reject(self.place, &Error::Oversized)
+            }
             _ => answers.reject(self.place, &unexpected()),
         }
         Outcome::Done

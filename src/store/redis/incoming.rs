@@ -79,12 +79,12 @@ impl Incoming {
 
     /// Whether a long reply has not come whole.
     pub fn is_long(&self) -> bool {
-        self.buffer.len() >= LONG
+        self.buffer.len() >= LONG || self.scanner.is_skipping()
     }
 
     /// Gives whole replies to those who wait for them.
     pub fn deliver(&mut self, waiters: &Waiters) -> Result<(), Garbage> {
-        while self.scanner.place() < self.buffer.len() && self.scanner.next(&self.buffer)? {
+        while self.scanner.place() < self.buffer.len() && self.scanner.next(&mut self.buffer)? {
             self.found += 1;
             let mut waiting = lock(waiters);
             // A reply that nobody asked for would be taken for the next one's.

@@ -138,7 +138,6 @@ fn plainly<'s>(rest: &mut &'s [u8], depth: usize) -> Option<Reply<'s>> {
         b'+' => Some(Reply::Status),
         b'-' => Some(Reply::Error(String::from_utf8_lossy(text))),
         b':' => number().map(Reply::Int),
-        b'*' if depth == 0 => None,
         b'$' | b'*' if number()? == -1 => Some(Reply::Nil),
         b'$' => {
             let length = usize::try_from(number()?).ok()?;
@@ -149,9 +148,9 @@ fn plainly<'s>(rest: &mut &'s [u8], depth: usize) -> Option<Reply<'s>> {
         b'*' => {
             let mut items = Vec::new();
             for _ in 0..number()?.try_into().ok()? {
-                items.push(plainly(rest, depth - 1)?);
+                items.push(plainly(rest, depth.saturating_sub(1))?);
             }
-            Some(Reply::Array(items))
+            Some(if depth == 0 { Reply::TooLong } else { Reply::Array(items) })
         }
         _ => None,
     }
