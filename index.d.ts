@@ -205,6 +205,7 @@ export interface Timeouts {
   /**
    * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
    * The default is less than the 5 seconds that Jest and Vitest give a test.
+   * While a long reply is coming, at 64 KiB a second or more, ten times as long.
    *
    * @default 4000
    */

@@ -1,7 +1,8 @@
 'use strict';
 
-// A network that fails on demand, between an instance and a server: it delays, cuts, splits, swallows
-// and forges replies, refuses connections, falls silent, and moves to another server.
+// A network that fails on demand, between an instance and a server: it delays, slows down, cuts,
+// splits, swallows and forges replies, refuses connections and what is too long, falls silent, and
+// moves to another server.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -51,11 +52,18 @@ class FaultyProxy {
     this.held = undefined;
     /** Bytes of a reply that are sent at once. */
     this.piece = Infinity;
+    /** Bytes of replies that are sent a second, on each connection. */
+    this.rate = Infinity;
+    /** Bytes of commands that are taken a second, on each connection. */
+    this.rateUp = Infinity;
+    /** Bytes of a command, and of a reply, beyond which the connection is reset. */
+    this.longestCommand = Infinity;
+    this.longestReply = Infinity;
     /** @type {(connection: number) => boolean} whether a new connection, from 1, is closed at once */
     this.hangsUp = () => false;
     /** @type {(bytes: Buffer) => boolean} whether a request is lost, and the connection with it */
     this.loses = () => false;
-    /** @type {undefined | ((reply: Passing) => Buffer | undefined)} what is sent in a reply's place */
+    /** @type {undefined | ((reply: Passing) => Buffer | AsyncIterable<Buffer> | undefined)} what is sent in a reply's place */
     this.onReply = undefined;
   }
 
@@ -113,44 +121,94 @@ class FaultyProxy {
     }
     if (this.hangsUp(this.connections)) return cut();
 
+    let commands = Buffer.alloc(0);
     client.on('data', (bytes) => {
       if (isSilent()) return;
-      if (this.loses(bytes)) cut();
-      else server.write(bytes);
+      if (this.loses(bytes)) return cut();
+      if (this.rateUp < Infinity) {
+        client.pause();
+        setTimeout(() => client.resume(), (1000 * bytes.length) / this.rateUp);
+      }
+      if (this.longestCommand === Infinity) return server.write(bytes);
+      // A command is a reply in form. Each is passed on when it has come whole.
+      commands = Buffer.concat([commands, bytes]);
+      let end = endOfReply(commands, 0);
+      for (; end > 0 && end <= this.longestCommand; end = endOfReply(commands, 0)) {
+        server.write(commands.subarray(0, end));
+        commands = commands.subarray(end);
+      }
+      if (end > this.longestCommand || commands.length > this.longestCommand) cut();
     });
     let nth = 0;
     let rest = Buffer.alloc(0);
     server.on('data', (bytes) => {
       if (isSilent()) return;
-      if (!this.onReply) return this.#send(client, bytes);
+      if (!this.onReply && this.longestReply === Infinity) return this.#send(client, bytes);
       rest = Buffer.concat([rest, bytes]);
       for (let end = endOfReply(rest, 0); end > 0; end = endOfReply(rest, 0)) {
-        const sent = this.onReply({ bytes: rest.subarray(0, end), nth: nth++, cut });
+        if (end > this.longestReply) return cut();
+        const reply = rest.subarray(0, end);
+        const sent = this.onReply ? this.onReply({ bytes: reply, nth: nth++, cut }) : reply;
         rest = rest.subarray(end);
         if (sent) this.#send(client, sent);
       }
+      if (rest.length > this.longestReply) cut();
     });
   }
 
-  /** @param {net.Socket} client @param {Buffer} bytes */
-  #send(client, bytes) {
+  /** @param {net.Socket} client @param {Buffer | AsyncIterable<Buffer>} sent */
+  #send(client, sent) {
+    const isWhole = Buffer.isBuffer(sent);
     const write = () => {
-      for (let at = 0; at < bytes.length && !client.destroyed; at += this.piece)
-        client.write(bytes.subarray(at, at + this.piece));
+      if (!isWhole) return pipeThrough(sent, client);
+      if (this.rate < Infinity) return pipeThrough(this.#slowly(sent), client);
+      for (let at = 0; at < sent.length && !client.destroyed; at += this.piece)
+        client.write(sent.subarray(at, at + this.piece));
     };
     const late = this.#late.get(client);
     const { held } = this;
-    if (this.delay === 0 && !held && !late) return write();
+    if (isWhole && this.delay === 0 && this.rate === Infinity && !held && !late) return write();
     // In their order, also when the delay has become shorter.
     const due = Date.now() + this.delay;
     const written = (late ?? Promise.resolve())
       .then(() => held)
       .then(() => sleep(Math.max(0, due - Date.now())))
+      .then(write)
       .then(() => {
-        write();
         if (this.#late.get(client) === written) this.#late.delete(client);
       });
     this.#late.set(client, written);
+  }
+
+  /** @param {Buffer} bytes */
+  async *#slowly(bytes) {
+    const PIECES_A_SECOND = 50;
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + Math.ceil(this.rate / PIECES_A_SECOND);
+      yield bytes.subarray(at, end);
+      await sleep(1000 / PIECES_A_SECOND);
+      at = end;
+    }
+  }
+}
+
+/**
+ * Writes what comes, no faster than it is read.
+ *
+ * @param {AsyncIterable<Buffer>} pieces
+ * @param {net.Socket} client
+ */
+async function pipeThrough(pieces, client) {
+  for await (const piece of pieces) {
+    if (client.destroyed) return;
+    if (client.write(piece)) continue;
+    await new Promise((resolve) => {
+      const done = () => {
+        client.off('drain', done).off('close', done);
+        resolve(undefined);
+      };
+      client.on('drain', done).on('close', done);
+    });
   }
 }
 

@@ -21,13 +21,15 @@ pub(super) struct Batch {
     number: u64,
     legs: AtomicU64,
     command_timeout: Duration,
+    begun: Instant,
     deadline: Instant,
 }
 
 impl Batch {
     pub fn new(number: u64, command_timeout: Duration) -> Self {
-        let deadline = Instant::now() + command_timeout;
-        Self { number, legs: AtomicU64::new(0), command_timeout, deadline }
+        let begun = Instant::now();
+        let deadline = begun + command_timeout;
+        Self { number, legs: AtomicU64::new(0), command_timeout, begun, deadline }
     }
 
     /// Sends to one server until every call is answered or the deadline has come.
@@ -97,7 +99,8 @@ impl Batch {
 
     fn leg<'c>(&self, node: Option<Arc<Node>>, calls: Vec<Task<'c>>) -> Leg<'c> {
         let place = Place { batch: self.number, leg: self.legs.fetch_add(1, Ordering::Relaxed) };
-        Leg::new(node, calls, place, self.deadline)
+        let begun = if place.leg == 0 { self.begun } else { Instant::now() };
+        Leg::new(node, calls, place, begun, self.deadline)
     }
 }
 

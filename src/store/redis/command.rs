@@ -21,6 +21,9 @@ use crate::keys;
 use crate::record::Record;
 use crate::token::{self, OwnerHash, Route, SessionId};
 
+/// After so many broken connections a call is sent apart from the others.
+const SUSPECTED_FROM: u8 = 2;
+
 /// A call on its way.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Task<'c> {
@@ -40,6 +43,9 @@ pub(super) struct Task<'c> {
     pub alone: bool,
     /// It was sent on a connection that broke, so it may have been carried out.
     pub in_doubt: bool,
+    /// Connections that broke under it, and of these those under it alone.
+    pub broke: u8,
+    pub broke_alone: u8,
     /// Why it must be sent again.
     pub refused: Option<Error>,
     /// How often it was put off.
@@ -71,12 +77,14 @@ pub(super) enum Again {
     InTurn(Instant),
     /// Not before this time, and others may go first: its slot alone is not ready.
     Aside(Instant),
+    /// Apart from the others: it may be what breaks connections.
+    Apart,
 }
 
 impl Again {
     pub fn time(self) -> Option<Instant> {
         match self {
-            Self::AtOnce => None,
+            Self::AtOnce | Self::Apart => None,
             Self::InTurn(time) | Self::Aside(time) => Some(time),
         }
     }
@@ -136,6 +144,8 @@ impl<'c> Task<'c> {
             by_text: false,
             alone: false,
             in_doubt: false,
+            broke: 0,
+            broke_alone: 0,
             refused: None,
             postponed: 0,
             again: Again::AtOnce,
@@ -251,7 +261,7 @@ impl<'c> Task<'c> {
                 return self.answer_kill_all(reply, answers);
             }
             (Operation::Get { .. }, Reply::TooLong) => {
-                answers.reject(self.place, &Error::Oversized)
+                answers.reject(self.place, &Error::Oversized);
             }
             _ => answers.reject(self.place, &unexpected()),
         }
@@ -308,6 +318,46 @@ impl<'c> Task<'c> {
         }
     }
 
+    /// Has it sent apart from the others.
+    pub fn suspect(&mut self) {
+        self.broke = SUSPECTED_FROM;
+        self.again = Again::Apart;
+    }
+
+    /// When it is sent again if nothing else is said.
+    pub fn at_once(&self) -> Again {
+        if self.broke >= SUSPECTED_FROM { Again::Apart } else { Again::AtOnce }
+    }
+
+    pub fn is_innocent(&self) -> bool {
+        self.broke < SUSPECTED_FROM
+    }
+
+    /// Its name in JavaScript.
+    pub fn method(&self) -> &'static str {
+        match self.operation {
+            Operation::Get { .. } => "get",
+            Operation::Create { .. } => "create",
+            Operation::Refresh { .. } => "refresh",
+            Operation::Update { .. } => "update",
+            Operation::Kill { .. } => "kill",
+            Operation::KillAll { .. } => "killAll",
+        }
+    }
+
+    /// What it does, and to which session.
+    pub fn what(&self) -> impl std::hash::Hash {
+        (self.method(), self.route(), self.app, self.id.map(|id| *id.as_bytes()))
+    }
+
+    /// The length of the data that it brings.
+    pub fn data_bytes(&self) -> usize {
+        match self.operation {
+            Operation::Create { data, .. } | Operation::Update { data, .. } => data.0.len(),
+            _ => 0,
+        }
+    }
+
     /// The slot of its keys.
     pub fn slot(&self) -> u16 {
         keys::slot(self.route(), self.app)
@@ -354,7 +404,7 @@ impl<'c> Task<'c> {
     pub fn outage(&self, outage: &Error) -> Error {
         let reason = self.refused.as_ref().unwrap_or(outage);
         match reason {
-            Error::Timeout { .. } => reason.clone(),
+            Error::Timeout { .. } | Error::Lost { .. } => reason.clone(),
             _ if self.in_doubt || self.killed => Error::Lost { reason: reason.to_string() },
             _ => reason.clone(),
         }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Buf as _;
 
 use super::incoming::let_go;
-use super::pipe::Shared;
+use super::pipe::{LONG_REQUESTS_BYTES, Shared};
 use super::tls::explain;
 use super::watch::Watch;
 use super::wire::is_strange;
@@ -61,7 +61,11 @@ impl Future for Driver {
             ended = true;
             failure = error.and_then(|error| explain(&error));
         }
-        if ended { Poll::Ready(driver.ending(failure)) } else { Poll::Pending }
+        if !ended {
+            return Poll::Pending;
+        }
+        driver.shared.broke.store(true, Ordering::Relaxed);
+        Poll::Ready(driver.ending(failure))
     }
 }
 
@@ -90,7 +94,12 @@ impl Driver {
         let stream = &self.shared.stream;
         while !outgoing.unsent.is_empty() {
             match ready!(stream.poll_write(&mut self.watch, cx, &outgoing.unsent)) {
-                Ok(written @ 1..) => outgoing.unsent.advance(written),
+                Ok(written @ 1..) => {
+                    if outgoing.unsent.len() >= LONG_REQUESTS_BYTES {
+                        self.shared.moved(written);
+                    }
+                    outgoing.unsent.advance(written);
+                }
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }
         }
@@ -120,7 +129,7 @@ impl Driver {
         loop {
             let stream = &self.shared.stream;
             match ready!(stream.poll_read(&mut self.watch, cx, &mut incoming)) {
-                Ok(1..) if self.shared.deliver(&mut incoming).is_ok() => {}
+                Ok(came @ 1..) if self.shared.deliver(&mut incoming, came).is_ok() => {}
                 Ok(_) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(error)),
             }

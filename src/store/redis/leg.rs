@@ -13,19 +13,35 @@ use super::command::{Again, Task, write_command};
 use super::deadline::now;
 use super::fold::make_room;
 use super::growth::{OnTheirWay, Patches};
-use super::link::Live;
+use super::link::{Link, Live};
 use super::node::Node;
-use super::pipe::{Broken, Replies};
+use super::pause::with_jitter;
+use super::pipe::{Broken, PROGRESS_BYTES_PER_SECOND, Replies};
+use super::quarantine::{Pass, Quarantine};
 use super::queue::{Place, Turn};
+use super::settings::Address;
 use super::wire::Reply;
 use crate::error::Error;
 
 /// How long a node may take to be reached that a call was referred to for once.
 const REFERRAL: Duration = Duration::from_secs(1);
 
-/// How long a node may leave a call unanswered until the cluster is looked at: another node may have
-/// taken the place of one that hangs.
+/// How long nothing may come while a call waits, until there is doubt. The connection may be dead, and
+/// not know it; and another node of the cluster may have taken the place of one that hangs.
 const HANGING: Duration = Duration::from_secs(1);
+
+/// A long reply that is coming may take so many times the command timeout in all.
+pub(super) const LONGEST_IN_TIMEOUTS: u32 = 10;
+
+/// A call that broke so many connections alone, while other calls went on, is what breaks them. One may
+/// be an accident.
+const BROKEN_ALONE: u8 = 2;
+
+/// How long a call waits that was alone when the server failed, or the network.
+const OUTAGE: Duration = Duration::from_millis(100);
+
+/// How long it may take to open the connection for other calls, before one is sent alone.
+const WITNESS: Duration = Duration::from_secs(1);
 
 /// Calls on their way to one server.
 pub(super) struct Leg<'c> {
@@ -39,7 +55,14 @@ pub(super) struct Leg<'c> {
     place: Place,
     /// Attempts to connect that were made before it began.
     attempts: u64,
+    begun: Instant,
+    /// Those that must wait until the others are answered.
+    pub rest: Vec<Task<'c>>,
+    /// Where it is sent apart from the others.
+    pub apart: Option<Arc<Quarantine>>,
+    /// When its calls are given up; later than `due` while a long reply is coming.
     pub deadline: Instant,
+    due: Instant,
 }
 
 /// What a leg came to.
@@ -50,6 +73,8 @@ pub(super) enum Ended {
     Unsent(Live),
     /// The connection ended first.
     Broken(Live),
+    /// The connection ended each time that they were under way alone: the server cannot take them.
+    Intolerable(Error),
     /// The deadline came first.
     Unanswered(Live),
     /// A replica takes too long.
@@ -101,10 +126,23 @@ impl<'c> Leg<'c> {
         node: Option<Arc<Node>>,
         calls: Vec<Task<'c>>,
         place: Place,
+        begun: Instant,
         deadline: Instant,
     ) -> Self {
         let attempts = node.as_ref().map_or(0, |node| node.link.attempts());
-        Self { node, calls, refused: Vec::new(), on_their_way: None, place, attempts, deadline }
+        Self {
+            node,
+            calls,
+            refused: Vec::new(),
+            on_their_way: None,
+            place,
+            attempts,
+            begun,
+            rest: Vec::new(),
+            apart: None,
+            deadline,
+            due: deadline,
+        }
     }
 
     /// Sends, as soon as it can, and waits for the replies.
@@ -116,10 +154,13 @@ impl<'c> Leg<'c> {
             && node.growth.enter(&patches)
         {
             self.on_their_way = Some(OnTheirWay::new(node, patches));
-            return self.send(node, live, None, cluster).await;
+            return self.send(&node.link, live, None, cluster).await;
         }
         if self.reads_replica() {
             return Ended::Rerouted;
+        }
+        if self.calls.iter().any(|call| call.again == Again::Apart) {
+            return self.go_apart(node, cluster).await;
         }
         self.pause(Again::is_aside).await;
         let admitted = match cluster {
@@ -134,8 +175,19 @@ impl<'c> Leg<'c> {
             Err(outage) => return Ended::Outage(outage),
         };
         self.on_their_way = Some(OnTheirWay::new(node, patches));
+        self.make_room_and_send(&node.link, live, turn, cluster).await
+    }
+
+    /// Folds the records that are full, for their updates, and sends.
+    async fn make_room_and_send(
+        &mut self,
+        link: &Link,
+        live: Live,
+        turn: Turn<'_>,
+        cluster: Option<&Cluster>,
+    ) -> Ended {
         if self.finds_full() {
-            match node.link.limit(self.deadline, make_room(&live.pipe, &mut self.calls)).await {
+            match link.limit(self.deadline, make_room(&live.pipe, &mut self.calls)).await {
                 Some(Ok(refused)) => self.refused = refused,
                 Some(Err(Broken)) => return Ended::Broken(live),
                 None => return Ended::Unanswered(live),
@@ -144,12 +196,92 @@ impl<'c> Leg<'c> {
                 return Ended::Rerouted; // nothing is left to be sent
             }
         }
-        self.send(node, live, Some(turn), cluster).await
+        self.send(link, live, Some(turn), cluster).await
     }
 
     /// Whether it has updates that have found a record full.
     fn finds_full(&self) -> bool {
         self.calls.iter().any(|call| call.is_full)
+    }
+
+    /// Sends on a connection apart from the others, as many calls as may be under way there at once.
+    async fn go_apart(&mut self, node: &Arc<Node>, cluster: Option<&Cluster>) -> Ended {
+        let quarantine = node.quarantine();
+        self.apart = Some(Arc::clone(&quarantine));
+        let admitted = match cluster {
+            None => self.admit_apart(&quarantine).await,
+            Some(cluster) => tokio::select! {
+                admitted = self.admit_apart(&quarantine) => admitted,
+                () = self.leave(node, cluster) => return Ended::Rerouted,
+            },
+        };
+        let (live, turn, pass) = match admitted {
+            Ok(admitted) => admitted,
+            Err(outage) => return Ended::Outage(outage),
+        };
+        self.rest = self.calls.split_off(pass.calls);
+        // What other calls go on on meanwhile: if that ends too, the server or the network has failed.
+        let mut witness = None;
+        if pass.is_for_one_alone() {
+            let until = self.deadline.min(Instant::now() + WITNESS);
+            witness = node.link.live(node.link.attempts(), until).await.ok();
+        }
+        let patches = Patches::of(&self.calls);
+        let room = node.growth.enter_when_there_is_room(&patches);
+        if quarantine.link.limit(self.deadline, room).await.is_none() {
+            return Ended::Outage(quarantine.link.outage());
+        }
+        self.on_their_way = Some(OnTheirWay::new(node, patches));
+        let ended = self.make_room_and_send(&quarantine.link, live, turn, cluster).await;
+        match &ended {
+            Ended::Replied(..) => pass.answered(),
+            Ended::Broken(live) => {
+                let is_alone = pass.broken(&live.pipe) == 1 && live.pipe.broke();
+                let (true, [call]) = (is_alone, &mut self.calls[..]) else { return ended };
+                let others_go_on = match witness {
+                    Some(witness) => node.link.answers_on(&witness.pipe).await,
+                    None => false,
+                };
+                if others_go_on {
+                    call.broke_alone += 1;
+                } else {
+                    // It is the server, or the network. They must not be hammered.
+                    sleep_until(self.deadline.min(Instant::now() + with_jitter(OUTAGE))).await;
+                }
+                if call.broke_alone >= BROKEN_ALONE {
+                    node.culprits.note(call);
+                    return Ended::Intolerable(intolerable(call, &live.server));
+                }
+            }
+            _ => {}
+        }
+        ended
+    }
+
+    /// The connection, when it is this leg's turn to send, and there is room for some of its calls.
+    async fn admit_apart<'q>(
+        &self,
+        quarantine: &'q Quarantine,
+    ) -> Result<(Live, Turn<'q>, Pass<'q>), Error> {
+        let Quarantine { link, queue, .. } = quarantine;
+        let attempts = link.attempts();
+        let late = || Error::Lost {
+            reason: format!(
+                "a connection to redis at {} broke each time that it was under way",
+                link.end()
+            ),
+        };
+        let turn = link.limit(self.deadline, queue.turn(self.place)).await.ok_or_else(late)?;
+        loop {
+            let pass = link.limit(self.deadline, quarantine.pass(self.calls.len())).await;
+            let pass = pass.ok_or_else(late)?;
+            let live = link.live(attempts, self.deadline).await?;
+            if turn.stands() {
+                return Ok((live, turn, pass));
+            }
+            drop(pass);
+            link.limit(self.deadline, turn.come()).await.ok_or_else(late)?;
+        }
     }
 
     /// Whether it goes to a replica, which then has calls that may read there, and no others.
@@ -158,7 +290,7 @@ impl<'c> Leg<'c> {
     }
 
     fn admit_at_once(&self, node: &Node) -> Option<Live> {
-        let waits = self.calls.iter().any(|call| call.again.time().is_some() || call.is_full);
+        let waits = self.calls.iter().any(|call| call.again != Again::AtOnce || call.is_full);
         if waits || !node.queue.is_empty() { None } else { node.link.now() }
     }
 
@@ -168,7 +300,7 @@ impl<'c> Leg<'c> {
         node: &'n Node,
         patches: &Patches,
     ) -> Result<(Live, Turn<'n>), Error> {
-        let Node { link, queue, growth } = node;
+        let Node { link, queue, growth, .. } = node;
         let turn = link.limit(self.deadline, queue.turn(self.place)).await;
         let turn = turn.ok_or_else(|| link.outage())?;
         self.pause(|again| !again.is_aside()).await;
@@ -243,38 +375,115 @@ impl<'c> Leg<'c> {
         commands
     }
 
+    /// How long its calls have had when the deadline has come.
+    pub fn waited(&self, timeout: Duration) -> Duration {
+        timeout + (self.deadline - self.due)
+    }
+
+    /// Whether its deadline was renewed as often as it may be.
+    pub fn is_spent(&self, timeout: Duration) -> bool {
+        self.waited(timeout) >= timeout * LONGEST_IN_TIMEOUTS
+    }
+
     /// Sends the calls as one pipeline and waits for its replies.
     async fn send(
-        &self,
-        node: &Node,
+        &mut self,
+        link: &Link,
         live: Live,
         turn: Option<Turn<'_>>,
         cluster: Option<&Cluster>,
     ) -> Ended {
-        if live.pipe.has_ended() {
+        let pipe = &live.pipe;
+        if pipe.has_ended() {
             return Ended::Unsent(live);
         }
-        let runs = self.runs(live.pipe.joins());
-        let mut replies = pin!(live.pipe.send(&self.commands(&runs), runs.len()));
+        let runs = self.runs(pipe.joins());
+        let commands = self.commands(&runs);
+        let mut heard = pipe.received();
+        let mut replies = pin!(pipe.send(&commands, runs.len()));
+        let sent = if turn.is_some() { Instant::now() } else { self.begun };
         drop(turn);
-        let halfway = self.deadline - node.link.command_timeout() / 2;
-        let soon = cluster.map(|_| Instant::now() + HANGING).filter(|soon| *soon < halfway);
+        let mut doubt = Some(sent + HANGING).filter(|doubt| *doubt < self.deadline);
+        let halfway = self.deadline - link.command_timeout() / 2;
+        let mut halfway = (halfway > sent).then_some(halfway);
+        let mut progress = Progress { since: sent, bytes: pipe.moved_of_long() };
         let mut hanging = None;
-        for time in soon.into_iter().chain([halfway, self.deadline]) {
-            let mut outcome = node.link.limit(time, replies.as_mut()).await;
+        loop {
+            let next = [doubt, halfway].into_iter().flatten().fold(self.deadline, Instant::min);
+            let mut outcome = link.limit(next, replies.as_mut()).await;
             if outcome.is_none() {
                 // They, or the end of the connection, may have come, and the thread that should
                 // read was too busy. Halfway there is time to send again.
-                live.pipe.catch_up();
+                pipe.catch_up();
                 outcome = now(replies.as_mut()).await;
             }
             match outcome {
                 Some(Ok(replies)) => return Ended::Replied(live, Answered { runs, replies }),
                 Some(Err(Broken)) => return Ended::Broken(live),
-                None if self.reads_replica() => return Ended::Late(live),
+                None if self.reads_replica()
+                    && (cluster.is_some() || halfway.is_none_or(|time| time == next)) =>
+                {
+                    return Ended::Late(live);
+                }
                 None => hanging = hanging.or_else(|| cluster.map(Cluster::wait)),
             }
+            if doubt.take_if(|time| *time == next).is_some() {
+                let arrival = pipe.arrival().filter(|arrival| *arrival > next - HANGING);
+                if arrival.is_none() && pipe.received() == heard && self.apart.is_none() {
+                    link.doubt(&live);
+                }
+                heard = pipe.received();
+                let again = arrival.unwrap_or(next) + HANGING;
+                doubt = Some(again).filter(|again| *again < self.deadline);
+            }
+            let is_halfway = halfway.take_if(|time| *time == next).is_some();
+            let is_coming = progress.goes_on(next, pipe.moved_of_long());
+            if next == self.deadline {
+                if !is_coming || self.is_spent(link.command_timeout()) {
+                    return Ended::Unanswered(live);
+                }
+                self.deadline += link.command_timeout() / 2;
+            } else if !is_halfway {
+                continue;
+            }
+            progress = Progress { since: next, bytes: pipe.moved_of_long() };
         }
-        Ended::Unanswered(live)
+    }
+}
+
+/// The error of a call that the server, or a proxy, closes its connection for each time.
+fn intolerable(call: &Task<'_>, server: &Address) -> Error {
+    let (what, limit, length) = match (call.method(), call.data_bytes()) {
+        (method, 0) => (
+            format!("this {method}, whose answer may be too long"),
+            "client-output-buffer-limit",
+            "an answer",
+        ),
+        (method, bytes) => (
+            format!("this {method} with {bytes} bytes of data"),
+            "client-query-buffer-limit",
+            "a request",
+        ),
+    };
+    let reason = format!(
+        "redis at {server}, or a proxy before it, closes the connection each time for {what}: look \
+         at {limit} and maxmemory-clients of the server, or at how long {length} the proxy lets \
+         through"
+    );
+    Error::Lost { reason }
+}
+
+/// How far long replies had come.
+struct Progress {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Progress {
+    /// Whether enough has come since.
+    fn goes_on(&self, now: Instant, bytes: u64) -> bool {
+        let came = u128::from(bytes - self.bytes) * 1000;
+        let least = (now - self.since).as_millis() * u128::from(PROGRESS_BYTES_PER_SECOND);
+        came > 0 && came >= least
     }
 }

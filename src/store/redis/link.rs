@@ -21,13 +21,18 @@ use self::supervise::supervise;
 use super::connection::silent;
 use super::deadline::Deadlines;
 use super::end::End;
+use super::leg::LONGEST_IN_TIMEOUTS;
 use super::pipe::Pipe;
 use super::settings::{Address, Login};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 
-/// Between two attempts at first; then it doubles.
+/// Between two attempts to connect at first; then it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The same for calls that may break the connection. Some ten break in a row until one of a thousand
+/// calls is alone.
+const FIRST_PAUSE_APART: Duration = Duration::from_millis(1);
 
 /// A live connection, where it leads, and its number among those of this link.
 #[derive(Clone)]
@@ -35,6 +40,13 @@ pub(super) struct Live {
     pub pipe: Pipe,
     pub server: Address,
     number: u64,
+}
+
+impl Live {
+    /// What becomes of a call that was sent and not answered in time.
+    pub fn unanswered(&self, waited: Duration) -> Error {
+        Error::Timeout { server: self.server.to_string(), waited }
+    }
 }
 
 #[derive(Clone)]
@@ -46,8 +58,10 @@ enum State {
 
 /// What the supervising task and the calls share.
 struct Shared {
-    end: End,
+    end: Arc<End>,
     timeouts: Timeouts,
+    /// Whether it is for calls that may break it.
+    is_apart: bool,
     observer: Observer,
     /// The state, and how many attempts were made.
     state: watch::Sender<(State, u64)>,
@@ -60,6 +74,9 @@ struct Shared {
     unfit: AtomicU64,
     /// The connection that is being asked whether it still answers.
     suspected: AtomicU64,
+    /// The connection beside which another one is opened, as it is silent.
+    doubted: AtomicU64,
+    doubt: Notify,
     /// When a replica was last asked whether it follows its primary, in seconds from `since` on.
     probed: AtomicU64,
     since: Instant,
@@ -82,10 +99,20 @@ pub(super) struct Link {
 
 impl Link {
     /// Begins to connect. `observer` is told of each change.
-    pub fn new(end: End, timeouts: Timeouts, observer: Observer) -> Self {
+    pub fn new(end: Arc<End>, timeouts: Timeouts, observer: Observer) -> Self {
+        Self::open(end, timeouts, observer, false)
+    }
+
+    /// Begins to connect, for calls that may break the connection. Nobody is told of that.
+    pub fn apart(end: Arc<End>, timeouts: Timeouts) -> Self {
+        Self::open(end, timeouts, Arc::new(|_: &_| {}), true)
+    }
+
+    fn open(end: Arc<End>, timeouts: Timeouts, observer: Observer, is_apart: bool) -> Self {
         let shared = Arc::new(Shared {
             end,
             timeouts,
+            is_apart,
             observer,
             state: watch::Sender::new((State::Down(None), 0)),
             waiting: AtomicUsize::new(0),
@@ -93,6 +120,8 @@ impl Link {
             missed: AtomicBool::new(false),
             unfit: AtomicU64::new(0),
             suspected: AtomicU64::new(0),
+            doubted: AtomicU64::new(0),
+            doubt: Notify::new(),
             probed: AtomicU64::new(0),
             since: Instant::now(),
             replace: Notify::new(),
@@ -100,7 +129,7 @@ impl Link {
         });
         let supervisor = tokio::spawn(supervise(Arc::clone(&shared)));
         let mut tasks = vec![supervisor.abort_handle()];
-        if let End::Primary(sentinel) = &shared.end {
+        if let End::Primary(sentinel) = &*shared.end {
             let follow = |n| tokio::spawn(follow(Arc::clone(&shared), n)).abort_handle();
             tasks.extend((0..sentinel.count()).map(follow));
         }
@@ -117,7 +146,7 @@ impl Link {
 
     /// The address of the server, unless sentinels tell it.
     pub fn address(&self) -> Option<&Address> {
-        match &self.shared.end {
+        match &*self.shared.end {
             End::Server(peer) => Some(&peer.address),
             End::Primary(_) | End::Replica(_) => None,
         }
@@ -206,19 +235,32 @@ impl Link {
             State::Down(Some(error)) => error.clone(),
             State::Down(None) | State::Up(_) => {
                 let Shared { end, timeouts, .. } = &*self.shared;
-                silent(end, timeouts.command, end.login().tls.is_some())
+                silent(&**end, timeouts.command, end.login().tls.is_some())
             }
         }
     }
 
-    /// What becomes of a call that was sent and not answered in time.
-    pub fn unanswered(&self, live: &Live) -> Error {
-        Error::Timeout { server: live.server.to_string(), waited: self.command_timeout() }
+    /// Whether a connection is still the one that is used, and answers a PING.
+    pub async fn answers_on(&self, pipe: &Pipe) -> bool {
+        let is_used = || self.now().is_some_and(|live| live.pipe.is(pipe));
+        is_used() && probe::answers(pipe, Duration::ZERO).await && is_used()
+    }
+
+    /// Where it leads.
+    pub fn end(&self) -> &End {
+        &self.shared.end
     }
 
     /// Replaces a connection that broke, or whose server does not take writes.
     pub fn replace(&self, live: &Live) {
         self.shared.replace(live.number);
+    }
+
+    /// Opens another connection beside one that is silent while calls wait, and takes that one if it
+    /// is ready before anything comes. A connection may be dead and not know it.
+    pub fn doubt(&self, live: &Live) {
+        self.shared.doubted.fetch_max(live.number, Ordering::Relaxed);
+        self.shared.doubt.notify_one();
     }
 
     /// Replaces a connection that left a call unanswered, unless it answers a PING.
@@ -227,8 +269,9 @@ impl Link {
             return;
         }
         let shared = Arc::downgrade(&self.shared);
-        self.replace_unless(live, |pipe| async move {
-            let answers = probe::answers(&pipe).await;
+        let longest = self.command_timeout() * LONGEST_IN_TIMEOUTS;
+        self.replace_unless(live, move |pipe| async move {
+            let answers = probe::answers(&pipe, longest).await;
             if let Some(shared) = Weak::upgrade(&shared) {
                 shared.suspected.store(0, Ordering::Relaxed);
             }
@@ -265,6 +308,15 @@ impl Shared {
             State::Up(live) if self.is_fit(live) => Some(live.clone()),
             _ => None,
         }
+    }
+
+    fn first_pause(&self) -> Duration {
+        if self.is_apart { FIRST_PAUSE_APART } else { FIRST_PAUSE }
+    }
+
+    /// The longest pause after a connection that was ready.
+    fn longest_pause_if_ready(&self) -> Duration {
+        self.first_pause() * 2
     }
 
     fn is_fit(&self, live: &Live) -> bool {

@@ -21,6 +21,7 @@ mod lookup;
 mod node;
 mod pause;
 mod pipe;
+mod quarantine;
 mod queue;
 mod recent;
 mod reply;
@@ -35,6 +36,7 @@ mod watch;
 mod wire;
 mod words;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ use self::command::Task;
 pub(crate) use self::lack::lack;
 use self::node::Setup;
 pub(crate) use self::pipe::Pipe;
+use self::quarantine::Culprits;
 use self::recent::Recent;
 use self::servers::Servers;
 use self::settings::Settings;
@@ -61,6 +64,8 @@ pub struct RedisStore {
     servers: Servers,
     /// What must not be read from replicas; nothing where they are not read from.
     recent: Option<Recent>,
+    /// What servers could not take.
+    culprits: Arc<Culprits>,
     command_timeout: Duration,
     /// How many batches have come.
     batches: AtomicU64,
@@ -72,10 +77,13 @@ impl RedisStore {
     pub fn new(settings: Settings, policy: Policy, observer: Observer) -> Self {
         let command_timeout = settings.command_timeout;
         let recent = settings.reads_replicas.then(|| Recent::new(REPLICATION + command_timeout));
+        let culprits = Arc::<Culprits>::default();
+        let setup = Setup { settings, observer, culprits: Arc::clone(&culprits) };
         Self {
             policy,
-            servers: Servers::new(Setup { settings, observer }),
+            servers: Servers::new(setup),
             recent,
+            culprits,
             command_timeout,
             batches: AtomicU64::new(0),
         }
@@ -92,7 +100,9 @@ impl RedisStore {
         let number = self.batches.fetch_add(1, Ordering::Relaxed);
         let batch = Batch::new(number, self.command_timeout);
         match &self.servers {
-            Servers::One(node) => batch.run_on(node, open, answers).await,
+            Servers::One(node) if open.iter().all(Task::is_innocent) => {
+                batch.run_on(node, open, answers).await;
+            }
             servers => batch.run_over(servers, open, answers).await,
         }
     }
@@ -105,6 +115,9 @@ impl RedisStore {
                 Ok(Some(mut task)) => {
                     if let Some(recent) = &self.recent {
                         task.read_from_replica(recent);
+                    }
+                    if self.culprits.has(&task) {
+                        task.suspect();
                     }
                     tasks.push(task);
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::command::Task;
+use super::command::{Again, Task};
 use super::end::End;
 use super::node::{Node, Setup};
 use super::pipe::Pipe;
@@ -76,14 +76,21 @@ impl Servers {
                 (primary, is_there.then_some(replica))
             }
         };
-        let (mut from_replica, mut others) = (Vec::new(), Vec::new());
+        let (mut from_replica, mut others, mut apart) = (Vec::new(), Vec::new(), Vec::new());
         for mut call in calls {
-            call.from_replica &= replica.is_some();
-            if call.from_replica { from_replica.push(call) } else { others.push(call) }
+            call.from_replica &= replica.is_some() && call.is_innocent();
+            let part = match call.from_replica {
+                true => &mut from_replica,
+                false if call.again == Again::Apart => &mut apart,
+                false => &mut others,
+            };
+            part.push(call);
         }
         let part = |node: Option<&Arc<Node>>, calls: Vec<_>| {
             (!calls.is_empty()).then(|| (node.cloned(), calls))
         };
-        [part(replica, from_replica), part(Some(primary), others)].into_iter().flatten().collect()
+        let parts =
+            [part(replica, from_replica), part(Some(primary), others), part(Some(primary), apart)];
+        parts.into_iter().flatten().collect()
     }
 }

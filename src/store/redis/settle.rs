@@ -10,7 +10,7 @@ use super::cluster::{Cluster, Crowded};
 use super::command::{Again, Outcome, Task};
 use super::fold::fold_beside;
 use super::leg::{Answered, Ended, Leg};
-use super::link::Live;
+use super::link::{Link, Live};
 use super::node::Node;
 use super::pause::with_jitter;
 use super::reply::{ServerError, Verdict, judge, refusal};
@@ -40,40 +40,75 @@ impl<'c> Leg<'c> {
         for (call, error) in self.refused.drain(..) {
             answers.reject(call.place, &error);
         }
+        let mut rest = std::mem::take(&mut self.rest);
+        let mut open = self.settle_sent(ended, cluster, answers);
+        open.append(&mut rest);
+        open
+    }
+
+    fn settle_sent(
+        mut self,
+        ended: Ended,
+        cluster: Option<&Cluster>,
+        answers: &mut Answers,
+    ) -> Vec<Task<'c>> {
         let from_replica = self.reads_replica();
+        let apart = self.apart.take();
         for call in &mut self.calls {
-            (call.again, call.goes_on) = (Again::AtOnce, false);
+            if let Ended::Replied(..) = ended {
+                (call.broke, call.broke_alone) = (0, 0);
+            }
+            (call.again, call.goes_on) = (call.at_once(), false);
             // Whatever it does not find there, the primary is asked for.
             call.from_replica = false;
         }
-        match (ended, &self.node) {
-            (Ended::Replied(live, answered), Some(node)) => {
-                let node = Arc::clone(node);
-                return if from_replica {
-                    self.read_from_replica(&node, &live, &answered, cluster, answers)
-                } else {
-                    self.read(&node, &live, &answered, cluster, answers)
+        let node = self.node.take();
+        let link = apart.as_ref().map(|apart| &apart.link);
+        let link = link.or_else(|| node.as_ref().map(|node| &node.link));
+        match (ended, link) {
+            (Ended::Replied(live, answered), Some(link)) => {
+                return match &node {
+                    Some(node) if !from_replica => {
+                        self.read(node, link, &live, &answered, cluster, answers)
+                    }
+                    _ => self.read_from_replica(link, &live, &answered, cluster, answers),
                 };
             }
-            (Ended::Unsent(live), Some(node)) => {
-                node.link.replace(&live);
+            (Ended::Unsent(live), Some(link)) => {
+                link.replace(&live);
                 cluster.into_iter().for_each(Cluster::survey);
             }
-            (Ended::Broken(live), Some(node)) => {
-                node.link.replace(&live);
+            (Ended::Broken(live), Some(link)) => {
+                link.replace(&live);
                 cluster.into_iter().for_each(Cluster::survey);
                 for call in &mut self.calls {
                     call.in_doubt |= !from_replica;
                     call.referred = None;
+                    if live.pipe.broke() && !from_replica {
+                        call.broke = call.broke.saturating_add(1);
+                        call.again = call.at_once();
+                    }
                 }
             }
-            (Ended::Unanswered(live), Some(node)) => {
+            (Ended::Intolerable(error), _) => {
                 for call in self.calls.drain(..) {
-                    answers.reject(call.place, &node.link.unanswered(&live));
+                    answers.reject(call.place, &error);
                 }
-                node.link.suspect(live);
             }
-            (Ended::Late(live), Some(node)) => node.link.suspect(live),
+            (Ended::Unanswered(live), Some(link)) => {
+                let timeout = link.command_timeout();
+                let unanswered = live.unanswered(self.waited(timeout));
+                let is_spent = self.is_spent(timeout);
+                for call in self.calls.drain(..) {
+                    answers.reject(call.place, &unanswered);
+                }
+                if is_spent {
+                    link.replace(&live);
+                } else {
+                    link.suspect(live);
+                }
+            }
+            (Ended::Late(live), Some(link)) => link.suspect(live),
             (Ended::Outage(outage), _) => give_up(self.calls.drain(..), &outage, answers),
             (_, _) => {
                 for call in &mut self.calls {
@@ -87,7 +122,7 @@ impl<'c> Leg<'c> {
     /// Answers with the sessions that were found. A replica may not have heard of the others yet.
     fn read_from_replica(
         self,
-        node: &Node,
+        link: &Link,
         live: &Live,
         answered: &Answered,
         cluster: Option<&Cluster>,
@@ -105,7 +140,7 @@ impl<'c> Leg<'c> {
                         // Where it redirects, it is the map that is wrong; else its next greeting
                         // tells whether it is fit.
                         if !matches!(verdict, Verdict::Redirect(_)) {
-                            node.link.replace(live);
+                            link.replace(live);
                         }
                         cluster.into_iter().for_each(Cluster::survey);
                     }
@@ -122,11 +157,13 @@ impl<'c> Leg<'c> {
     fn read(
         self,
         node: &Arc<Node>,
+        link: &Link,
         live: &Live,
         answered: &Answered,
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
+        let waited = self.waited(link.command_timeout());
         // One for all, as a leg waits for the last of its calls.
         let longest = LazyCell::new(|| with_jitter(LONGEST_PAUSE));
         let mut open = Vec::new();
@@ -155,7 +192,7 @@ impl<'c> Leg<'c> {
                 }
                 // It ended in garbage: whatever comes next cannot be trusted either.
                 None => {
-                    node.link.replace(live);
+                    link.replace(live);
                     call.in_doubt = true;
                     open.push(call);
                     continue;
@@ -176,7 +213,7 @@ impl<'c> Leg<'c> {
                 }
                 (Verdict::Elsewhere, _) => {
                     call.postpone(Again::InTurn(soon), refusal(&error));
-                    node.link.replace(live);
+                    link.replace(live);
                     cluster.into_iter().for_each(Cluster::survey);
                 }
                 (Verdict::Redirect(to), Some(cluster)) if !to.names_a_node() => {
@@ -215,7 +252,9 @@ impl<'c> Leg<'c> {
         }
         let (late, open): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|call| call.again.time().is_some_and(|t| t > self.deadline));
-        give_up(late.into_iter(), &node.link.unanswered(live), answers);
+        if !late.is_empty() {
+            give_up(late.into_iter(), &live.unanswered(waited), answers);
+        }
         open
     }
 }

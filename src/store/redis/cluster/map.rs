@@ -301,7 +301,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
         };
-        Setup { settings, observer: Arc::new(|_: &_| {}) }
+        Setup { settings, observer: Arc::new(|_: &_| {}), culprits: Arc::default() }
     }
 
     #[tokio::test]

@@ -120,7 +120,11 @@ impl Cluster {
         }
         for mut call in calls {
             let slot = call.slot();
-            let replica = if call.from_replica { self.replica(&map, slot) } else { None };
+            let replica = if call.from_replica && call.is_innocent() {
+                self.replica(&map, slot)
+            } else {
+                None
+            };
             call.from_replica = replica.is_some();
             let node = call.referred.as_ref().or(replica).or_else(|| map.node(slot));
             let key = (
@@ -128,6 +132,7 @@ impl Cluster {
                 call.referred.is_some(),
                 call.again.time().is_some(),
                 call.again.is_aside(),
+                call.is_innocent(),
             );
             let part = parts.entry(key).or_insert_with(|| (node.cloned(), Vec::new()));
             part.1.push(call);
@@ -268,7 +273,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
         };
-        Setup { settings, observer: Arc::new(|_: &_| {}) }
+        Setup { settings, observer: Arc::new(|_: &_| {}), culprits: Arc::default() }
     }
 
     #[tokio::test]

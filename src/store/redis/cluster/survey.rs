@@ -91,9 +91,9 @@ fn retire(node: &Arc<Node>) {
     let node = Arc::downgrade(node);
     tokio::spawn(async move {
         sleep(GRACE).await;
-        if let Some(node) = node.upgrade()
-            && let Some(live) = node.link.now()
-        {
+        let Some(node) = node.upgrade() else { return };
+        node.end_quarantine();
+        if let Some(live) = node.link.now() {
             node.link.replace(&live);
         }
     });

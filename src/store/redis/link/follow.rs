@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use super::super::end::End;
 use super::super::pause::with_jitter;
-use super::{FIRST_PAUSE, Shared};
+use super::Shared;
 
 /// How often a sentinel is tried that cannot be reached; another one will tell.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Replaces the connection when this sentinel, and most others with it, has another primary.
 pub(super) async fn follow(shared: Arc<Shared>, number: usize) {
-    let End::Primary(sentinel) = &shared.end else { return };
+    let End::Primary(sentinel) = &*shared.end else { return };
     let mut state = shared.state.subscribe();
-    let mut pause = FIRST_PAUSE;
+    let mut pause = shared.first_pause();
     loop {
         if let Ok(subscription) = sentinel.subscribe(number).await {
-            pause = FIRST_PAUSE;
+            pause = shared.first_pause();
             let primary = subscription.primary.clone();
             let mut news = pin!(subscription.news());
             loop {

@@ -3,24 +3,35 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::super::deadline::now;
 use super::super::greeting::is_following;
-use super::super::pipe::Pipe;
+use super::super::pipe::{PROGRESS_BYTES_PER_SECOND, Pipe};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether it answers a PING.
-pub(super) async fn answers(pipe: &Pipe) -> bool {
+/// Whether it answers a PING; behind long replies, which may take so long to come.
+pub(super) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
+    let begun = Instant::now();
     let mut reply = pin!(pipe.send_one(&redis::cmd("PING")));
-    if let Ok(reply) = timeout(PATIENCE, reply.as_mut()).await {
-        return reply.is_ok();
+    loop {
+        let moved = || pipe.received() + pipe.moved_of_long();
+        let before = moved();
+        if let Ok(reply) = timeout(PATIENCE, reply.as_mut()).await {
+            return reply.is_ok();
+        }
+        // It may have come, and the thread that should read it was too busy.
+        pipe.catch_up();
+        if let Some(reply) = now(reply.as_mut()).await {
+            return reply.is_ok();
+        }
+        let came = moved() - before;
+        if came < PROGRESS_BYTES_PER_SECOND * PATIENCE.as_secs() || begun.elapsed() > longest {
+            return false;
+        }
     }
-    // It may have come, and the thread that should read it was too busy.
-    pipe.catch_up();
-    matches!(now(reply).await, Some(Ok(_)))
 }
 
 /// Whether it leads to a replica that hears from its primary. One that does not answer at all is

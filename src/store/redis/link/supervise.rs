@@ -1,5 +1,6 @@
 //! Connects, and connects again.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,34 +12,63 @@ use super::super::connection::Opened;
 use super::super::eviction;
 use super::super::known::Server;
 use super::super::pause::with_jitter;
+use super::super::pipe::Pipe;
 use super::super::settings::Address;
-use super::{FIRST_PAUSE, Live, Shared, State};
+use super::{Live, Shared, State};
 use crate::error::Error;
 use crate::event::Event;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a silent connection may still speak once another one is ready.
+const LAST_WORD: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether a silent connection has spoken, while another one is opened.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Keeps the connection, as long as the link lives.
 pub(super) async fn supervise(shared: Arc<Shared>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pause = shared.first_pause();
+    // A connection that is ready already.
+    let mut spare = None;
     for number in 1.. {
-        match open(&shared).await {
+        let opened = match spare.take() {
+            Some(opened) => Ok(opened),
+            None => open(&shared, || shared.waiting.load(Ordering::Relaxed) > 0).await,
+        };
+        match opened {
             Ok(((pipe, mut driver), server)) => {
                 let since = Instant::now();
                 let name = server.to_string();
                 // A proxy that hangs up on what it does not know would do so on this.
                 let is_bare = Server::new(&server, shared.end.login().tls.is_some()).is_bare();
-                if !shared.end.is_replica() && !is_bare {
+                if !shared.end.is_replica() && !shared.is_apart && !is_bare {
                     let observer = Arc::clone(&shared.observer);
                     tokio::spawn(eviction::look(pipe.clone(), name.clone(), observer));
                 }
-                shared.set(State::Up(Live { pipe, server, number }), &Event::Ready);
+                let live = Live { pipe: pipe.clone(), server, number };
+                shared.set(State::Up(live), &Event::Ready);
+                let mut beside = pin!(None);
                 let lost = loop {
                     tokio::select! {
+                        // First, so that what has come is known to the others.
+                        biased;
                         _ending = &mut driver => break "the connection was lost",
                         () = shared.replace.notified() => {
                             if shared.unfit.load(Ordering::Relaxed) >= number {
                                 break "it does not answer, or takes no writes";
+                            }
+                        }
+                        () = shared.doubt.notified(), if beside.is_none() => {
+                            if shared.doubted.load(Ordering::Relaxed) == number {
+                                beside.set(Some(open_beside(&shared, &pipe)));
+                            }
+                        }
+                        Some(opened) = poll_option(beside.as_mut()) => {
+                            beside.set(None);
+                            spare = opened;
+                            if spare.is_some() {
+                                break "it was silent";
                             }
                         }
                     }
@@ -46,10 +76,12 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
                 let lost = Event::Lost(Error::Connection { server: name, reason: lost.into() });
                 shared.set(State::Down(None), &lost);
                 // A server that drops every connection at once must not be hammered.
-                if since.elapsed() >= LONGEST_PAUSE {
-                    pause = FIRST_PAUSE;
+                if spare.is_some() || since.elapsed() >= LONGEST_PAUSE {
+                    pause = shared.first_pause();
                     continue;
                 }
+                // This one was ready, so it may be a call that breaks connections.
+                pause = pause.min(shared.longest_pause_if_ready());
             }
             Err(error) => shared.set(State::Down(Some(error.clone())), &Event::Failed(error)),
         }
@@ -62,14 +94,17 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
     }
 }
 
-/// Opens a connection. While calls wait, an attempt that hangs does not keep another from being made
+/// Opens a connection. While it is wanted, an attempt that hangs does not keep another from being made
 /// beside it: what swallowed the first may be over.
-async fn open(shared: &Arc<Shared>) -> Result<(Opened, Address), Error> {
+async fn open(
+    shared: &Arc<Shared>,
+    is_wanted: impl Fn() -> bool,
+) -> Result<(Opened, Address), Error> {
     let mut attempts = JoinSet::new();
     // As often as a server that refuses is asked; and not too many at a time.
     let pause = LONGEST_PAUSE.max(shared.timeouts.connect / 10);
     loop {
-        if attempts.is_empty() || shared.waiting.load(Ordering::Relaxed) > 0 {
+        if attempts.is_empty() || is_wanted() {
             let shared = Arc::clone(shared);
             attempts.spawn(async move { shared.end.open().await });
         }
@@ -77,5 +112,40 @@ async fn open(shared: &Arc<Shared>) -> Result<(Opened, Address), Error> {
             Some(done) = attempts.join_next() => return done.unwrap_or(Err(Error::Internal)),
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Opens a connection beside one that is silent while calls wait. Nothing if that one speaks first.
+async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Address)> {
+    let heard = pipe.received();
+    let is_silent = || pipe.received() == heard && pipe.is_awaited();
+    loop {
+        let opened = async {
+            let opened = open(shared, is_silent).await;
+            // A server that goes on may serve the new one first.
+            tokio::time::sleep(LAST_WORD).await;
+            opened
+        };
+        let opened = tokio::select! {
+            opened = opened => opened,
+            () = async { while is_silent() { tokio::time::sleep(LOOK).await } } => return None,
+        };
+        // It may have spoken, and the thread that should read was too busy.
+        pipe.catch_up();
+        if !is_silent() {
+            return None;
+        }
+        match opened {
+            Ok(opened) => return Some(opened),
+            Err(_) => tokio::time::sleep(LONGEST_PAUSE).await,
+        }
+    }
+}
+
+/// Polls a future that may not be there.
+async fn poll_option<F: Future>(mut future: Pin<&mut Option<F>>) -> Option<F::Output> {
+    match future.as_mut().as_pin_mut() {
+        Some(future) => Some(future.await),
+        None => None,
     }
 }

@@ -1,0 +1,181 @@
+'use strict';
+
+// A connection that has died and says nothing, as one that a balancer forgot, or that slept with a
+// frozen function: new connections work. And servers that are only slow, which must keep theirs.
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { startProxies } = require('../support/cluster-proxies.js');
+const { faultyCluster } = require('../support/faulty-cluster.js');
+const { faultyServer, settled } = require('../support/faults.js');
+const { startProxy } = require('../support/proxy.js');
+const { freePort, waitUntil } = require('../support/redis-server.js');
+
+const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
+const certificate = (name) => join(__dirname, '..', 'certificates', name);
+
+/** Milliseconds; much longer than anything here takes. What was not answered by then never would be. */
+const COMMAND_TIMEOUT = 120_000;
+/** Milliseconds within which it must be answered, where 2000 are promised. */
+const SOON = 20_000;
+
+const ended = async (call) => {
+  const { value, error } = await settled(call, SOON);
+  assert.equal(error, undefined);
+  return value;
+};
+
+/** Every method, as the first call after a silent death: what it answers, and that it acted once. */
+async function assertEachMethodSurvives({ sessions, app, redis, forget }) {
+  const create = (ownerId) => sessions.create({ app, ownerId, data: { a: 1 }, duration: 600 });
+  const [token, other] = [await create('ann'), await create('bob')];
+  const steps = [
+    ['get', { app, token }, { ownerId: 'ann', data: { a: 1 } }],
+    ['update', { app, token, data: { b: 2 } }, true],
+    ['get', { app, token }, { ownerId: 'ann', data: { a: 1, b: 2 } }],
+    ['refresh', { app, token, duration: 300 }, true],
+    ['kill', { app, token }, true],
+    ['get', { app, token }, undefined],
+    ['killAll', { app, ownerId: 'bob' }, true],
+    ['get', { app, token: other }, undefined],
+  ];
+  for (const [method, request, expected] of steps) {
+    const replaced = forget();
+    assert.deepEqual(await ended(sessions[method](request)), expected, method);
+    assert.ok(replaced(), `${method}: another connection was made`);
+  }
+  const before = await redis.dbsize();
+  forget();
+  const created = await ended(create('cid'));
+  assert.equal(await redis.dbsize(), before + 2, 'one session and its index');
+  assert.equal((await sessions.get({ app, token: created })).ownerId, 'cid');
+}
+
+/** Has the connections of a proxy die; returns whether another one was made since. */
+const forgets = (proxies) => () => {
+  const before = proxies.map(({ connections }) => connections);
+  for (const proxy of proxies) proxy.forget();
+  return () => proxies.some(({ connections }, n) => connections > before[n]);
+};
+
+test('R78 a connection that died in silence: the first call after it, of every method, is answered soon', async (t) => {
+  const { proxy, open, app, redis } = await faultyServer(t, { proxy: true });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+  await assertEachMethodSurvives({ sessions, app, redis, forget: forgets([proxy]) });
+});
+
+test('R78 one that died in silence on a Cluster: the first call after it, of every method, is answered soon', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t, { replicas: 0 });
+  const { proxies, url } = await startProxies(t, cluster);
+  const sessions = open({ connectionString: url, commandTimeout: COMMAND_TIMEOUT });
+  const redis = cluster.client();
+  await assertEachMethodSurvives({ sessions, app, redis, forget: forgets(proxies) });
+});
+
+test('R78 one that died in silence under TLS: the first call after it is answered soon', async (t) => {
+  const tlsPort = await freePort();
+  const { open, app, redis } = await faultyServer(t, {
+    config: {
+      'tls-port': tlsPort,
+      'tls-cert-file': certificate('server.crt'),
+      'tls-key-file': certificate('server.key'),
+      'tls-ca-cert-file': certificate('authority.crt'),
+      'tls-auth-clients': 'no',
+    },
+  });
+  const proxy = await startProxy(tlsPort);
+  t.after(() => proxy.stop());
+  const sessions = open({
+    connectionString: `rediss://localhost:${proxy.port}`,
+    commandTimeout: COMMAND_TIMEOUT,
+    tls: { ca: readFileSync(certificate('authority.crt'), 'utf8') },
+  });
+  await assertEachMethodSurvives({ sessions, app, redis, forget: forgets([proxy]) });
+});
+
+test('R78 one that died in silence with many calls in flight, after idleness: all are answered soon, in their order', async (t) => {
+  const { proxy, open, app } = await faultyServer(t, { proxy: true });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+  const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
+  await sleep(1100);
+  proxy.forget();
+  const updates = times(500, (n) => sessions.update({ app, token, data: { last: n } }));
+  assert.deepEqual(await ended(Promise.all(updates)), Array(500).fill(true));
+  assert.deepEqual((await sessions.get({ app, token })).data, { last: 499 });
+});
+
+test('R78 one that died in silence, and new ones are refused for a while: it is tried again', async (t) => {
+  const { proxy, open, app } = await faultyServer(t, { proxy: true });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+  const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
+  proxy.forget();
+  let refused = 0;
+  proxy.hangsUp = () => refused++ < 2;
+  assert.equal((await ended(sessions.get({ app, token }))).ownerId, 'ann');
+  assert.ok(refused > 2);
+});
+
+/** The connections that a server has, but for this one. */
+async function connectionsOf(redis) {
+  const list = await redis.client('LIST', 'TYPE', 'normal');
+  const own = await redis.client('ID');
+  const ids = [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => Number(id));
+  return ids.filter((id) => id !== own);
+}
+
+for (const [label, pause] of [
+  [
+    'that is stopped for 3 s',
+    async ({ server }) => {
+      server.kill('SIGSTOP');
+      setTimeout(() => server.kill('SIGCONT'), 3000);
+    },
+  ],
+  ['that pauses its clients for 3 s', ({ redis }) => redis.client('PAUSE', '3000', 'ALL')],
+]) {
+  test(`R79 a server ${label} keeps its connection, and carries out each call once`, async (t) => {
+    const faulty = await faultyServer(t);
+    const { open, app, redis } = faulty;
+    const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+    const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
+    const [connection, ...others] = await connectionsOf(redis);
+    assert.deepEqual(others, []);
+    await redis.config('RESETSTAT');
+    await pause(faulty);
+    const calls = times(50, (n) => sessions.update({ app, token, data: { [`k${n}`]: n } }));
+    assert.deepEqual(await ended(Promise.all(calls)), Array(50).fill(true));
+    const { append } = await faulty.server.commandStats();
+    assert.equal(append, 50, 'each acted once');
+    await waitUntil(async () => (await connectionsOf(redis)).length === 1, 'the other to close');
+    assert.deepEqual(await connectionsOf(redis), [connection], 'the same connection');
+  });
+}
+
+test('R79 long requests on a slow line, and those behind them, keep the connection', async (t) => {
+  const { proxy, open, app } = await faultyServer(t, { proxy: true });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+  const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
+  proxy.rateUp = 4 * 2 ** 20;
+  const text = 'x'.repeat(1_000_000);
+  const create = (n) => ended(sessions.create({ app, ownerId: `${n}`, data: { text } }));
+  const creates = Promise.all(times(14, create));
+  await sleep(500);
+  const gets = times(20, () => ended(sessions.get({ app, token })));
+  for (const { ownerId } of await Promise.all(gets)) assert.equal(ownerId, 'ann');
+  assert.equal(new Set(await creates).size, 14);
+  assert.equal(proxy.connections, 1, 'no other was opened');
+});
+
+test('R79 a reply that is late, while the server answers others, keeps its connection', async (t) => {
+  const { proxy, open, app } = await faultyServer(t, { proxy: true });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+  const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
+  let lost = 0;
+  sessions.on('reconnecting', () => lost++);
+  proxy.delay = 3000;
+  assert.equal((await ended(sessions.get({ app, token }))).ownerId, 'ann');
+  assert.equal(lost, 0, 'the connection was kept');
+});

@@ -1,0 +1,178 @@
+//! A connection apart from all others, for calls that were under way when connections broke twice.
+//!
+//! One of them may be what breaks them: too long for the server or for a proxy, or with too long an
+//! answer. They are sent in groups, which are halved when the connection breaks, until one call is
+//! under way alone. The others stay where they are, and are not held up.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::command::Task;
+use super::end::End;
+use super::link::{Link, Timeouts};
+use super::node::Node;
+use super::pipe::{Pipe, lock};
+use super::queue::Queue;
+
+/// How often it is looked whether the connection is still needed.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long a call that a server could not take is sent apart at once when it comes again. Then
+/// somebody may have changed the server.
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// How many such calls are remembered.
+const MAX_CULPRITS: usize = 64;
+
+/// From this length on it is the length that is taken for the cause, in bytes of data.
+const LONG_REQUEST_BYTES: usize = 64 * 1024;
+
+/// A connection to a node, beside its own, while calls are suspected.
+pub(super) struct Quarantine {
+    pub link: Link,
+    pub queue: Queue,
+    gate: Mutex<Gate>,
+    room: Notify,
+}
+
+struct Gate {
+    /// How many calls may be under way at once.
+    most: usize,
+    under_way: usize,
+    /// The connection that broke last, and how many calls were under way.
+    broken: Option<(Pipe, usize)>,
+}
+
+impl Quarantine {
+    /// Begins to connect.
+    pub fn new(end: Arc<End>, timeouts: Timeouts) -> Self {
+        Self {
+            link: Link::apart(end, timeouts),
+            queue: Queue::default(),
+            gate: Mutex::new(Gate { most: usize::MAX, under_way: 0, broken: None }),
+            room: Notify::new(),
+        }
+    }
+
+    /// Waits until there is room for so many calls, or for some of them alone. For whoever has its turn.
+    pub async fn pass(&self, calls: usize) -> Pass<'_> {
+        loop {
+            {
+                let mut gate = self.gate();
+                let room = gate.most.saturating_sub(gate.under_way);
+                let admitted = if gate.under_way == 0 { calls.min(room) } else { calls };
+                if admitted <= room {
+                    gate.under_way += admitted;
+                    return Pass { quarantine: self, calls: admitted };
+                }
+            }
+            self.room.notified().await;
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.gate)
+    }
+}
+
+/// Lets calls be under way, until it is dropped.
+pub(super) struct Pass<'q> {
+    quarantine: &'q Quarantine,
+    pub calls: usize,
+}
+
+impl Pass<'_> {
+    /// Whether no other call is under way.
+    pub fn is_for_one_alone(&self) -> bool {
+        self.calls == 1 && self.quarantine.gate().under_way == 1
+    }
+
+    /// They were answered: more may be under way at once.
+    pub fn answered(&self) {
+        let mut gate = self.quarantine.gate();
+        gate.most = gate.most.saturating_add(self.calls);
+    }
+
+    /// The connection broke: half as many may be under way at once. Returns how many were.
+    pub fn broken(&self, pipe: &Pipe) -> usize {
+        let mut gate = self.quarantine.gate();
+        if let Some((_, calls)) = gate.broken.as_ref().filter(|(last, _)| last.is(pipe)) {
+            return *calls;
+        }
+        let calls = gate.under_way;
+        gate.most = (calls / 2).max(1);
+        gate.broken = Some((pipe.clone(), calls));
+        calls
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.quarantine.gate().under_way -= self.calls;
+        self.quarantine.room.notify_one();
+    }
+}
+
+/// Ends a node's quarantine once nobody is in it.
+pub(super) async fn close_when_idle(node: Weak<Node>) {
+    loop {
+        sleep(IDLE).await;
+        let Some(node) = node.upgrade() else { return };
+        let mut quarantine = lock(&node.quarantine);
+        if quarantine.as_ref().is_none_or(|used| Arc::strong_count(used) == 1) {
+            *quarantine = None;
+            return;
+        }
+    }
+}
+
+/// The calls that servers could not take, so that the same call breaks no other connection again.
+#[derive(Default)]
+pub(super) struct Culprits {
+    hasher: RandomState,
+    count: AtomicUsize,
+    known: Mutex<VecDeque<(Instant, Culprit)>>,
+}
+
+enum Culprit {
+    /// Whatever has at least so many bytes of data.
+    Length(usize),
+    /// A method on one session.
+    Call(u64),
+}
+
+impl Culprits {
+    pub fn note(&self, call: &Task<'_>) {
+        let culprit = match call.data_bytes() {
+            length @ LONG_REQUEST_BYTES.. => Culprit::Length(length),
+            _ => Culprit::Call(self.hasher.hash_one(call.what())),
+        };
+        let mut known = lock(&self.known);
+        known.truncate(MAX_CULPRITS - 1);
+        known.push_front((Instant::now() + MEMORY, culprit));
+        self.count.store(known.len(), Ordering::Relaxed);
+    }
+
+    /// Whether the call is like one that a server could not take.
+    pub fn has(&self, call: &Task<'_>) -> bool {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut known = lock(&self.known);
+        let now = Instant::now();
+        known.retain(|(until, _)| *until > now);
+        self.count.store(known.len(), Ordering::Relaxed);
+        let (bytes, what) = (call.data_bytes(), self.hasher.hash_one(call.what()));
+        known.iter().any(|(_, culprit)| match culprit {
+            Culprit::Length(length) => bytes >= *length,
+            Culprit::Call(known) => what == *known,
+        })
+    }
+}
