@@ -157,6 +157,15 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The owner's name in what may be a record, without a look at the rest.
+#[must_use]
+pub fn owner_in(bytes: &[u8]) -> Option<Vec<u8>> {
+    let about = memchr::memchr(b'\n', bytes)?;
+    let rest = &bytes[about + 1..];
+    let owner = &rest[..memchr::memchr(b'\n', rest)?];
+    decode_string(std::str::from_utf8(owner).ok()?).ok()
+}
+
 /// Whether a line is exactly one JSON value that begins with `first`.
 ///
 /// `IgnoredAny` walks without recursion, so no depth of nesting overflows the stack, and it allows

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::super::Policy;
 use super::fold::Fold;
+use super::link::Live;
 use super::node::Node;
 use super::recent::Recent;
 use super::script::{self, Name};
@@ -18,7 +19,7 @@ use crate::answers::Answers;
 use crate::call::{Operation, Ttl};
 use crate::error::Error;
 use crate::keys;
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::token::{self, OwnerHash, Route, SessionId};
 
 /// After so many broken connections a call is sent apart from the others.
@@ -62,6 +63,8 @@ pub(super) struct Task<'c> {
     pub is_full: bool,
     /// `update`: how they are folded, with this one.
     pub fold: Option<Fold>,
+    /// A connection on which there came an answer that cannot be the asker's, or not to such a call.
+    pub doubted: Option<(Arc<Node>, Live)>,
     /// `kill_all`: whether a session was removed.
     killed: bool,
     /// `kill_all`: a step was answered, and there is another one.
@@ -100,6 +103,8 @@ pub(super) enum Outcome {
     Done,
     /// Nothing, but the session's record has grown long.
     Long(SessionId),
+    /// The task must be sent again, on another connection: the answer is not one to it.
+    Doubtful,
     /// The task must be sent again: nothing was done, as the record is full.
     Full,
     /// The task must be sent again, for what is left of it.
@@ -154,6 +159,7 @@ impl<'c> Task<'c> {
             redirections: 0,
             is_full: false,
             fold: None,
+            doubted: None,
             killed: false,
             goes_on: false,
         }))
@@ -234,8 +240,10 @@ impl<'c> Task<'c> {
     pub fn answer(&mut self, reply: &Reply<'_>, answers: &mut Answers) -> Outcome {
         match (self.operation, reply) {
             (Operation::Get { .. }, Reply::Nil | Reply::Bytes(_)) => {
-                if !self.answer_get(reply, answers) {
-                    answers.reject(self.place, &Error::Corrupt);
+                match self.answer_get(reply, answers) {
+                    Read::Answered => {}
+                    Read::Corrupt => answers.reject(self.place, &Error::Corrupt),
+                    Read::Anothers => return Outcome::Doubtful,
                 }
             }
             (Operation::Create { .. }, Reply::Int(_)) => answers.token(self.place, &self.minted),
@@ -263,20 +271,46 @@ impl<'c> Task<'c> {
             (Operation::Get { .. }, Reply::TooLong) => {
                 answers.reject(self.place, &Error::Oversized);
             }
-            _ => answers.reject(self.place, &unexpected()),
+            _ => return Outcome::Doubtful,
         }
         Outcome::Done
+    }
+
+    /// Has it sent again on another connection, as the answer on this one cannot be the asker's. A record that lies
+    /// under another session's key is the same there, and then this connection stays.
+    pub fn doubt(&mut self, node: &Arc<Node>, live: &Live) {
+        self.in_doubt |= !self.is_get();
+        self.doubted = Some((Arc::clone(node), live.clone()));
+        self.again = Again::Apart;
+    }
+
+    /// Replaces the connection on which there came an answer that was not the asker's, as another one gave another.
+    pub fn replace_doubted(&mut self) {
+        if let Some((node, live)) = self.doubted.take() {
+            node.link.replace(&live);
+        }
+    }
+
+    /// Rejects a call whose answer was not one to it on two connections.
+    pub fn reject_doubtful(&self, answers: &mut Answers) {
+        let error = if self.is_get() { Error::Corrupt } else { unexpected() };
+        answers.reject(self.place, &error);
+    }
+
+    /// Whether a record is that of another owner than the token's.
+    pub fn is_anothers(&self, record: &[u8]) -> bool {
+        record::owner_in(record).is_some_and(|owner| OwnerHash::of(self.app, &owner) != self.owner)
     }
 
     pub fn is_get(&self) -> bool {
         matches!(self.operation, Operation::Get { .. })
     }
 
-    /// Answers a `get`, unless what was found is corrupt. Returns whether it did.
-    pub fn answer_get(&self, reply: &Reply<'_>, answers: &mut Answers) -> bool {
+    /// Answers a `get`, if what was found is a record of its owner.
+    pub fn answer_get(&self, reply: &Reply<'_>, answers: &mut Answers) -> Read {
         let Reply::Bytes(record) = reply else {
             answers.absent(self.place);
-            return true;
+            return Read::Answered;
         };
         answer_with(record, self.app, self.owner, self.place, answers)
     }
@@ -286,16 +320,16 @@ impl<'c> Task<'c> {
         let (app, owner) = (self.app.to_vec(), self.owner);
         let mut answers = answers.detach(self.place);
         tokio::task::spawn_blocking(move || {
-            if !answer_with(&record, &app, owner, 0, &mut answers) {
-                answers.reject(0, &Error::Corrupt);
+            match answer_with(&record, &app, owner, 0, &mut answers) {
+                Read::Answered => {}
+                Read::Corrupt | Read::Anothers => answers.reject(0, &Error::Corrupt),
             }
         });
     }
 
     fn answer_kill_all(&mut self, reply: &[Reply<'_>], answers: &mut Answers) -> Outcome {
         let [Reply::Int(killed), Reply::Int(more)] = reply else {
-            answers.reject(self.place, &unexpected());
-            return Outcome::Done;
+            return Outcome::Doubtful;
         };
         self.killed |= *killed > 0;
         self.goes_on = *more != 0;
@@ -437,20 +471,32 @@ fn ttl_ms(ttl: Ttl) -> u64 {
     ttl.map_or(0, std::num::NonZeroU64::get)
 }
 
-/// Answers a `get` with a record, if it is one, and of the owner that the token names. Returns whether it did.
+/// What a `get` found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// The call is answered.
+    Answered,
+    /// It is no record.
+    Corrupt,
+    /// It is a record of another owner.
+    Anothers,
+}
+
+/// Answers a `get` with a record, if it is one, and of the owner that the token names.
 fn answer_with(
     record: &[u8],
     app: &[u8],
     owner: OwnerHash,
     place: usize,
     answers: &mut Answers,
-) -> bool {
+) -> Read {
     match Record::parse(record) {
         Ok(record) if OwnerHash::of(app, &record.owner_name()) == owner => {
             answers.session(place, &record);
-            true
+            Read::Answered
         }
-        _ => false,
+        Ok(_) => Read::Anothers,
+        Err(record::Corrupt) => Read::Corrupt,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, Crowded};
-use super::command::{Again, Outcome, Task};
+use super::command::{Again, Outcome, Read, Task};
 use super::fold::fold_beside;
 use super::leg::{Answered, Ended, Leg};
 use super::link::{Link, Live};
@@ -71,7 +71,10 @@ impl<'c> Leg<'c> {
                     Some(node) if !from_replica => {
                         self.read(node, link, &live, &answered, cluster, answers)
                     }
-                    _ => self.read_from_replica(link, &live, &answered, cluster, answers),
+                    _ => {
+                        let node = node.as_ref();
+                        self.read_from_replica(node, link, &live, &answered, cluster, answers)
+                    }
                 };
             }
             (Ended::Unsent(live), Some(link)) => {
@@ -122,6 +125,7 @@ impl<'c> Leg<'c> {
     /// Answers with the sessions that were found. A replica may not have heard of the others yet.
     fn read_from_replica(
         self,
+        node: Option<&Arc<Node>>,
         link: &Link,
         live: &Live,
         answered: &Answered,
@@ -130,10 +134,16 @@ impl<'c> Leg<'c> {
     ) -> Vec<Task<'c>> {
         let mut replies = answered.by_call();
         let mut open = Vec::new();
-        for call in self.calls {
+        for mut call in self.calls {
             let mut is_answered = false;
             match replies.next().map(|(reply, _)| reply) {
-                Some(reply @ Reply::Bytes(_)) => is_answered = call.answer_get(&reply, answers),
+                Some(reply @ Reply::Bytes(_)) => match call.answer_get(&reply, answers) {
+                    Read::Answered => is_answered = true,
+                    Read::Corrupt => {}
+                    Read::Anothers => {
+                        call.doubted = node.map(|node| (Arc::clone(node), live.clone()));
+                    }
+                },
                 Some(Reply::Error(error)) => match judge(&ServerError::from(&*error)) {
                     Verdict::Reject(Error::Corrupt) => {}
                     verdict => {
@@ -164,6 +174,7 @@ impl<'c> Leg<'c> {
         answers: &mut Answers,
     ) -> Vec<Task<'c>> {
         let waited = self.waited(link.command_timeout());
+        let is_apart = !std::ptr::eq(link, &raw const node.link);
         // One for all, as a leg waits for the last of its calls.
         let longest = LazyCell::new(|| with_jitter(LONGEST_PAUSE));
         let mut open = Vec::new();
@@ -173,14 +184,26 @@ impl<'c> Leg<'c> {
             let (error, of_all) = match replies.next() {
                 Some((Reply::Error(error), of_all)) => (error, of_all),
                 Some((Reply::Bytes(record), _))
-                    if call.is_get() && record.len() >= ANSWER_ELSEWHERE_FROM_BYTES =>
+                    if call.is_get()
+                        && record.len() >= ANSWER_ELSEWHERE_FROM_BYTES
+                        && !call.is_anothers(record) =>
                 {
+                    call.replace_doubted();
                     call.answer_elsewhere(answered.keep(record), answers);
                     continue;
                 }
                 Some((reply, _)) => {
-                    match call.answer(&reply, answers) {
+                    let outcome = call.answer(&reply, answers);
+                    if !matches!(outcome, Outcome::Doubtful) {
+                        call.replace_doubted();
+                    }
+                    match outcome {
                         Outcome::Done => {}
+                        Outcome::Doubtful if is_apart => call.reject_doubtful(answers),
+                        Outcome::Doubtful => {
+                            call.doubt(node, live);
+                            open.push(call);
+                        }
                         Outcome::Long(id) => {
                             if let Some(key) = call.session_key() {
                                 fold_beside(node, live, id, key);
