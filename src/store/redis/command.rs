@@ -297,9 +297,10 @@ impl<'c> Task<'c> {
         answers.reject(self.place, &error);
     }
 
-    /// Whether a record is that of another owner than the token's.
-    pub fn is_anothers(&self, record: &[u8]) -> bool {
-        record::owner_in(record).is_some_and(|owner| OwnerHash::of(self.app, &owner) != self.owner)
+    /// Whether it is a `get`, and may find this record: it is not that of another owner.
+    pub fn may_have(&self, record: &[u8]) -> bool {
+        let is_owners = |owner: Vec<u8>| OwnerHash::of(self.app, &owner) == self.owner;
+        self.is_get() && record::owner_in(record).is_none_or(is_owners)
     }
 
     pub fn is_get(&self) -> bool {

@@ -184,9 +184,7 @@ impl<'c> Leg<'c> {
             let (error, of_all) = match replies.next() {
                 Some((Reply::Error(error), of_all)) => (error, of_all),
                 Some((Reply::Bytes(record), _))
-                    if call.is_get()
-                        && record.len() >= ANSWER_ELSEWHERE_FROM_BYTES
-                        && !call.is_anothers(record) =>
+                    if record.len() >= ANSWER_ELSEWHERE_FROM_BYTES && call.may_have(record) =>
                 {
                     call.replace_doubted();
                     call.answer_elsewhere(answered.keep(record), answers);
