@@ -18,7 +18,8 @@ export type TokenEncoding = 'base64' | 'base64url' | 'hex' | 'latin1' | 'binary'
 /** A TLS client's settings, in the terms of Node's `tls.connect`; every text is PEM. */
 export interface TlsOptions {
   /**
-   * The certificates to trust, instead of those that Node trusts.
+   * The certificates to trust, instead of those that Node trusts: of authorities, or the server's own if
+   * it is signed by itself.
    *
    * @default what Node trusts, `NODE_EXTRA_CA_CERTS` included, and from Node 22.15 on
    * `--use-system-ca`. Not `--use-openssl-ca` and its `SSL_CERT_FILE`, as Node does not tell that list:
@@ -27,10 +28,11 @@ export interface TlsOptions {
   ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** The client's certificate chain, for servers that ask for one. Needs `key`. */
   cert?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
-  /** The client's private key. Needs `cert`. */
+  /** The client's private key: RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519. Needs `cert`. */
   key?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /**
-   * The name that the server's certificate must bear; also sent to the server (SNI).
+   * The name that the server's certificate must bear, in its alternative names or, if it has no DNS name
+   * there, as its common name; also sent to the server (SNI).
    *
    * @default the host
    */

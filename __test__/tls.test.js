@@ -87,17 +87,21 @@ describe('a server with a certificate of a private authority', () => {
     useSessions(tls.url, { tls: { rejectUnauthorized: false } }));
 
   test('is refused when nobody trusts it', async () => {
-    assert.match(await refusal(tls.url, true), /TLS failed: .*UnknownIssuer/);
-    assert.match(await refusal(tls.url, { ca: pem('stranger.crt') }), /TLS failed: .*certificate/);
+    const nobody = /TLS failed: nobody who is trusted has issued the server's certificate \(give/;
+    assert.match(await refusal(tls.url, true), nobody);
+    assert.match(await refusal(tls.url, { ca: pem('stranger.crt') }), nobody);
   });
 
   test('is refused whatever a fragment of the URL says', async () => {
-    assert.match(await refusal(`${tls.url}#insecure`), /TLS failed: .*UnknownIssuer/);
+    assert.match(await refusal(`${tls.url}#insecure`), /TLS failed: nobody who is trusted/);
   });
 
   test('is refused under another name', async () => {
     const message = await refusal(tls.url, { ...TRUSTED, servername: 'elsewhere.example' });
-    assert.match(message, /TLS failed: .*not valid for.*elsewhere\.example/);
+    assert.match(
+      message,
+      /TLS failed: .*is for localhost, 127\.0\.0\.1, not for elsewhere\.example/,
+    );
   });
 
   test('comes back by itself', async () => {
@@ -111,7 +115,7 @@ describe('a server with a certificate of a private authority', () => {
 
 for (const [certificate, why] of [
   ['expired', /TLS failed: .*expired/],
-  ['elsewhere', /TLS failed: .*not valid for.*localhost/],
+  ['elsewhere', /TLS failed: .*is for elsewhere\.example, not for localhost/],
 ]) {
   test(`a certificate that is for ${certificate} is refused, and the reason told`, async (t) => {
     const { server, url } = await startTls(certificate);
@@ -124,7 +128,7 @@ test('a server that asks for a certificate takes ours, and no call without one',
   const { server, url } = await startTls('server', { 'tls-auth-clients': 'yes' });
   t.after(() => server.stop());
   await useSessions(url, { tls: { ...TRUSTED, ...IDENTITY } });
-  assert.match(await refusal(url, TRUSTED), /certificate ?required|closed the connection/i);
+  assert.match(await refusal(url, TRUSTED), /asks for a client's certificate/);
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3']) {

@@ -146,4 +146,4 @@ function readCommand(text) {
   return { command, length: at };
 }
 
-module.exports = { encode, hello, startFakeServer };
+module.exports = { hello, startFakeServer };

@@ -21,6 +21,7 @@ use super::lookup::look_up;
 use super::pipe::{Pipe, Replies};
 use super::settings::{Address, Login, Settings, Tls};
 use super::stream::{Socket, Stream};
+use super::tls::explain;
 use crate::error::Error;
 
 /// A connection that is ready for commands, and what must be polled for it to work. It ends when
@@ -164,8 +165,7 @@ async fn reach(peer: &Peer) -> Result<Stream, Error> {
                     Ok(Stream::Clear(socket))
                 }
                 Some(tls) => {
-                    let stream = encrypt(stream, tls, host).await;
-                    let stream = stream.map_err(|e| because(peer, &e))?;
+                    let stream = encrypt(peer, stream, tls, host).await?;
                     Ok(Stream::Tls(Box::new(Mutex::new(stream))))
                 }
             }
@@ -219,14 +219,22 @@ fn configure(stream: &TcpStream) {
 }
 
 async fn encrypt(
+    peer: &Peer,
     stream: TcpStream,
     tls: &Tls,
     host: &str,
-) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
     let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
-    let name =
-        ServerName::try_from(name).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-    TlsConnector::from(tls.config.clone()).connect(name, stream).await
+    let name = ServerName::try_from(name).map_err(|_| {
+        unreachable(peer, "TLS failed: no certificate can be for this host (give `tls.servername`)")
+    })?;
+    let encrypted = TlsConnector::from(tls.config.clone()).connect(name, stream).await;
+    encrypted.map_err(|error| match explain(&error) {
+        Some(words) => unreachable(peer, &words),
+        None => {
+            unreachable(peer, "TLS failed: the server closed the connection (does it speak TLS?)")
+        }
+    })
 }
 
 fn because(peer: &Peer, error: &io::Error) -> Error {
@@ -235,7 +243,6 @@ fn because(peer: &Peer, error: &io::Error) -> Error {
         io::ErrorKind::NotFound if matches!(peer.address, Address::Unix(_)) => {
             "there is no such socket (is it running?)".to_owned()
         }
-        io::ErrorKind::InvalidData if peer.login.tls.is_some() => format!("TLS failed: {error}"),
         _ => lack(error).map_or_else(|| error.to_string(), str::to_owned),
     };
     unreachable(peer, &hint)

@@ -1,14 +1,20 @@
 //! TLS as Node users set it up: PEM in, a client's configuration out.
 
-use std::fmt;
-use std::io;
-use std::sync::Arc;
+mod certificate;
+mod trust;
+mod words;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustls::ClientConfig;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
+
+use self::trust::{Trust, Trusted};
+pub(super) use self::words::explain;
 
 /// Why a configuration cannot be used, in the words of the option that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,9 @@ impl fmt::Display for BadTls {
 }
 
 impl std::error::Error for BadTls {}
+
+const BAD_KEY: &str = "`tls.key` cannot be used with `tls.cert`: its key must be RSA of 2048 bits or more, \
+     ECDSA P-256 or P-384, or Ed25519";
 
 /// Builds a client's configuration for TLS 1.2 and 1.3.
 ///
@@ -38,12 +47,10 @@ pub fn configure(
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| BadTls(e.to_string()))?;
-    let builder = if verify {
-        builder.with_root_certificates(roots(ca)?)
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-    };
+        .map_err(|_| BadTls("`tls` cannot be used: no version of TLS is supported".into()))?;
+    let trusted = if verify { Some(trusted(ca)?) } else { None };
+    let trust = Trust::new(provider, trusted);
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
     let config = match identity {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
@@ -51,25 +58,33 @@ pub fn configure(
                 .map_err(|_| BadTls("`tls.key` is not a private key in PEM".into()))?;
             builder
                 .with_client_auth_cert(certificates("tls.cert", cert)?, key)
-                .map_err(|e| BadTls(format!("`tls.key` and `tls.cert` cannot be used: {e}")))?
+                .map_err(|_| BadTls(BAD_KEY.into()))?
         }
     };
     Ok(Arc::new(config))
 }
 
-/// What failed, in words that say what to do; nothing if it was not TLS.
-pub(super) fn explain(error: &io::Error) -> Option<String> {
-    error.get_ref()?.downcast_ref::<rustls::Error>().map(|error| format!("TLS failed: {error}"))
+/// The certificates to trust. Most instances of a process trust the same, all that Node does, which takes
+/// milliseconds to read: they share them.
+fn trusted(ca: &[String]) -> Result<Arc<Trusted>, BadTls> {
+    static LAST: Mutex<(Digest, Weak<Trusted>)> = Mutex::new(([0; 32], Weak::new()));
+    let mut digest = Sha256::new();
+    for pem in ca {
+        digest.update((pem.len() as u64).to_be_bytes());
+        digest.update(pem);
+    }
+    let digest: Digest = digest.finalize().into();
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let (true, Some(trusted)) = (last.0 == digest, last.1.upgrade()) {
+        return Ok(trusted);
+    }
+    let given = ca.iter().map(|pem| certificates("tls.ca", pem)).collect::<Result<Vec<_>, _>>()?;
+    let trusted = Arc::new(Trusted::new(given.into_iter().flatten()));
+    *last = (digest, Arc::downgrade(&trusted));
+    Ok(trusted)
 }
 
-fn roots(ca: &[String]) -> Result<RootCertStore, BadTls> {
-    let mut roots = RootCertStore::empty();
-    for pem in ca {
-        // Like OpenSSL, which Node uses: a root that cannot be used verifies nothing, and no more.
-        roots.add_parsable_certificates(certificates("tls.ca", pem)?);
-    }
-    Ok(roots)
-}
+type Digest = [u8; 32];
 
 fn certificates(option: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>, BadTls> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
@@ -77,43 +92,4 @@ fn certificates(option: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>,
         .ok()
         .filter(|certificates| !certificates.is_empty())
         .ok_or_else(|| BadTls(format!("`{option}` holds no certificate in PEM")))
-}
-
-/// Takes any certificate, as `rejectUnauthorized: false` asks for.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
