@@ -63,6 +63,22 @@ for (const [fields, says] of TOO_OLD) {
   });
 }
 
+test('R70 a node of a cluster, and a primary of sentinels, that is too old is refused as well', async (t) => {
+  const fake = await startFakeServer(t, ([name]) => {
+    if (name === 'HELLO') return hello({ version: '6.0.16' });
+    if (name === 'ROLE') return '*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n';
+    const address = `$9\r\n127.0.0.1\r\n`;
+    if (name === 'CLUSTER') return `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n${address}:${fake.port}\r\n`;
+    if (name === 'SENTINEL') return `*2\r\n${address}$5\r\n${fake.port}\r\n`;
+    return null;
+  });
+  const at = { host: fake.host, port: fake.port };
+  for (const options of [{ cluster: [at] }, { sentinels: [at], name: 'mymaster' }]) {
+    const { message } = await refused(open(t, options));
+    assert.ok(message.endsWith('needs Redis 6.2 or Valkey 7.2, this is Redis 6.0.16'), message);
+  }
+});
+
 test('R70 a server that is new enough, tells no version, or is not Redis, is used', async (t) => {
   for (const fields of [
     { version: '6.2.0' },

@@ -15,6 +15,9 @@ const PASSWORD = 'hunter2secret';
 const DATA = { card: 'd4ta-v4lue', text: 'Grüße' };
 const app = 'shop';
 
+/** @param {string} text */
+const bulk = (text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+
 /** An instance, with what it tells of its connections; it is closed after the test. */
 function open(t, options) {
   const sessions = new SpotsSessions({ commandTimeout: 500, ...options });
@@ -147,6 +150,22 @@ test('R71 what a call has sent is in no error of it: its token, its owner, its d
         assert.match(error.message, rest);
       }
     }
+  }
+});
+
+test('R71 a host that a server names is told without what controls a terminal, and not at any length', async (t) => {
+  const host = `\x1b[31mred\x9b2J${'.very'.repeat(10_000)}.example`;
+  const named = Buffer.from(`*2\r\n${bulk(host)}${bulk('6379')}`).toString('latin1');
+  const fake = await startFakeServer(t, ([name]) => (name === 'SENTINEL' ? named : null));
+  const { sessions, told } = open(t, {
+    sentinels: [{ host: fake.host, port: fake.port }],
+    name: 'mymaster',
+  });
+  const error = await rejection(() => sessions.get({ app, token: 'a'.repeat(40) }));
+  for (const each of [error, ...told]) {
+    assert.match(each.message, /^cannot reach redis at \[31mred2J\.very/);
+    assertClean({ ...each, message: each.message.replaceAll('.very', '') }, ['\x1b', '\x9b']);
+    assert.ok(each.message.length < 500, `${each.message.length} characters`);
   }
 });
 

@@ -6,7 +6,8 @@ const { once } = require('node:events');
 const net = require('node:net');
 
 /**
- * @callback Answer what a command is answered with; `undefined`: nothing, and the connection is closed
+ * @callback Answer what a command is answered with, a character a byte; `undefined`: nothing, and the
+ *   connection is closed
  * @param {string[]} command its name in capitals, and its arguments
  * @param {number} connection its number, from 1
  * @returns {string | undefined}
@@ -104,7 +105,7 @@ class FakeServer {
         this.commands.push(command);
         const said = this.#answer(command, connection);
         if (said === undefined) return socket.destroy();
-        socket.write(said);
+        socket.write(said, 'latin1');
       }
     });
   }

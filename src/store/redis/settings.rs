@@ -83,17 +83,28 @@ impl Address {
     }
 }
 
+/// The longest name of a host (RFC 1035, section 2.3.4), in characters.
+const MAX_HOST_CHARS: usize = 255;
+
 /// Whether a server may have named a host so: as long as a name in DNS may be (RFC 1035, section 2.3.4), and
 /// fit for a message. An empty one stands for the server's own.
 pub(super) fn is_host(name: &str) -> bool {
-    name.len() <= 255 && !name.chars().any(|c| c.is_control() || c.is_whitespace())
+    name.len() <= MAX_HOST_CHARS && !name.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port, .. } => {
+                // Nodes and sentinels name hosts, and may say anything.
+                let printable = host.chars().filter(char::is_ascii_graphic);
+                let host: String = printable.take(MAX_HOST_CHARS).collect();
+                if host.contains(':') {
+                    write!(f, "[{host}]:{port}")
+                } else {
+                    write!(f, "{host}:{port}")
+                }
+            }
             Self::Unix(path) => f.write_str(path),
         }
     }
