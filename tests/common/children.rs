@@ -2,7 +2,7 @@
 //! as `scripts/children.js`, and by the same shell script.
 
 use std::ffi::OsStr;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -28,6 +28,8 @@ fn home() -> &'static Path {
         let guard = Command::new("sh")
             .args([SCRIPT, "guard"])
             .arg(&folder)
+            // Without `cargo test` it would go on with its tests.
+            .args([std::process::id(), parent_id()].map(|id| id.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
