@@ -193,6 +193,22 @@ test('R83 connections that are cut again and again, whatever is sent: no call is
   assert.equal(Object.keys((await sessions.get({ app, token })).data).length, 201);
 });
 
+test('R83 a lone call, at each sending of which all connections are cut, is not blamed for it', async (t) => {
+  const { proxy, open, app } = await faultyServer(t, { proxy: true });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
+  const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
+  let cuts = 0;
+  proxy.loses = (bytes) => {
+    if (cuts === 8 || !bytes.includes('$3\r\nGET\r\n')) return false;
+    cuts++;
+    proxy.sever();
+    return true;
+  };
+  const { value, error } = await settled(sessions.get({ app, token }), SOON);
+  assert.equal(value?.ownerId, 'ann', `${error}`);
+  assert.equal(cuts, 8);
+});
+
 test('R83 a server that is killed and comes back three times: no call is blamed for it', async (t) => {
   const { server, open, app } = await faultyServer(t, {
     config: { appendonly: 'yes', appendfsync: 'always' },
