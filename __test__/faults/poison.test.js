@@ -141,6 +141,40 @@ for (const [target, start] of Object.entries(TARGETS)) {
   }
 }
 
+test('R80 a record that is folded behind updates, and too long to be read: the connection breaks for it no more than once', async (t) => {
+  const given = await TARGETS['one server'](t, {
+    'client-output-buffer-limit': ['normal', '300kb', '0', '0'],
+  });
+  const { sessions, app } = given;
+  const { make } = await ordinary(sessions, app);
+  const token = await sessions.create({ app, ownerId: 'eve', data: dataOf(250 * KIB) });
+  let lost = 0;
+  sessions.on('reconnecting', () => lost++);
+  const update = (data) => settled(sessions.update({ app, token, data }), SOON);
+  // From twice its length on it is folded after each.
+  for (let n = 0; n < 2; n++) assert.equal((await update(dataOf(150 * KIB))).value, true);
+  for (let n = 0; n < 20; n++) {
+    assert.equal((await update({ n })).value, true);
+    await Promise.all(times(10, make));
+  }
+  assert.equal(lost, 1);
+});
+
+test('R80 an update that has to fold a record which is too long to be read: it rejects with the reason', async (t) => {
+  const { open, app } = await faultyServer(t, {
+    config: { 'client-output-buffer-limit': ['normal', '300kb', '0', '0'] },
+  });
+  const sessions = open({ commandTimeout: COMMAND_TIMEOUT, maxDataSize: 200 * KIB });
+  const { make } = await ordinary(sessions, app);
+  const token = await sessions.create({ app, ownerId: 'eve', data: dataOf(190 * KIB) });
+  const update = (data) => settled(sessions.update({ app, token, data }), SOON);
+  assert.equal((await update(dataOf(185 * KIB))).value, true);
+  const [{ error }] = await Promise.all([update(dataOf(100 * KIB)), ...times(500, make)]);
+  assert.equal(error?.code, 'ERR_SESSIONS_TIMEOUT');
+  assert.match(error.message, /update with 102400 bytes of data: look at .*client-output-buffer/);
+  await recovers(sessions, app);
+});
+
 test('R81 twenty such calls among 1,000 others: each rejects, and the others succeed', async (t) => {
   const given = await TARGETS['one server'](t, { 'client-query-buffer-limit': '1mb' });
   const { sessions, app } = given;

@@ -359,6 +359,18 @@ impl<'c> Task<'c> {
         self.again = Again::Apart;
     }
 
+    /// Takes note that it was answered. Returns what it was suspected of.
+    pub fn absolve(&mut self) -> (u8, u8) {
+        self.again = Again::AtOnce;
+        (std::mem::take(&mut self.broke), std::mem::take(&mut self.broke_alone))
+    }
+
+    /// Suspects it as before.
+    pub fn suspect_again(&mut self, suspicion: (u8, u8)) {
+        (self.broke, self.broke_alone) = suspicion;
+        self.again = self.at_once();
+    }
+
     /// When it is sent again if nothing else is said.
     pub fn at_once(&self) -> Again {
         if self.broke >= SUSPECTED_FROM { Again::Apart } else { Again::AtOnce }

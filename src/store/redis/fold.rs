@@ -37,14 +37,17 @@ impl Fold {
 /// Folds a record that has grown long, unless somebody does. Nobody waits for it, and if it fails the record is only
 /// longer than it need be.
 pub(super) fn fold_beside(node: &Arc<Node>, live: &Live, id: SessionId, key: Vec<u8>) {
-    if !node.growth.begin_fold(id) {
+    if node.culprits.has_fold(id) || !node.growth.begin_fold(id) {
         return;
     }
     let (node, pipe) = (Arc::clone(node), live.pipe.clone());
     tokio::spawn(async move {
         let fold = fold_in_place(&pipe, &key);
-        // What broke it off breaks off the calls too.
-        let _folded = tokio::time::timeout(node.link.command_timeout(), fold).await;
+        // What broke it off breaks off the calls too, so it must not be what broke the connection again.
+        let folded = tokio::time::timeout(node.link.command_timeout(), fold).await;
+        if matches!(folded, Ok(Err(Broken))) && pipe.broke() {
+            node.culprits.note_fold(id);
+        }
         node.growth.end_fold(id);
     });
 }

@@ -453,22 +453,20 @@ impl<'c> Leg<'c> {
 
 /// The error of a call that the server, or a proxy, closes its connection for each time.
 fn intolerable(call: &Task<'_>, server: &Address) -> Error {
-    let (what, limit, length) = match (call.method(), call.data_bytes()) {
-        (method, 0) => (
+    let method = call.method();
+    let (what, limits) = match call.data_bytes() {
+        0 => (
             format!("this {method}, whose answer may be too long"),
-            "client-output-buffer-limit",
-            "an answer",
+            "client-output-buffer-limit and maxmemory-clients",
         ),
-        (method, bytes) => (
+        bytes => (
             format!("this {method} with {bytes} bytes of data"),
-            "client-query-buffer-limit",
-            "a request",
+            "client-query-buffer-limit, client-output-buffer-limit and maxmemory-clients",
         ),
     };
     let reason = format!(
         "redis at {server}, or a proxy before it, closes the connection each time for {what}: look \
-         at {limit} and maxmemory-clients of the server, or at how long {length} the proxy lets \
-         through"
+         at {limits} of the server, or at the limits of the proxy"
     );
     Error::Lost { reason }
 }

@@ -20,6 +20,7 @@ use super::link::{Link, Timeouts};
 use super::node::Node;
 use super::pipe::{Pipe, lock};
 use super::queue::Queue;
+use crate::token::SessionId;
 
 /// How often it is looked whether the connection is still needed.
 const IDLE: Duration = Duration::from_secs(1);
@@ -150,10 +151,27 @@ enum Culprit {
 
 impl Culprits {
     pub fn note(&self, call: &Task<'_>) {
-        let culprit = match call.data_bytes() {
+        self.remember(match call.data_bytes() {
             length @ LONG_REQUEST_BYTES.. => Culprit::Length(length),
             _ => Culprit::Call(self.hasher.hash_one(call.what())),
-        };
+        });
+    }
+
+    /// Takes note that a connection broke while a record was folded.
+    pub fn note_fold(&self, id: SessionId) {
+        self.remember(Culprit::Call(self.hash_of_fold(id)));
+    }
+
+    /// Whether a connection has broken while this record was folded.
+    pub fn has_fold(&self, id: SessionId) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.knows(0, self.hash_of_fold(id))
+    }
+
+    fn hash_of_fold(&self, id: SessionId) -> u64 {
+        self.hasher.hash_one(("fold", id.as_bytes()))
+    }
+
+    fn remember(&self, culprit: Culprit) {
         let mut known = lock(&self.known);
         known.truncate(MAX_CULPRITS - 1);
         known.push_front((Instant::now() + MEMORY, culprit));
@@ -162,14 +180,15 @@ impl Culprits {
 
     /// Whether the call is like one that a server could not take.
     pub fn has(&self, call: &Task<'_>) -> bool {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
+        self.count.load(Ordering::Relaxed) > 0
+            && self.knows(call.data_bytes(), self.hasher.hash_one(call.what()))
+    }
+
+    fn knows(&self, bytes: usize, what: u64) -> bool {
         let mut known = lock(&self.known);
         let now = Instant::now();
         known.retain(|(until, _)| *until > now);
         self.count.store(known.len(), Ordering::Relaxed);
-        let (bytes, what) = (call.data_bytes(), self.hasher.hash_one(call.what()));
         known.iter().any(|(_, culprit)| match culprit {
             Culprit::Length(length) => bytes >= *length,
             Culprit::Call(known) => what == *known,

@@ -55,9 +55,6 @@ impl<'c> Leg<'c> {
         let from_replica = self.reads_replica();
         let apart = self.apart.take();
         for call in &mut self.calls {
-            if let Ended::Replied(..) = ended {
-                (call.broke, call.broke_alone) = (0, 0);
-            }
             (call.again, call.goes_on) = (call.at_once(), false);
             // Whatever it does not find there, the primary is asked for.
             call.from_replica = false;
@@ -181,6 +178,7 @@ impl<'c> Leg<'c> {
         let mut replies = answered.by_call();
         for mut call in self.calls {
             call.referred = None;
+            let suspicion = call.absolve();
             let (error, of_all) = match replies.next() {
                 Some((Reply::Error(error), of_all)) => (error, of_all),
                 Some((Reply::Bytes(record), _))
@@ -207,7 +205,12 @@ impl<'c> Leg<'c> {
                                 fold_beside(node, live, id, key);
                             }
                         }
-                        Outcome::Full | Outcome::More => open.push(call),
+                        Outcome::More => open.push(call),
+                        // What follows, to read the record, may be what breaks connections.
+                        Outcome::Full => {
+                            call.suspect_again(suspicion);
+                            open.push(call);
+                        }
                     }
                     continue;
                 }
