@@ -224,53 +224,10 @@ impl<'c> Leg<'c> {
             };
             let error = ServerError::new(&error, call.sent(node.link.login(), of_all));
             let soon = later(call.postponed, *longest, self.deadline);
-            match (judge(&error), cluster) {
-                (Verdict::SendText, _) => call.by_text = true,
-                (verdict @ (Verdict::Later | Verdict::Unknown), _) => {
-                    call.in_doubt |= verdict == Verdict::Unknown;
-                    call.postpone(Again::InTurn(soon), refusal(&error));
-                    cluster.into_iter().for_each(Cluster::survey);
-                }
-                (Verdict::Migrating, _) => {
-                    call.in_doubt |= call.finds_its_keys();
-                    call.postpone(Again::Aside(soon), refusal(&error));
-                }
-                (Verdict::Elsewhere, _) => {
-                    call.postpone(Again::InTurn(soon), refusal(&error));
-                    link.replace(live);
-                    cluster.into_iter().for_each(Cluster::survey);
-                }
-                (Verdict::Redirect(to), Some(cluster)) if !to.names_a_node() => {
-                    // A slot that has moved is found by the survey; one on its way has to arrive.
-                    let again = if to.once { Again::Aside } else { Again::InTurn };
-                    call.postpone(again(soon), refusal(&error));
-                    cluster.survey();
-                }
-                (Verdict::Redirect(to), Some(cluster)) => {
-                    call.redirections = call.redirections.saturating_add(1);
-                    if call.redirections > REDIRECTIONS {
-                        call.postpone(Again::Aside(soon), refusal(&error));
-                    }
-                    match cluster.follow(&to, &live.server) {
-                        Ok(None) => {}
-                        Ok(node) if !call.finds_its_keys() => call.referred = node,
-                        // A node to which the slot is on its way would run it on a part of the keys.
-                        Ok(_) | Err(Crowded) => call.postpone(Again::Aside(soon), refusal(&error)),
-                    }
-                }
-                // Who takes no script with keys of several slots may take them one by one.
-                (Verdict::Reject(_), _) if of_all => {
-                    call.alone = true;
-                    live.pipe.set_joins(false);
-                }
-                (Verdict::Reject(error), _) => {
-                    answers.reject(call.place, &error);
-                    continue;
-                }
-                (Verdict::Redirect(_), None) => {
-                    answers.reject(call.place, &part_of_a_cluster(&error));
-                    continue;
-                }
+            let refused = Refused { of_all, link, live, cluster, soon };
+            if let Err(error) = refused.sends_again(&mut call, &error) {
+                answers.reject(call.place, &error);
+                continue;
             }
             open.push(call);
         }
@@ -280,6 +237,66 @@ impl<'c> Leg<'c> {
             give_up(late.into_iter(), &live.unanswered(waited), answers);
         }
         open
+    }
+}
+
+/// A server's error in place of an answer, and where it came from.
+struct Refused<'r> {
+    /// It is that of all calls that one script was to carry out.
+    of_all: bool,
+    link: &'r Link,
+    live: &'r Live,
+    cluster: Option<&'r Cluster>,
+    /// When the call is sent again if it has to wait.
+    soon: Instant,
+}
+
+impl Refused<'_> {
+    /// Has a call sent again; or it is what the call rejects with.
+    fn sends_again(&self, call: &mut Task<'_>, error: &ServerError<'_>) -> Result<(), Error> {
+        match (judge(error), self.cluster) {
+            (Verdict::SendText, _) => call.by_text = true,
+            (verdict @ (Verdict::Later | Verdict::Unknown), _) => {
+                call.in_doubt |= verdict == Verdict::Unknown;
+                call.postpone(Again::InTurn(self.soon), refusal(error));
+                self.cluster.into_iter().for_each(Cluster::survey);
+            }
+            (Verdict::Migrating, _) => {
+                call.in_doubt |= call.finds_its_keys();
+                call.postpone(Again::Aside(self.soon), refusal(error));
+            }
+            (Verdict::Elsewhere, _) => {
+                call.postpone(Again::InTurn(self.soon), refusal(error));
+                self.link.replace(self.live);
+                self.cluster.into_iter().for_each(Cluster::survey);
+            }
+            (Verdict::Redirect(to), Some(cluster)) if !to.names_a_node() => {
+                // A slot that has moved is found by the survey; one on its way has to arrive.
+                let again = if to.once { Again::Aside } else { Again::InTurn };
+                call.postpone(again(self.soon), refusal(error));
+                cluster.survey();
+            }
+            (Verdict::Redirect(to), Some(cluster)) => {
+                call.redirections = call.redirections.saturating_add(1);
+                if call.redirections > REDIRECTIONS {
+                    call.postpone(Again::Aside(self.soon), refusal(error));
+                }
+                match cluster.follow(&to, &self.live.server) {
+                    Ok(None) => {}
+                    Ok(node) if !call.finds_its_keys() => call.referred = node,
+                    // A node to which the slot is on its way would run it on a part of the keys.
+                    Ok(_) | Err(Crowded) => call.postpone(Again::Aside(self.soon), refusal(error)),
+                }
+            }
+            // Who takes no script with keys of several slots may take them one by one.
+            (Verdict::Reject(_), _) if self.of_all => {
+                call.alone = true;
+                self.live.pipe.set_joins(false);
+            }
+            (Verdict::Reject(error), _) => return Err(error),
+            (Verdict::Redirect(_), None) => return Err(part_of_a_cluster(error)),
+        }
+        Ok(())
     }
 }
 
