@@ -4,11 +4,10 @@
 // beside its package.json: it has more dependencies than all that we have.
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
+const { spawn, temporaryFolder } = require('../scripts/children.js');
 const { output, root } = require('./support/packed.js');
 
 /** Runs Jest on one test and resolves to all that it said. */
@@ -41,7 +40,7 @@ const HEAD = `
 `;
 
 describe('in Jest', () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sessions-jest-'));
+  const folder = temporaryFolder('jest-');
   let absent;
   before(async () => {
     for (const name of ['package.json', 'package-lock.json']) {

@@ -3,9 +3,9 @@
 // What is very long, in a process that has no memory to waste: `ulimit -v` limits its address space.
 
 const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
 const { before, after, describe, test } = require('node:test');
 const path = require('node:path');
+const { spawnSync } = require('../scripts/children.js');
 const { startRedis } = require('./support/redis-server.js');
 const { SpotsSessions } = require('../index.js');
 

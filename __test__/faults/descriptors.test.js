@@ -4,11 +4,10 @@
 // says what is missing.
 
 const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
-const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
-const { tmpdir } = require('node:os');
+const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
+const { spawnSync, temporaryFolder } = require('../../scripts/children.js');
 const { startCluster } = require('../support/cluster.js');
 const { freePort, startRedis } = require('../support/redis-server.js');
 const { runScript } = require('../support/scripts.js');
@@ -274,8 +273,7 @@ const NO_WATCHES = `
   }`;
 
 test('R89 the system watches no more sockets: what is connected is answered, and what is not says so', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sessions-watches-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder('watches-');
   const library = join(folder, 'watches.so');
   const { status } = spawnSync('cc', ['-shared', '-fPIC', '-xc', '-o', library, '-', '-ldl'], {
     input: NO_WATCHES,

@@ -2,15 +2,13 @@
 
 // Certificates of every kind, made anew by certificates/make.sh for the test file that asks for them.
 
-const { spawnSync } = require('node:child_process');
-const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
-const { tmpdir } = require('node:os');
+const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { spawnSync, temporaryFolder } = require('../../scripts/children.js');
 
 /** Makes them; they are removed when this process ends. Why not, if this machine cannot. */
 function makeCertificates() {
-  const folder = mkdtempSync(join(tmpdir(), 'sessions-certificates-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder('certificates-');
   const script = join(__dirname, '..', 'certificates', 'make.sh');
   const { status, error } = spawnSync('sh', [script, folder], { stdio: 'ignore' });
   return {
