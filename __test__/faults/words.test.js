@@ -163,9 +163,8 @@ test('R71 a host that a server names is told without what controls a terminal, a
   });
   const error = await rejection(() => sessions.get({ app, token: 'a'.repeat(40) }));
   for (const each of [error, ...told]) {
-    assert.match(each.message, /^cannot reach redis at \[31mred2J\.very/);
-    assertClean({ ...each, message: each.message.replaceAll('.very', '') }, ['\x1b', '\x9b']);
-    assert.ok(each.message.length < 500, `${each.message.length} characters`);
+    assert.equal(each.code, 'ERR_SESSIONS_CONNECTION');
+    assertClean(each, ['\x1b', '\x9b', '.very.very']);
   }
 });
 

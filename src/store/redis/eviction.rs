@@ -1,17 +1,14 @@
 //! Finds out whether a server evicts keys, once for each server of the process.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::pipe::Pipe;
 use super::wire::Reply;
 use crate::event::{Event, Observer};
 
-/// How often each server was asked in vain; those that have told need not be asked.
-static KNOWN: Mutex<BTreeMap<String, u8>> = Mutex::new(BTreeMap::new());
-
-/// How often a server may leave the question without an answer: a proxy may hang up on it each time.
-const MAX_ASKED: u8 = 2;
+/// The servers that have told, or have hung up on the question, as a proxy may do each time.
+static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// How many servers are remembered. With more of them all are forgotten, and asked once more.
 const MAX_SERVERS: usize = 1024;
@@ -19,30 +16,25 @@ const MAX_SERVERS: usize = 1024;
 /// Asks a server for its policy, behind whatever was sent before, and tells if sessions may be
 /// evicted by it. A server that does not let us ask is not asked again.
 pub(super) async fn look(pipe: Pipe, server: String, observer: Observer) {
-    if known().get(&server).is_some_and(|asked| *asked >= MAX_ASKED) {
+    if known().contains(&server) {
         return;
     }
     let asked = pipe.send_one(redis::cmd("INFO").arg("memory"));
     drop(pipe);
-    let Ok(replies) = asked.await else {
-        let asked = known().get(&server).copied().unwrap_or_default();
-        remember(&server, asked + 1);
-        return;
-    };
-    let policy = replies.iter().next().and_then(|reply| policy(&reply));
-    let is_news = remember(&server, MAX_ASKED) != Some(MAX_ASKED);
-    if let (true, Some(policy)) = (is_news, policy) {
+    let replies = asked.await.ok();
+    let policy = replies.and_then(|replies| replies.iter().next().and_then(|reply| policy(&reply)));
+    if let (true, Some(policy)) = (remember(&server), policy) {
         observer(&Event::Evicts { server, policy });
     }
 }
 
-/// Returns how often it had been asked in vain.
-fn remember(server: &str, asked: u8) -> Option<u8> {
+/// Returns whether it is new.
+fn remember(server: &str) -> bool {
     let mut known = known();
-    if known.len() >= MAX_SERVERS && !known.contains_key(server) {
+    if known.len() >= MAX_SERVERS && !known.contains(server) {
         known.clear();
     }
-    known.insert(server.to_owned(), asked.min(MAX_ASKED))
+    known.insert(server.to_owned())
 }
 
 /// The policy by which keys may be evicted; nothing where none may be.
@@ -57,7 +49,7 @@ fn policy(reply: &Reply<'_>) -> Option<String> {
     (evicts && is_word).then(|| policy.to_owned())
 }
 
-fn known() -> MutexGuard<'static, BTreeMap<String, u8>> {
+fn known() -> MutexGuard<'static, BTreeSet<String>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -67,10 +59,10 @@ mod tests {
 
     #[test]
     fn servers_are_remembered_but_not_without_end() {
-        assert_eq!(remember("a server", 1), None);
-        assert_eq!(remember("a server", 2), Some(1));
+        assert!(remember("a server"));
+        assert!(!remember("a server"));
         for n in 0..3 * MAX_SERVERS {
-            remember(&format!("server-{n}"), 1);
+            remember(&format!("server-{n}"));
             assert!(known().len() <= MAX_SERVERS);
         }
     }
