@@ -145,8 +145,6 @@ for (const [label, garbage] of [
 
 for (const [label, forged, code] of [
   ['an error', '-ERR injected\r\n', 'ERR_SESSIONS_REDIS'],
-  ['an integer', ':5\r\n', 'ERR_SESSIONS_REDIS'],
-  ['an array', '*2\r\n:1\r\n$2\r\nab\r\n', 'ERR_SESSIONS_REDIS'],
   ['a text that is no session', '$3\r\nabc\r\n', 'ERR_SESSIONS_CORRUPT'],
   ['an empty text', '$0\r\n\r\n', 'ERR_SESSIONS_CORRUPT'],
 ]) {
@@ -163,6 +161,33 @@ for (const [label, forged, code] of [
     for (const [n, { value }] of ends.entries())
       if (n !== ends.indexOf(rejected[0])) assert.deepEqual(value, { ownerId: 'ann', data: { n } });
     await assertAll();
+  });
+}
+
+for (const [label, forged] of [
+  ['an integer', ':5\r\n'],
+  ['an array', '*2\r\n:1\r\n$2\r\nab\r\n'],
+]) {
+  test(`R09 ${label} in place of a session: that call is asked again on another connection`, async (t) => {
+    const { proxy, assertAll } = await connected(t, { commandTimeout: 20_000 });
+    let seen = 0;
+    proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(forged) : bytes);
+    await assertAll();
+    assert.ok(proxy.connections >= 2, 'it was asked elsewhere');
+    await waitUntil(async () => {
+      await assertAll();
+      return proxy.connections >= 3;
+    }, 'the first connection to be replaced');
+  });
+
+  test(`R09 ${label} in place of every session rejects each call, and replaces no connection`, async (t) => {
+    const { proxy, get } = await connected(t, { commandTimeout: 20_000 });
+    proxy.onReply = ({ bytes }) => (`${bytes}`.startsWith('$') ? Buffer.from(forged) : bytes);
+    for (let round = 0; round < 5; round++) {
+      const { error } = await settled(get(round), 20_000);
+      assert.equal(error.code, 'ERR_SESSIONS_CORRUPT');
+    }
+    assert.ok(proxy.connections <= 3, `${proxy.connections} connections`);
   });
 }
 
