@@ -83,9 +83,13 @@ async function askNode(port, options) {
   }
 }
 
+/** Kept, as an instance without calls may be collected, and tells of no event then. */
+const asked = new Set();
+
 /** What we say: nothing, or the message behind the address. */
 async function askUs(port, { host = 'localhost', ...options }) {
   const sessions = new SpotsSessions({ host, port, tls: options });
+  asked.add(sessions);
   try {
     // It connects at once. A call that had to wait would wait for another attempt.
     const error = await new Promise((resolve) =>
