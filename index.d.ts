@@ -470,7 +470,8 @@ export class SpotsSessions<
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
-   * @throws {SpotsSessionsError} an outage, which is never `undefined`, or a refusal: `code` says which
+   * @throws {SpotsSessionsError} an outage, which is never `undefined`, or a refusal: `code` says which. A
+   *   text that cannot be a token of ours is `undefined` without asking a server
    *
    * @example
    * const session = await sessions.get({ app: 'shop', token: request.cookies.sid });
