@@ -62,9 +62,9 @@ pub(super) struct Task<'c> {
     /// `update`: the record is full, and must be folded before it can take this patch.
     pub is_full: bool,
     /// `update`: how they are folded, with this one.
-    pub fold: Option<Fold>,
+    pub fold: Option<Box<Fold>>,
     /// A connection on which there came an answer that cannot be the asker's, or not to such a call.
-    pub doubted: Option<(Arc<Node>, Live)>,
+    pub doubted: Option<Box<(Arc<Node>, Live)>>,
     /// `kill_all`: whether a session was removed.
     killed: bool,
     /// `kill_all`: a step was answered, and there is another one.
@@ -280,14 +280,14 @@ impl<'c> Task<'c> {
     /// under another session's key is the same there, and then this connection stays.
     pub fn doubt(&mut self, node: &Arc<Node>, live: &Live) {
         self.in_doubt |= !self.is_get();
-        self.doubted = Some((Arc::clone(node), live.clone()));
+        self.doubted = Some(Box::new((Arc::clone(node), live.clone())));
         self.again = Again::Apart;
     }
 
     /// Replaces the connection on which there came an answer that was not the asker's, as another one gave another.
     pub fn replace_doubted(&mut self) {
-        if let Some((node, live)) = self.doubted.take() {
-            node.link.replace(&live);
+        if let Some(doubted) = self.doubted.take() {
+            doubted.0.link.replace(&doubted.1);
         }
     }
 

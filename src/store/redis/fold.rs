@@ -92,7 +92,7 @@ pub(super) async fn make_room<'c>(
         // What is no record any more, or is elsewhere, the update finds out when it is sent again.
         let Some(Reply::Bytes(record)) = replies.iter().last() else { continue };
         match fold(record, patch, max_bytes).await {
-            Ok(fold) => call.fold = Some(fold),
+            Ok(fold) => call.fold = Some(Box::new(fold)),
             Err(error) => {
                 place -= 1;
                 let call = calls.remove(place);

@@ -58,7 +58,8 @@ impl Patches {
     pub fn of(calls: &[Task<'_>]) -> Self {
         let mut patches: Vec<(SessionId, usize)> = Vec::new();
         for call in calls {
-            let (Some(id), Some((patch, _))) = (call.session(), call.patch()) else { continue };
+            let Some((patch, _)) = call.patch() else { continue };
+            let Some(id) = call.session() else { continue };
             match patches.iter_mut().find(|(known, _)| *known == id) {
                 Some((_, bytes)) => *bytes += patch.len(),
                 None => patches.push((id, patch.len())),

@@ -138,7 +138,7 @@ impl<'c> Leg<'c> {
                     Read::Answered => is_answered = true,
                     Read::Corrupt => {}
                     Read::Anothers => {
-                        call.doubted = node.map(|node| (Arc::clone(node), live.clone()));
+                        call.doubted = node.map(|node| Box::new((Arc::clone(node), live.clone())));
                     }
                 },
                 Some(Reply::Error(error)) => match judge(&ServerError::from(&*error)) {
