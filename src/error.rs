@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::record::Unfit;
+
 /// Why a call was rejected. No variant holds a token, a password or a session's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,6 +60,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of an update whose patch cannot be folded into a record of so many bytes of data at most.
+    pub(crate) fn of_unfit(unfit: Unfit, max_bytes: usize) -> Self {
+        match unfit {
+            Unfit::TooLarge => Self::TooLarge { max_bytes },
+            // Only our own JavaScript writes patches.
+            Unfit::Corrupt => Self::Internal,
+        }
+    }
+
     /// The `code` of the error in JavaScript.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -8,7 +8,7 @@ use super::Policy;
 use crate::answers::Answers;
 use crate::call::{Call, Json, Operation, Owner, Ttl};
 use crate::error::Error;
-use crate::record::{self, Record, Unfit};
+use crate::record::{self, Record};
 use crate::token::{self, OwnerHash, SessionId, Token};
 
 /// Sessions in memory. They end with the instance.
@@ -128,10 +128,7 @@ impl Sessions {
         if record.is_outgrown() || grown >= policy.max_grown_bytes() {
             let max_bytes = policy.max_grown_bytes();
             let folded = record.folded_with(patch.0, max_bytes);
-            session.record = folded.map_err(|unfit| match unfit {
-                Unfit::TooLarge => Error::TooLarge { max_bytes },
-                Unfit::Corrupt => Error::Internal,
-            })?;
+            session.record = folded.map_err(|unfit| Error::of_unfit(unfit, max_bytes))?;
         } else {
             session.record.push('\n');
             session.record.push_str(patch.0);

@@ -13,7 +13,7 @@ use super::pipe::{Broken, Pipe};
 use super::script::{self, Name};
 use super::wire::Reply;
 use crate::error::Error;
-use crate::record::{Record, Unfit};
+use crate::record::Record;
 use crate::token::SessionId;
 
 /// From this many bytes on, a record is folded on a thread of its own: others wait for the one that asks.
@@ -118,9 +118,7 @@ async fn fold(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Erro
 
 fn fold_here(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error> {
     let parsed = Record::parse(record).map_err(|_| Error::Corrupt)?;
-    let text = parsed.folded_with(patch, max_bytes).map_err(|unfit| match unfit {
-        Unfit::TooLarge => Error::TooLarge { max_bytes },
-        Unfit::Corrupt => Error::Internal,
-    })?;
+    let folded = parsed.folded_with(patch, max_bytes);
+    let text = folded.map_err(|unfit| Error::of_unfit(unfit, max_bytes))?;
     Ok(Fold { about: parsed.about().to_owned(), read: record.len(), text })
 }
