@@ -106,6 +106,7 @@ fn a_fold_takes_one_more_patch_and_counts() {
         assert_eq!(folded, Ok(format!("{expected}\n\"o\"\n{{\"a\":1,\"b\":2}}")), "{label}");
     }
     assert_eq!(folded("{}", "{}", "", "[]", 13), Err(Unfit::Corrupt));
+    assert_eq!(folded("{x}", "{}", "", "{}", 13), Err(Unfit::Corrupt));
 }
 
 #[test]

@@ -47,7 +47,11 @@ fn check(bytes: &[u8], record: &Record<'_>) {
 
     let outgrown = patches.iter().map(|patch| 1 + patch.len()).sum::<usize>() >= base.len();
     assert_eq!(record.is_outgrown(), outgrown, "its patches have outgrown its data");
-    resume(&lines, &data);
+    if is_refused(about) {
+        assert_eq!(record.folded_with("{}", usize::MAX), Err(Unfit::Corrupt), "a fold writes it");
+    } else {
+        resume(&lines, &data);
+    }
 }
 
 /// The script that folds keeps what was appended since the updater has read the record.
@@ -102,9 +106,13 @@ enum Model {
 
 fn model(bytes: &[u8]) -> Model {
     let Ok(text) = std::str::from_utf8(bytes) else { return Model::Refused };
+    let Some((about, rest)) = text.split_once('\n') else { return Model::Refused };
+    if !(about.starts_with('{') && about.ends_with('}')) {
+        return Model::Refused;
+    }
     let mut lines = Vec::new();
     let mut is_known = true;
-    for line in text.split('\n') {
+    for line in rest.split('\n') {
         if line != line.trim() {
             return Model::Refused;
         }
@@ -117,8 +125,7 @@ fn model(bytes: &[u8]) -> Model {
     if !is_known {
         return Model::Unknown;
     }
-    let [Line::Object(_), Line::String(owner), Line::Object(base), patches @ ..] = &lines[..]
-    else {
+    let [Line::String(owner), Line::Object(base), patches @ ..] = &lines[..] else {
         return Model::Refused;
     };
     let mut data = base.iter().cloned().collect();
@@ -174,6 +181,12 @@ impl<'de> Visitor<'de> for LineVisitor {
         }
         Ok(Line::Object(members))
     }
+}
+
+/// Whether a line about the session is no JSON object. A `get` does not look into it.
+fn is_refused(about: &str) -> bool {
+    let read = serde_json::from_str::<Line>(about);
+    about != about.trim() || read.is_err_and(|error| !is_beyond_the_model(&error))
 }
 
 fn is_beyond_the_model(error: &serde_json::Error) -> bool {
