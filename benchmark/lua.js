@@ -1,6 +1,6 @@
 'use strict';
 
-// The text of this package's own Lua scripts, put together as src/store/redis/script.rs does.
+// The text of this package's own Lua scripts, put together as src/store/redis/scripts/mod.rs does.
 
 const { readFileSync } = require('node:fs');
 const path = require('node:path');

@@ -18,13 +18,13 @@ use crate::record::Record;
 
 /// A text that has grown to this many bytes is closed, so that no parse stalls the event loop.
 /// One answer is never split.
-const ENOUGH: usize = 64 * 1024;
+const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// … and so is one that has this many answers, so that none waits for many that came after it.
-const MANY: usize = 256;
+const MAX_ANSWERS_PER_TEXT: usize = 256;
 
 /// The longest text that V8 makes a string of, on all platforms that we build for.
-const LONGEST: usize = (1 << 29) - 24;
+const MAX_STRING_BYTES: usize = (1 << 29) - 24;
 
 /// The text that has JavaScript reject every call that waits.
 #[cfg(feature = "node")]
@@ -32,7 +32,7 @@ pub(crate) const GIVE_UP: &str = "[[],[],[],[null,null]]";
 
 /// How much may be handed over before the event loop must turn: Node calls back again within the
 /// same turn as long as there is more, and that may be as fast as it is read.
-const A_TURN: usize = 256 * 1024;
+const MAX_BYTES_PER_TURN: usize = 256 * 1024;
 
 /// Answers, each column without its brackets.
 #[derive(Default)]
@@ -52,7 +52,8 @@ impl Columns {
 
     fn is_full(&self) -> bool {
         let columns = [&self.slots, &self.owners, &self.data, &self.others];
-        self.answers >= MANY || columns.map(String::len).iter().sum::<usize>() >= ENOUGH
+        let bytes: usize = columns.map(String::len).iter().sum();
+        self.answers >= MAX_ANSWERS_PER_TEXT || bytes >= MAX_TEXT_BYTES
     }
 
     fn append(&mut self, more: &Self) {
@@ -124,7 +125,9 @@ impl Outbox {
     /// taken by [`Self::take_later`]. Nothing but more, if much was taken already.
     #[must_use]
     pub fn take(&self) -> Option<(String, bool)> {
-        if self.handed_over.load(Ordering::Relaxed) >= A_TURN && !self.lock().texts.is_empty() {
+        if self.handed_over.load(Ordering::Relaxed) >= MAX_BYTES_PER_TURN
+            && !self.lock().texts.is_empty()
+        {
             return Some((String::new(), true));
         }
         let (text, more) = self.pop()?;
@@ -230,7 +233,7 @@ impl Answers {
         let Some(Some(slot)) = self.slots.get(place).copied() else {
             return;
         };
-        if record.length() + record.owner().len() >= ENOUGH {
+        if record.length() + record.owner().len() >= MAX_TEXT_BYTES {
             return self.long_session(place, slot, record);
         }
         let Columns { slots, owners, data, .. } = &mut self.columns;
@@ -254,7 +257,7 @@ impl Answers {
     /// One that fills a text alone.
     fn long_session(&mut self, place: usize, slot: u32, record: &Record<'_>) {
         self.send();
-        match text_of(slot, record, LONGEST) {
+        match text_of(slot, record, MAX_STRING_BYTES) {
             Ok(text) => {
                 self.slots[place] = None;
                 self.outbox.put_text(Text::Whole(text));
@@ -357,7 +360,7 @@ fn text_of(slot: u32, record: &Record<'_>, longest: usize) -> Result<String, Err
 /// Makes room in a column for as many elements as there are calls, all as long as the first: to grow little by
 /// little costs a get 3% of its time.
 fn make_room(column: &mut String, length: usize, calls: usize) {
-    column.reserve((length + 1).saturating_mul(calls).min(ENOUGH));
+    column.reserve((length + 1).saturating_mul(calls).min(MAX_TEXT_BYTES));
 }
 
 /// Begins an element of a JSON array whose brackets are not there yet.

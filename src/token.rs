@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The longest token that is looked up, in characters. The longest that is minted, 1024 bytes in
 /// hex, has half as many.
-const LONGEST: usize = 4096;
+const MAX_TOKEN_CHARS: usize = 4096;
 
 /// How the bytes of a new token become text. Only encodings that lose nothing are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,7 +209,7 @@ fn from_hex(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
 }
 
 fn from_base64(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_TOKEN_CHARS {
         return None;
     }
     base64_head(&STANDARD, *b"+/", text).or_else(|| base64_head(&URL_SAFE_NO_PAD, *b"-_", text))

@@ -19,7 +19,7 @@ const { waitUntil } = require('../support/wait-until.js');
 
 const app = 'app';
 const NODES = 300;
-/** How many nodes are kept that calls were referred to; see `src/store/redis/cluster/mod.rs`. */
+/** How many nodes are kept that calls were referred to; see `src/store/redis/topology/cluster/mod.rs`. */
 const KEPT = 32;
 
 /** @param {import('node:test').TestContext} t @param {number} count */

@@ -22,10 +22,10 @@ use super::uv::{UV_PREPARE, Uv};
 /// How long it looks: about what a sleep and a wake-up take. A server on the same machine answers in
 /// half of that.
 #[cfg(target_os = "linux")]
-const PATIENCE: Duration = Duration::from_micros(50);
+const MAX_POLL_TIME: Duration = Duration::from_micros(50);
 
-/// After so many vain looks in a row, only one of `2^MOST` sleeps is preceded by another.
-const MOST: u32 = 10;
+/// After so many vain looks in a row, only one of `2^MAX_POLLS_IN_VAIN` sleeps is preceded by another.
+const MAX_POLLS_IN_VAIN: u32 = 10;
 
 /// Looks before the event loop sleeps, while calls are pending, until it is dropped.
 pub(super) struct BusyPoll {
@@ -76,7 +76,7 @@ impl State {
             (vain, skips @ 1..) => (vain, skips - 1),
             (_, 0) if comes_soon(descriptor) => (0, 0),
             (vain, 0) => {
-                let vain = MOST.min(vain + 1);
+                let vain = MAX_POLLS_IN_VAIN.min(vain + 1);
                 (vain, 1 << vain)
             }
         });
@@ -100,7 +100,7 @@ fn comes_soon(descriptor: c_int) -> bool {
         if unsafe { libc::poll(&raw mut asked, 1, 0) } != 0 {
             return true; // an error is the loop's to find
         }
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > MAX_POLL_TIME {
             return false;
         }
     }

@@ -12,7 +12,7 @@ use crate::answers::GIVE_UP;
 
 /// From this length on a text that is ASCII is lent to JavaScript instead of copied: what it blocks
 /// the event loop for is then little more than what `JSON.parse` of it does.
-const LONG: usize = 256 * 1024;
+const LONG_TEXT_BYTES: usize = 256 * 1024;
 
 /// A text for JavaScript.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl ToNapiValue for Text {
     /// Where a text cannot become a string, JavaScript is told to reject all that waits for answers: what is
     /// thrown here would be thrown at nobody, and no call of the text would ever settle.
     unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
-        let is_lent = text.len() >= LONG && text.is_ascii();
+        let is_lent = text.len() >= LONG_TEXT_BYTES && text.is_ascii();
         let value = match create_external_string().filter(|_| is_lent) {
             Some(create) => lend(create, env, text),
             // SAFETY: the caller's.
@@ -69,7 +69,7 @@ unsafe extern "C" fn drop_text(_: sys::napi_env, _: *mut c_void, text: *mut c_vo
 }
 
 /// From so many characters on, the bytes of a string are counted before memory is reserved.
-const COUNTED: usize = 4 * 1024 * 1024;
+const COUNTED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads a JavaScript string, and another as its last line, mostly in one pass each. What napi-rs does for
 /// any string is to count the bytes first and to zero the memory.
@@ -92,7 +92,7 @@ fn append(bytes: &mut Vec<u8>, text: &JsString<'_>) -> Result<()> {
     unsafe {
         // Its length in UTF-16, which V8 has at hand; a unit is three bytes of UTF-8 at most.
         check_status!(sys::napi_get_value_string_utf16(env, text, null_mut(), 0, &raw mut length))?;
-        if length < COUNTED {
+        if length < COUNTED_BYTES {
             length *= 3;
         } else {
             check_status!(sys::napi_get_value_string_utf8(

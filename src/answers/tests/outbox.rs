@@ -66,7 +66,7 @@ fn a_long_session_is_alone_in_its_text() {
     let short = r#"{}
 "o"
 {"a":1}"#;
-    let long = format!("{{}}\n\"o\"\n{{\"a\":\"{}\"}}", "x".repeat(ENOUGH));
+    let long = format!("{{}}\n\"o\"\n{{\"a\":\"{}\"}}", "x".repeat(MAX_TEXT_BYTES));
     let (short, long) = [short, &long].map(|text| Record::parse(text.as_bytes()).unwrap()).into();
     Answers::new(Arc::clone(&outbox), 0..1).session(0, &short);
     let mut answers = Answers::new(Arc::clone(&outbox), 1..4);
@@ -83,7 +83,7 @@ fn a_long_session_is_alone_in_its_text() {
 #[test]
 fn a_session_whose_owner_is_long_is_alone_in_its_text() {
     let (outbox, _) = outbox();
-    let owner = format!("\"{}\"", "o".repeat(ENOUGH));
+    let owner = format!("\"{}\"", "o".repeat(MAX_TEXT_BYTES));
     let [short, long] = ["\"o\"", &owner].map(|owner| spell(owner, 7, "{}"));
     let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
     for (place, record) in [&short, &long, &short].into_iter().enumerate() {
@@ -135,14 +135,17 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     }
     assert_eq!(slots, (0..1000).collect::<Vec<_>>());
     let (last, full) = lengths.split_last().unwrap();
-    assert!(full.iter().all(|length| (ENOUGH..ENOUGH + 1100).contains(length)), "{lengths:?}");
-    assert!(*last < ENOUGH + 1100, "{lengths:?}");
+    assert!(
+        full.iter().all(|length| (MAX_TEXT_BYTES..MAX_TEXT_BYTES + 1100).contains(length)),
+        "{lengths:?}"
+    );
+    assert!(*last < MAX_TEXT_BYTES + 1100, "{lengths:?}");
 }
 
 #[test]
 fn one_answer_is_never_split() {
     let (outbox, _) = outbox();
-    let token = "t".repeat(3 * ENOUGH);
+    let token = "t".repeat(3 * MAX_TEXT_BYTES);
     let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
     answers.flag(0, true);
     answers.token(1, &token);
@@ -160,8 +163,8 @@ fn batches_share_a_text_while_it_is_short() {
         Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, token);
     };
     answer(0, "a");
-    answer(1, &"b".repeat(ENOUGH / 2));
-    answer(2, &"c".repeat(ENOUGH / 2));
+    answer(1, &"b".repeat(MAX_TEXT_BYTES / 2));
+    answer(2, &"c".repeat(MAX_TEXT_BYTES / 2));
     answer(3, "d");
     let slots: Vec<_> = texts(&outbox).iter().map(|text| text.matches(",\"").count()).collect();
     assert_eq!(slots, [3, 1]);
@@ -185,13 +188,16 @@ fn a_text_is_closed_when_it_has_many_answers() {
         }
     }
     let answers: Vec<_> = texts(&outbox).iter().map(|text| text.matches('e').count()).collect();
-    assert_eq!(answers, [MANY, MANY, 640 - 2 * MANY]);
+    assert_eq!(
+        answers,
+        [MAX_ANSWERS_PER_TEXT, MAX_ANSWERS_PER_TEXT, 640 - 2 * MAX_ANSWERS_PER_TEXT]
+    );
 }
 
 #[test]
 fn much_at_once_is_handed_over_a_turn_later() {
     let (outbox, _) = outbox();
-    let token = "t".repeat(A_TURN);
+    let token = "t".repeat(MAX_BYTES_PER_TURN);
     let answer = |slot: u32| Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, &token);
     answer(0);
     assert!(outbox.take().is_some_and(|(text, more)| !text.is_empty() && !more));
@@ -210,7 +216,7 @@ fn much_at_once_is_handed_over_a_turn_later() {
 #[test]
 fn what_is_read_once_a_turn_is_handed_over_at_once_however_much_it_is() {
     let (outbox, wakes) = outbox();
-    let token = "t".repeat(A_TURN);
+    let token = "t".repeat(MAX_BYTES_PER_TURN);
     for slot in 0..3 {
         let answer = || Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, &token);
         let text_and_more = outbox.take_after(answer);

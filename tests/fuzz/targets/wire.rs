@@ -6,14 +6,13 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-#[path = "../../../src/store/redis/incoming.rs"]
+#[path = "../../../src/store/redis/connection/protocol.rs"]
+mod protocol;
+#[path = "../../../src/store/redis/connection/read_buffer.rs"]
 #[allow(dead_code, reason = "only what needs no socket is called")]
-mod incoming;
-#[path = "../../../src/store/redis/wire.rs"]
-#[allow(clippy::module_inception, reason = "incoming.rs knows it by this name")]
-mod wire;
+mod read_buffer;
 
-/// What `incoming.rs` takes from its neighbours: a socket is never read here.
+/// What `read_buffer.rs` takes from its neighbours: a socket is never read here.
 mod stream {
     pub enum Socket {}
 
@@ -31,8 +30,8 @@ mod pipe {
     }
 }
 
-use incoming::{Incoming, Waiting};
-use wire::{Garbage, Reply, parse};
+use protocol::{ProtocolError, Reply, parse};
+use read_buffer::{ReadBuffer, Waiting};
 
 /// How deep replies may lie in replies; by hand, so that the reader's own number is shown too.
 const DEEPEST: usize = 8;
@@ -64,7 +63,7 @@ pub fn run(bytes: &[u8]) {
 fn deliver<'s>(
     pieces: impl IntoIterator<Item = &'s [u8]>,
     wanted: u8,
-) -> (Vec<Bytes>, Result<(), Garbage>) {
+) -> (Vec<Bytes>, Result<(), ProtocolError>) {
     let (whom, mut given): (VecDeque<_>, Vec<_>) = wants(wanted)
         .map(|replies| {
             let (whom, answer) = oneshot::channel();
@@ -72,7 +71,7 @@ fn deliver<'s>(
         })
         .unzip();
     let waiters = Mutex::new(whom);
-    let mut incoming = Incoming::default();
+    let mut incoming = ReadBuffer::default();
     let mut end = Ok(());
     for piece in pieces {
         incoming.room().extend_from_slice(piece);

@@ -4,16 +4,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::end::End;
-use super::super::pause::with_jitter;
 use super::Shared;
+use super::backoff::with_jitter;
+use super::endpoint::Endpoint;
 
 /// How often a sentinel is tried that cannot be reached; another one will tell.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Replaces the connection when this sentinel, and most others with it, has another primary.
-pub(super) async fn follow(shared: Arc<Shared>, number: usize) {
-    let End::Primary(sentinel) = &*shared.end else { return };
+pub(crate) async fn follow(shared: Arc<Shared>, number: usize) {
+    let Endpoint::Primary(sentinel) = &*shared.end else { return };
     let mut state = shared.state.subscribe();
     let mut pause = shared.first_pause();
     loop {
@@ -37,6 +37,6 @@ pub(super) async fn follow(shared: Arc<Shared>, number: usize) {
             }
         }
         tokio::time::sleep(with_jitter(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_RECONNECT_PAUSE);
     }
 }

@@ -5,30 +5,30 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::super::deadline::now;
-use super::super::greeting::is_following;
-use super::super::pipe::{PROGRESS_BYTES_PER_SECOND, Pipe};
+use crate::store::redis::connection::handshake::is_following;
+use crate::store::redis::connection::pipe::{PROGRESS_BYTES_PER_SECOND, Pipe};
+use crate::store::redis::connection::poll_once;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether it answers a PING; behind long replies, which may take so long to come.
-pub(super) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
+pub(crate) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
     let begun = Instant::now();
     let mut reply = pin!(pipe.send_one(&redis::cmd("PING")));
     loop {
         let moved = || pipe.received() + pipe.moved_of_long();
         let before = moved();
-        if let Ok(reply) = timeout(PATIENCE, reply.as_mut()).await {
+        if let Ok(reply) = timeout(PROBE_TIMEOUT, reply.as_mut()).await {
             return reply.is_ok();
         }
         // It may have come, and the thread that should read it was too busy.
         pipe.catch_up();
-        if let Some(reply) = now(reply.as_mut()).await {
+        if let Some(reply) = poll_once(reply.as_mut()).await {
             return reply.is_ok();
         }
         let came = moved() - before;
-        if came < PROGRESS_BYTES_PER_SECOND * PATIENCE.as_secs() || begun.elapsed() > longest {
+        if came < PROGRESS_BYTES_PER_SECOND * PROBE_TIMEOUT.as_secs() || begun.elapsed() > longest {
             return false;
         }
     }
@@ -36,8 +36,8 @@ pub(super) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
 
 /// Whether it leads to a replica that hears from its primary. One that does not answer at all is
 /// found out by the calls that it leaves unanswered.
-pub(super) async fn follows(pipe: &Pipe) -> bool {
-    match timeout(PATIENCE, pipe.send_one(&redis::cmd("ROLE"))).await {
+pub(crate) async fn follows(pipe: &Pipe) -> bool {
+    match timeout(PROBE_TIMEOUT, pipe.send_one(&redis::cmd("ROLE"))).await {
         Ok(Ok(replies)) => replies.iter().next().is_some_and(|role| is_following(&role)),
         Ok(Err(_)) | Err(_) => true,
     }

@@ -8,26 +8,26 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::connection::Opened;
-use super::super::eviction;
-use super::super::known::Server;
-use super::super::pause::with_jitter;
-use super::super::pipe::Pipe;
-use super::super::settings::Address;
+use super::backoff::with_jitter;
+use super::eviction;
 use super::{Live, Shared, State};
 use crate::error::Error;
 use crate::event::Event;
+use crate::store::redis::connection::known_servers::Server;
+use crate::store::redis::connection::open::Opened;
+use crate::store::redis::connection::pipe::Pipe;
+use crate::store::redis::connection::settings::Address;
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a silent connection may still speak once another one is ready.
-const LAST_WORD: Duration = Duration::from_millis(200);
+const GRACE_FOR_SILENT_CONNECTION: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether a silent connection has spoken, while another one is opened.
-const LOOK: Duration = Duration::from_millis(100);
+const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Keeps the connection, as long as the link lives.
-pub(super) async fn supervise(shared: Arc<Shared>) {
+pub(crate) async fn supervise(shared: Arc<Shared>) {
     let mut pause = shared.first_pause();
     // A connection that is ready already.
     let mut spare = None;
@@ -76,7 +76,7 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
                 let lost = Event::Lost(Error::Connection { server: name, reason: lost.into() });
                 shared.set(State::Down(None), &lost);
                 // A server that drops every connection at once must not be hammered.
-                if spare.is_some() || since.elapsed() >= LONGEST_PAUSE {
+                if spare.is_some() || since.elapsed() >= MAX_RECONNECT_PAUSE {
                     pause = shared.first_pause();
                     continue;
                 }
@@ -90,7 +90,7 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
             shared.wanted.notified().await;
         }
         tokio::time::sleep(with_jitter(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_RECONNECT_PAUSE);
     }
 }
 
@@ -102,7 +102,7 @@ async fn open(
 ) -> Result<(Opened, Address), Error> {
     let mut attempts = JoinSet::new();
     // As often as a server that refuses is asked; and not too many at a time.
-    let pause = LONGEST_PAUSE.max(shared.timeouts.connect / 10);
+    let pause = MAX_RECONNECT_PAUSE.max(shared.timeouts.connect / 10);
     loop {
         if attempts.is_empty() || is_wanted() {
             let shared = Arc::clone(shared);
@@ -123,12 +123,12 @@ async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Addre
         let opened = async {
             let opened = open(shared, is_silent).await;
             // A server that goes on may serve the new one first.
-            tokio::time::sleep(LAST_WORD).await;
+            tokio::time::sleep(GRACE_FOR_SILENT_CONNECTION).await;
             opened
         };
         let opened = tokio::select! {
             opened = opened => opened,
-            () = async { while is_silent() { tokio::time::sleep(LOOK).await } } => return None,
+            () = async { while is_silent() { tokio::time::sleep(SILENCE_CHECK_INTERVAL).await } } => return None,
         };
         // It may have spoken, and the thread that should read was too busy.
         pipe.catch_up();
@@ -137,7 +137,7 @@ async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Addre
         }
         match opened {
             Ok(opened) => return Some(opened),
-            Err(_) => tokio::time::sleep(LONGEST_PAUSE).await,
+            Err(_) => tokio::time::sleep(MAX_RECONNECT_PAUSE).await,
         }
     }
 }

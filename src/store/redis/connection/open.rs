@@ -1,0 +1,249 @@
+//! Opens one connection: looks the name up, connects, encrypts, and has `greeting.rs` log in.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::driver::{Driver, Ending};
+use super::exhaustion::lack;
+use super::handshake::{Failure, log_in};
+use super::known_servers::Server;
+use super::lookup::look_up;
+use super::pipe::{Pipe, Replies};
+use super::poll_once;
+use super::settings::{Address, Login, Settings, Tls};
+use super::stream::{Socket, Stream};
+use super::tls::explain;
+use crate::error::Error;
+
+/// A connection that is ready for commands, and what must be polled for it to work. It ends when
+/// the connection does.
+pub(crate) type Opened = (Pipe, Driver);
+
+/// A server, and what we want of it.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub address: Address,
+    pub login: Login,
+    pub connect_timeout: Duration,
+    pub purpose: Purpose,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Sessions, in this database.
+    Serve { database: u32 },
+    /// Sessions, if the server is a primary.
+    ServeAsPrimary { database: u32 },
+    /// To read sessions, if the server is a replica that hears from its primary.
+    ServeAsReplica { database: u32 },
+    /// To ask a node of a cluster about the others.
+    AskNode,
+    /// To ask a sentinel about servers.
+    AskSentinel,
+}
+
+impl Purpose {
+    /// The database of the sessions; nothing where there are none.
+    pub fn database(self) -> Option<u32> {
+        match self {
+            Self::Serve { database }
+            | Self::ServeAsPrimary { database }
+            | Self::ServeAsReplica { database } => Some(database),
+            Self::AskNode | Self::AskSentinel => None,
+        }
+    }
+}
+
+impl Peer {
+    /// A server that holds sessions.
+    pub fn new(address: Address, settings: &Settings) -> Self {
+        Self {
+            address,
+            login: settings.login.clone(),
+            connect_timeout: settings.connect_timeout,
+            purpose: Purpose::Serve { database: settings.database },
+        }
+    }
+}
+
+/// How long a peer may be silent, or leave what was sent unacknowledged, before the kernel drops
+/// the connection.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Opens a connection.
+///
+/// # Errors
+///
+/// [`Error::Connection`] if the server cannot be reached in time, [`Error::Redis`] if it refuses
+/// the credentials or the database.
+pub(crate) async fn open(peer: &Peer) -> Result<Opened, Error> {
+    match tokio::time::timeout(peer.connect_timeout, connect(peer)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(silent(&peer.address, peer.connect_timeout, peer.login.tls.is_some())),
+    }
+}
+
+/// Sends commands on a connection that nobody polls yet, and waits for their replies or its end.
+pub(crate) async fn ask(
+    (pipe, driver): &mut Opened,
+    commands: &[u8],
+    replies: usize,
+) -> Result<Replies, Ending> {
+    let mut replies = pin!(pipe.send(commands, replies));
+    let ending = tokio::select! {
+        biased;
+        Ok(replies) = &mut replies => return Ok(replies),
+        ending = driver => ending,
+    };
+    // A server may answer and hang up in one go.
+    match poll_once(replies).await {
+        Some(Ok(replies)) => Ok(replies),
+        _ => Err(ending),
+    }
+}
+
+/// The error of a server that cannot be reached.
+pub(crate) fn unreachable(peer: &Peer, reason: &str) -> Error {
+    Error::Connection { server: peer.address.to_string(), reason: reason.to_owned() }
+}
+
+/// The error of a server that does not answer.
+pub(crate) fn silent(server: &impl Display, waited: Duration, tls: bool) -> Error {
+    // A server that expects commands in clear waits for the rest of what TLS begins with.
+    let hint = if tls { " (does it speak TLS?)" } else { "" };
+    let reason = format!("no answer within {} ms{hint}", waited.as_millis());
+    Error::Connection { server: server.to_string(), reason }
+}
+
+/// The error of a peer whose answer is none.
+pub(crate) fn not_redis(peer: &Peer) -> Error {
+    unreachable(peer, "it does not speak Redis' protocol (is it the port of another service?)")
+}
+
+/// Connects and logs in. A proxy may hang up on a command that it does not know: then once more, without
+/// those that it need not know.
+async fn connect(peer: &Peer) -> Result<Opened, Error> {
+    let server = Server::new(&peer.address, peer.login.tls.is_some());
+    let mut bare = server.is_bare();
+    let mut opened = log_in(reach(peer).await?, peer, bare).await;
+    if matches!(opened, Err(Failure::HungUp(_))) && !bare && server.hung_up() {
+        bare = true;
+        opened = log_in(reach(peer).await?, peer, bare).await;
+    }
+    if opened.is_ok() {
+        server.answered(bare);
+    }
+    Ok(opened?)
+}
+
+/// Connects, and encrypts if it is to.
+async fn reach(peer: &Peer) -> Result<Stream, Error> {
+    match &peer.address {
+        #[cfg(unix)]
+        Address::Unix(path) => {
+            let stream = tokio::net::UnixStream::connect(path).await.and_then(Socket::unix);
+            Ok(Stream::Clear(stream.map_err(|e| because(peer, &e))?))
+        }
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(unreachable(peer, "this system has no unix sockets")),
+        Address::Tcp { host, port, family } => {
+            let stream = connect_tcp(host, *port, *family, peer.connect_timeout).await;
+            let stream = stream.map_err(|e| because(peer, &e))?;
+            match &peer.login.tls {
+                None => {
+                    let socket = Socket::tcp(stream).map_err(|e| because(peer, &e))?;
+                    Ok(Stream::Clear(socket))
+                }
+                Some(tls) => {
+                    let stream = encrypt(peer, stream, tls, host).await?;
+                    Ok(Stream::Tls(Box::new(Mutex::new(stream))))
+                }
+            }
+        }
+    }
+}
+
+/// Tries each address that the name stands for, in the resolver's order.
+async fn connect_tcp(
+    host: &str,
+    port: u16,
+    family: u8,
+    patience: Duration,
+) -> io::Result<TcpStream> {
+    let addresses = look_up(host).await?;
+    let addresses: Vec<_> = addresses.iter().filter(|a| is_of_family(**a, family)).collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
+    for &&(mut address) in &addresses {
+        address.set_port(port);
+        // None may use up the time of the others: the first may be one that swallows everything.
+        let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                configure(&stream);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
+        }
+    }
+    Err(last)
+}
+
+fn is_of_family(address: SocketAddr, family: u8) -> bool {
+    match family {
+        4 => address.is_ipv4(),
+        6 => address.is_ipv6(),
+        _ => true,
+    }
+}
+
+/// Without `TCP_NODELAY` half the throughput is lost on a real network (redis-rs issue 2195).
+/// Where a sandbox refuses one of these, the connection works without it.
+fn configure(stream: &TcpStream) {
+    stream.set_nodelay(true).ok();
+    let socket = SockRef::from(stream);
+    let probe = KEEPALIVE_TIMEOUT / 3;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(probe).with_interval(probe)).ok();
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(KEEPALIVE_TIMEOUT)).ok();
+}
+
+async fn encrypt(
+    peer: &Peer,
+    stream: TcpStream,
+    tls: &Tls,
+    host: &str,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
+    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name).map_err(|_| {
+        unreachable(peer, "TLS failed: no certificate can be for this host (give `tls.servername`)")
+    })?;
+    let encrypted = TlsConnector::from(tls.config.clone()).connect(name, stream).await;
+    encrypted.map_err(|error| match explain(&error) {
+        Some(words) => unreachable(peer, &words),
+        None => {
+            unreachable(peer, "TLS failed: the server closed the connection (does it speak TLS?)")
+        }
+    })
+}
+
+fn because(peer: &Peer, error: &io::Error) -> Error {
+    let hint = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused (is it running?)".to_owned(),
+        io::ErrorKind::NotFound if matches!(peer.address, Address::Unix(_)) => {
+            "there is no such socket (is it running?)".to_owned()
+        }
+        _ => lack(error).map_or_else(|| error.to_string(), str::to_owned),
+    };
+    unreachable(peer, &hint)
+}

@@ -1,0 +1,169 @@
+//! The kinds of connection, and how bytes pass through them.
+//!
+//! A socket in clear is used directly, from any thread; the runtime watches it, by the same descriptor
+//! (`watch.rs`), only while one of its tasks waits for it. TLS is the runtime's alone.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWrite, Interest};
+use tokio_rustls::client::TlsStream;
+
+use super::read_buffer::ReadBuffer;
+use super::watch::Watch;
+
+/// An open connection.
+pub(crate) enum Stream {
+    Clear(Arc<Socket>),
+    Tls(Box<Mutex<TlsStream<tokio::net::TcpStream>>>),
+}
+
+/// A socket that any thread may use.
+pub(crate) enum Socket {
+    Tcp(std::net::TcpStream),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// Does the same with either kind of socket.
+macro_rules! either {
+    ($socket:expr, $name:ident => $use:expr) => {
+        match $socket {
+            Socket::Tcp($name) => $use,
+            #[cfg(unix)]
+            Socket::Unix($name) => $use,
+        }
+    };
+}
+
+impl Stream {
+    /// The socket, if its bytes are those of the protocol.
+    pub fn socket(&self) -> Option<&Socket> {
+        match self {
+            Self::Clear(socket) => Some(socket),
+            Self::Tls(_) => None,
+        }
+    }
+
+    /// Ends the connection. `has_unanswered`: there are calls that will be sent again elsewhere, and
+    /// must not act again after that, as far as this side can see to it.
+    pub fn end(&self, has_unanswered: bool) {
+        match self {
+            Self::Clear(socket) => {
+                if has_unanswered {
+                    socket.forget_unsent();
+                }
+                socket.shut_down();
+            }
+            Self::Tls(stream) if has_unanswered => {
+                forget_unsent(&SockRef::from(lock(stream).get_ref().0));
+            }
+            // It ends when the last who holds it drops it.
+            Self::Tls(_) => {}
+        }
+    }
+
+    /// Writes what the system takes. `watch` is begun when that is nothing.
+    pub fn poll_write(
+        &self,
+        watch: &mut Watch,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Clear(socket) => match socket.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    watch.poll_io(socket, Interest::WRITABLE, cx, || socket.write(bytes))
+                }
+                done => Poll::Ready(done),
+            },
+            Self::Tls(stream) => Pin::new(&mut *lock(stream)).poll_write(cx, bytes),
+        }
+    }
+
+    /// Sends on what is written and still held back.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Clear(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(&mut *lock(stream)).poll_flush(cx),
+        }
+    }
+
+    /// Reads what has come; 0 at the end. Begins `watch`.
+    pub fn poll_read(
+        &self,
+        watch: &mut Watch,
+        cx: &mut Context<'_>,
+        incoming: &mut ReadBuffer,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Clear(socket) => {
+                watch.poll_io(socket, Interest::READABLE, cx, || incoming.read(socket))
+            }
+            Self::Tls(stream) => {
+                let mut stream = lock(stream);
+                let read = pin!(stream.read_buf(incoming.room()));
+                read.poll(cx)
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// Takes a socket out of the runtime.
+    pub fn tcp(stream: tokio::net::TcpStream) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self::Tcp(stream.into_std()?)))
+    }
+
+    /// Takes a socket out of the runtime.
+    #[cfg(unix)]
+    pub fn unix(stream: tokio::net::UnixStream) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self::Unix(stream.into_std()?)))
+    }
+
+    /// Writes what the system takes at once.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, socket => (&*socket).write(bytes))
+    }
+
+    /// Reads what has come; 0 at the end.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => (&*socket).read(buffer))
+    }
+
+    /// Ends the connection, for whoever else still holds it too.
+    fn shut_down(&self) {
+        // It may have ended already.
+        either!(self, socket => socket.shutdown(Shutdown::Both)).ok();
+    }
+
+    /// Has what was written and is still on its way forgotten when the socket is closed.
+    fn forget_unsent(&self) {
+        either!(self, socket => forget_unsent(&SockRef::from(socket)));
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Socket {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        either!(self, socket => socket.as_raw_fd())
+    }
+}
+
+/// A panic inside TLS breaks the connection at its next use, which is answer enough.
+fn lock(
+    stream: &Mutex<TlsStream<tokio::net::TcpStream>>,
+) -> MutexGuard<'_, TlsStream<tokio::net::TcpStream>> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has what the system has yet to send thrown away when the last holder closes the socket: to linger
+/// for no time is to reset (RFC 9293, section 3.10.5, ABORT).
+fn forget_unsent(socket: &SockRef<'_>) {
+    socket.set_linger(Some(Duration::ZERO)).ok();
+}

@@ -1,0 +1,128 @@
+//! A batch on its way: one pipeline per node, until every call is answered.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::call::InFlightCall;
+use super::pipeline::{Ended, NodePipeline};
+use super::routing::route;
+use crate::answers::Answers;
+use crate::store::redis::node::Node;
+use crate::store::redis::node::queue::Place;
+use crate::store::redis::topology::Topology;
+
+/// A batch among those of its store, until its deadline.
+pub(crate) struct Batch {
+    number: u64,
+    pipelines: AtomicU64,
+    command_timeout: Duration,
+    begun: Instant,
+    deadline: Instant,
+}
+
+impl Batch {
+    pub fn new(number: u64, command_timeout: Duration) -> Self {
+        let begun = Instant::now();
+        let deadline = begun + command_timeout;
+        Self { number, pipelines: AtomicU64::new(0), command_timeout, begun, deadline }
+    }
+
+    /// Sends to one server until every call is answered or the deadline has come.
+    pub async fn run_on(
+        mut self,
+        node: &Arc<Node>,
+        mut open: Vec<InFlightCall<'_>>,
+        answers: &mut Answers,
+    ) {
+        let mut going_on = Vec::new();
+        loop {
+            if open.is_empty() {
+                open = self.go_on(&mut going_on);
+            }
+            if open.is_empty() {
+                return;
+            }
+            let mut pipeline = self.pipeline(Some(Arc::clone(node)), open);
+            let ended = pipeline.go(None).await;
+            open = pipeline.settle(ended, None, answers);
+            going_on.extend(open.extract_if(.., |call| call.goes_on));
+            // What is answered does not wait for what must be sent again.
+            answers.send();
+        }
+    }
+
+    /// Sends to several servers, to each what is its own, until every call is answered or the
+    /// deadline has come.
+    pub async fn run_over(
+        mut self,
+        topology: &Topology,
+        mut open: Vec<InFlightCall<'_>>,
+        answers: &mut Answers,
+    ) {
+        let mut going_on = Vec::new();
+        let mut pipelines = Vec::new();
+        loop {
+            if open.is_empty() && pipelines.is_empty() {
+                open = self.go_on(&mut going_on);
+            }
+            for (node, calls) in route(topology, open) {
+                let mut pipeline = self.pipeline(node, calls);
+                pipelines.push(Box::pin(async move {
+                    let ended = pipeline.go(topology.cluster()).await;
+                    (pipeline, ended)
+                }));
+            }
+            if pipelines.is_empty() {
+                return;
+            }
+            let (pipeline, ended) = first(&mut pipelines).await;
+            open = pipeline.settle(ended, topology.cluster(), answers);
+            going_on.extend(open.extract_if(.., |call| call.goes_on));
+            answers.send();
+        }
+    }
+
+    /// The calls that have made a step and have more to do. Each step renews their deadline, so the calls that keep
+    /// the old one are settled first.
+    fn go_on<'c>(&mut self, going_on: &mut Vec<InFlightCall<'c>>) -> Vec<InFlightCall<'c>> {
+        let calls = std::mem::take(going_on);
+        if !calls.is_empty() {
+            self.deadline = Instant::now() + self.command_timeout;
+        }
+        calls
+    }
+
+    fn pipeline<'c>(
+        &self,
+        node: Option<Arc<Node>>,
+        calls: Vec<InFlightCall<'c>>,
+    ) -> NodePipeline<'c> {
+        let place =
+            Place { batch: self.number, pipeline: self.pipelines.fetch_add(1, Ordering::Relaxed) };
+        let begun = if place.pipeline == 0 { self.begun } else { Instant::now() };
+        NodePipeline::new(node, calls, place, begun, self.deadline)
+    }
+}
+
+/// Awaits the first pipeline to end, and takes it out.
+async fn first<'c, L>(pipelines: &mut Vec<Pin<Box<L>>>) -> (NodePipeline<'c>, Ended)
+where
+    L: Future<Output = (NodePipeline<'c>, Ended)>,
+{
+    poll_fn(|cx| {
+        for n in 0..pipelines.len() {
+            if let Poll::Ready(ended) = pipelines[n].as_mut().poll(cx) {
+                drop(pipelines.swap_remove(n));
+                return Poll::Ready(ended);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

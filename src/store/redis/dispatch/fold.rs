@@ -1,0 +1,124 @@
+//! Folds the patches of a record into its data: of one that has grown long, beside the calls; of one that is
+//! full, before an update that it has no room for.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use redis::Cmd;
+
+use super::call::InFlightCall;
+use crate::error::Error;
+use crate::record::Record;
+use crate::store::redis::connection::pipe::{Broken, Pipe};
+use crate::store::redis::connection::protocol::Reply;
+use crate::store::redis::link::Live;
+use crate::store::redis::node::Node;
+use crate::store::redis::scripts::{self, Name};
+use crate::token::SessionId;
+
+/// From this many bytes on, a record is folded on a thread of its own: others wait for the one that asks.
+const FOLD_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
+
+/// What a record is replaced by.
+pub(crate) struct Fold {
+    /// Its first line, and how many bytes of it were read: what was appended since stays.
+    about: String,
+    read: usize,
+    text: String,
+}
+
+impl Fold {
+    /// Adds the arguments of the script.
+    pub fn add_arguments<'c>(&self, command: &'c mut Cmd) -> &'c mut Cmd {
+        command.arg(&self.about).arg(self.read).arg(&self.text)
+    }
+}
+
+/// Folds a record that has grown long, unless somebody does. Nobody waits for it, and if it fails the record is only
+/// longer than it need be.
+pub(crate) fn fold_beside(node: &Arc<Node>, live: &Live, id: SessionId, key: Vec<u8>) {
+    if node.culprits.has_fold(id) || !node.growth.begin_fold(id) {
+        return;
+    }
+    let (node, pipe) = (Arc::clone(node), live.pipe.clone());
+    tokio::spawn(async move {
+        let fold = fold_in_place(&pipe, &key);
+        // What broke it off breaks off the calls too, so it must not be what broke the connection again.
+        let folded = tokio::time::timeout(node.link.command_timeout(), fold).await;
+        if matches!(folded, Ok(Err(Broken))) && pipe.broke() {
+            node.culprits.note_fold(id);
+        }
+        node.growth.end_fold(id);
+    });
+}
+
+async fn fold_in_place(pipe: &Pipe, key: &[u8]) -> Result<(), Broken> {
+    let read = pipe.send_one(redis::cmd("GET").arg(key)).await?;
+    let Some(Reply::Bytes(record)) = read.iter().next() else { return Ok(()) };
+    if let Ok(fold) = fold(record, "{}", usize::MAX).await {
+        let mut command = Cmd::new();
+        scripts::begin(&mut command, Name::Fold, true, 1);
+        pipe.send_one(fold.add_arguments(command.arg(key))).await?;
+    }
+    Ok(())
+}
+
+/// Reads the records that these updates found full, and has the first update of each replace its record. Returns
+/// the updates that cannot be carried out, with the reasons.
+pub(crate) async fn make_room<'c>(
+    pipe: &Pipe,
+    calls: &mut Vec<InFlightCall<'c>>,
+) -> Result<Vec<(InFlightCall<'c>, Error)>, Broken> {
+    let mut keys = HashSet::new();
+    let mut refused = Vec::new();
+    let mut place = 0;
+    while place < calls.len() {
+        let call = &mut calls[place];
+        place += 1;
+        let (Some(key), Some((patch, max_bytes))) = (call.session_key(), call.patch()) else {
+            continue;
+        };
+        if !call.is_full || !keys.insert(key.clone()) {
+            continue;
+        }
+        (call.is_full, call.fold) = (false, None);
+        let mut commands = Vec::new();
+        let asking = call.referred.is_some();
+        if asking {
+            redis::cmd("ASKING").write_packed_command(&mut commands);
+        }
+        redis::cmd("GET").arg(key).write_packed_command(&mut commands);
+        let replies = pipe.send(&commands, 1 + usize::from(asking)).await?;
+        // What is no record any more, or is elsewhere, the update finds out when it is sent again.
+        let Some(Reply::Bytes(record)) = replies.iter().last() else { continue };
+        match fold(record, patch, max_bytes).await {
+            Ok(fold) => call.fold = Some(Box::new(fold)),
+            Err(error) => {
+                place -= 1;
+                let call = calls.remove(place);
+                let error = match error {
+                    Error::TooLarge { .. } => call.too_large(),
+                    other => other,
+                };
+                refused.push((call, error));
+            }
+        }
+    }
+    Ok(refused)
+}
+
+async fn fold(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error> {
+    if record.len() < FOLD_ELSEWHERE_FROM_BYTES {
+        return fold_here(record, patch, max_bytes);
+    }
+    let (record, patch) = (record.to_vec(), patch.to_owned());
+    let folded = tokio::task::spawn_blocking(move || fold_here(&record, &patch, max_bytes));
+    folded.await.unwrap_or(Err(Error::Internal))
+}
+
+fn fold_here(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error> {
+    let parsed = Record::parse(record).map_err(|_| Error::Corrupt)?;
+    let folded = parsed.folded_with(patch, max_bytes);
+    let text = folded.map_err(|unfit| Error::of_unfit(unfit, max_bytes))?;
+    Ok(Fold { about: parsed.about().to_owned(), read: record.len(), text })
+}

@@ -1,0 +1,493 @@
+//! One pipeline: calls that go to one node together. What becomes of them afterwards is in
+//! `retry.rs`.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::call::{Again, InFlightCall, write_command};
+use super::fold::make_room;
+use crate::error::Error;
+use crate::store::redis::connection::pipe::{Broken, PROGRESS_BYTES_PER_SECOND, Replies};
+use crate::store::redis::connection::poll_once;
+use crate::store::redis::connection::protocol::Reply;
+use crate::store::redis::connection::settings::Address;
+use crate::store::redis::link::backoff::with_jitter;
+use crate::store::redis::link::{Link, Live, MAX_TIMEOUTS_OF_LONG_REPLY};
+use crate::store::redis::node::Node;
+use crate::store::redis::node::growth::{Patches, PatchesInFlight};
+use crate::store::redis::node::quarantine::{Pass, Quarantine};
+use crate::store::redis::node::queue::{Place, Turn};
+use crate::store::redis::topology::cluster::Cluster;
+
+/// How long a node may take to be reached that a call was referred to for once.
+const REFERRAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long nothing may come while a call waits, until there is doubt. The connection may be dead, and
+/// not know it; and another node of the cluster may have taken the place of one that hangs.
+const SILENCE_BEFORE_DOUBT: Duration = Duration::from_secs(1);
+
+/// A call that broke so many connections alone, while other calls went on, is what breaks them. One may
+/// be an accident.
+const CULPRIT_AFTER_BROKEN_ALONE: u8 = 2;
+
+/// How long a call waits that was alone when the server failed, or the network.
+const PAUSE_AFTER_OUTAGE: Duration = Duration::from_millis(100);
+
+/// How long it may take to open the connection for other calls, before one is sent alone.
+const WITNESS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Calls on their way to one server.
+pub(crate) struct NodePipeline<'c> {
+    /// Nothing where no node of the cluster is known to serve their slot.
+    pub node: Option<Arc<Node>>,
+    pub calls: Vec<InFlightCall<'c>>,
+    /// Calls that cannot be carried out, and why.
+    pub refused: Vec<(InFlightCall<'c>, Error)>,
+    /// Holds back later patches until these are answered.
+    patches_in_flight: Option<PatchesInFlight>,
+    place: Place,
+    /// Attempts to connect that were made before it began.
+    attempts: u64,
+    begun: Instant,
+    /// Those that must wait until the others are answered.
+    pub rest: Vec<InFlightCall<'c>>,
+    /// Where it is sent apart from the others.
+    pub apart: Option<Arc<Quarantine>>,
+    /// When its calls are given up; later than `due` while a long reply is coming.
+    pub deadline: Instant,
+    due: Instant,
+}
+
+/// What a pipeline came to.
+pub(crate) enum Ended {
+    /// The server replied.
+    Replied(Live, Answered),
+    /// They were not sent: the connection had ended.
+    Unsent(Live),
+    /// The connection ended first.
+    Broken(Live),
+    /// The connection ended each time that they were under way alone: the server cannot take them.
+    Intolerable(Error),
+    /// The deadline came first.
+    Unanswered(Live),
+    /// A replica takes too long.
+    Late(Live),
+    /// They were not sent by the deadline, or need not be: the server would refuse.
+    Outage(Error),
+    /// They were not sent: another server is to have some of them now.
+    Rerouted,
+}
+
+/// The replies to a pipeline's commands.
+pub(crate) struct Answered {
+    /// How many calls each command carried out.
+    runs: Vec<usize>,
+    replies: Replies,
+}
+
+impl Answered {
+    /// A part of the replies, to be kept without being copied.
+    pub fn keep(&self, part: &[u8]) -> Bytes {
+        self.replies.keep(part)
+    }
+
+    /// The reply to each call, as far as they can be read, and whether it is an error of all that one
+    /// script was to carry out.
+    pub fn by_call(&self) -> impl Iterator<Item = (Reply<'_>, bool)> {
+        let mut commands = self.runs.iter().zip(self.replies.iter());
+        let mut several = (Vec::new().into_iter(), false);
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(reply) = several.0.next() {
+                    return Some((reply, several.1));
+                }
+                several = match commands.next()? {
+                    // What follows `ASKING` is redirected again if that was refused.
+                    (0, _) => continue,
+                    (1, reply) => return Some((reply, false)),
+                    (run, Reply::Array(list)) if list.len() == *run => (list.into_iter(), false),
+                    (run, error @ Reply::Error(_)) => (vec![error; *run].into_iter(), true),
+                    _ => return None,
+                };
+            }
+        })
+    }
+}
+
+impl<'c> NodePipeline<'c> {
+    pub fn new(
+        node: Option<Arc<Node>>,
+        calls: Vec<InFlightCall<'c>>,
+        place: Place,
+        begun: Instant,
+        deadline: Instant,
+    ) -> Self {
+        let attempts = node.as_ref().map_or(0, |node| node.link.attempts());
+        Self {
+            node,
+            calls,
+            refused: Vec::new(),
+            patches_in_flight: None,
+            place,
+            attempts,
+            begun,
+            rest: Vec::new(),
+            apart: None,
+            deadline,
+            due: deadline,
+        }
+    }
+
+    /// Sends, as soon as it can, and waits for the replies.
+    pub async fn go(&mut self, cluster: Option<&Cluster>) -> Ended {
+        let Some(node) = self.node.clone() else { return self.wait_for_a_node(cluster).await };
+        let node = &node;
+        let patches = Patches::of(self.calls.iter().filter_map(InFlightCall::patch_bytes));
+        if let Some(live) = self.admit_at_once(node)
+            && node.growth.enter(&patches)
+        {
+            self.patches_in_flight = Some(PatchesInFlight::new(node, patches));
+            return self.send(&node.link, live, None, cluster).await;
+        }
+        if self.reads_replica() {
+            return Ended::Rerouted;
+        }
+        if self.calls.iter().any(|call| call.again == Again::Apart) {
+            return self.go_apart(node, cluster).await;
+        }
+        self.pause(Again::is_aside).await;
+        let admitted = match cluster {
+            None => self.admit(node, &patches).await,
+            Some(cluster) => tokio::select! {
+                admitted = self.admit(node, &patches) => admitted,
+                () = self.leave(node, cluster) => return Ended::Rerouted,
+            },
+        };
+        let (live, turn) = match admitted {
+            Ok(admitted) => admitted,
+            Err(outage) => return Ended::Outage(outage),
+        };
+        self.patches_in_flight = Some(PatchesInFlight::new(node, patches));
+        self.make_room_and_send(&node.link, live, turn, cluster).await
+    }
+
+    /// Folds the records that are full, for their updates, and sends.
+    async fn make_room_and_send(
+        &mut self,
+        link: &Link,
+        live: Live,
+        turn: Turn<'_>,
+        cluster: Option<&Cluster>,
+    ) -> Ended {
+        if self.finds_full() {
+            match link.limit(self.deadline, make_room(&live.pipe, &mut self.calls)).await {
+                Some(Ok(refused)) => self.refused = refused,
+                Some(Err(Broken)) => return Ended::Broken(live),
+                None => return Ended::Unanswered(live),
+            }
+            if self.calls.is_empty() {
+                return Ended::Rerouted; // nothing is left to be sent
+            }
+        }
+        self.send(link, live, Some(turn), cluster).await
+    }
+
+    /// Whether it has updates that have found a record full.
+    fn finds_full(&self) -> bool {
+        self.calls.iter().any(|call| call.is_full)
+    }
+
+    /// Sends on a connection apart from the others, as many calls as may be under way there at once.
+    async fn go_apart(&mut self, node: &Arc<Node>, cluster: Option<&Cluster>) -> Ended {
+        let quarantine = node.quarantine();
+        self.apart = Some(Arc::clone(&quarantine));
+        let admitted = match cluster {
+            None => self.admit_apart(&quarantine).await,
+            Some(cluster) => tokio::select! {
+                admitted = self.admit_apart(&quarantine) => admitted,
+                () = self.leave(node, cluster) => return Ended::Rerouted,
+            },
+        };
+        let (live, turn, pass) = match admitted {
+            Ok(admitted) => admitted,
+            Err(outage) => return Ended::Outage(outage),
+        };
+        self.rest = self.calls.split_off(pass.calls);
+        // What other calls go on on meanwhile: if that ends too, the server or the network has failed.
+        let mut witness = None;
+        if pass.is_for_one_alone() {
+            let until = self.deadline.min(Instant::now() + WITNESS_TIMEOUT);
+            witness = node.link.live(node.link.attempts(), until).await.ok();
+        }
+        let patches = Patches::of(self.calls.iter().filter_map(InFlightCall::patch_bytes));
+        let room = node.growth.enter_when_there_is_room(&patches);
+        if quarantine.link.limit(self.deadline, room).await.is_none() {
+            return Ended::Outage(quarantine.link.outage());
+        }
+        self.patches_in_flight = Some(PatchesInFlight::new(node, patches));
+        let ended = self.make_room_and_send(&quarantine.link, live, turn, cluster).await;
+        match &ended {
+            Ended::Replied(..) => pass.answered(),
+            Ended::Broken(live) => {
+                let is_alone = pass.broken(&live.pipe) == 1 && live.pipe.broke();
+                let (true, [call]) = (is_alone, &mut self.calls[..]) else { return ended };
+                let others_go_on = match witness {
+                    Some(witness) => node.link.answers_on(&witness.pipe).await,
+                    None => false,
+                };
+                if others_go_on {
+                    call.broke_alone += 1;
+                } else {
+                    // It is the server, or the network. They must not be hammered.
+                    sleep_until(
+                        self.deadline.min(Instant::now() + with_jitter(PAUSE_AFTER_OUTAGE)),
+                    )
+                    .await;
+                }
+                if call.broke_alone >= CULPRIT_AFTER_BROKEN_ALONE {
+                    node.culprits.note(call.data_bytes(), call.what());
+                    return Ended::Intolerable(intolerable(call, &live.server));
+                }
+            }
+            _ => {}
+        }
+        ended
+    }
+
+    /// The connection, when it is this pipeline's turn to send, and there is room for some of its calls.
+    async fn admit_apart<'q>(
+        &self,
+        quarantine: &'q Quarantine,
+    ) -> Result<(Live, Turn<'q>, Pass<'q>), Error> {
+        let Quarantine { link, queue, .. } = quarantine;
+        let attempts = link.attempts();
+        let late = || Error::Lost {
+            reason: format!(
+                "a connection to redis at {} broke each time that it was under way",
+                link.end()
+            ),
+        };
+        let turn = link.limit(self.deadline, queue.turn(self.place)).await.ok_or_else(late)?;
+        loop {
+            let pass = link.limit(self.deadline, quarantine.pass(self.calls.len())).await;
+            let pass = pass.ok_or_else(late)?;
+            let live = link.live(attempts, self.deadline).await?;
+            if turn.stands() {
+                return Ok((live, turn, pass));
+            }
+            drop(pass);
+            link.limit(self.deadline, turn.come()).await.ok_or_else(late)?;
+        }
+    }
+
+    /// Whether it goes to a replica, which then has calls that may read there, and no others.
+    pub fn reads_replica(&self) -> bool {
+        self.calls.iter().any(|call| call.from_replica)
+    }
+
+    fn admit_at_once(&self, node: &Node) -> Option<Live> {
+        let waits = self.calls.iter().any(|call| call.again != Again::AtOnce || call.is_full);
+        if waits || !node.queue.is_empty() { None } else { node.link.now() }
+    }
+
+    /// The connection, when it is this pipeline's turn to send.
+    async fn admit<'n>(
+        &self,
+        node: &'n Node,
+        patches: &Patches,
+    ) -> Result<(Live, Turn<'n>), Error> {
+        let Node { link, queue, growth, .. } = node;
+        let turn = link.limit(self.deadline, queue.turn(self.place)).await;
+        let turn = turn.ok_or_else(|| link.outage())?;
+        self.pause(|again| !again.is_aside()).await;
+        loop {
+            let live = link.live(self.attempts, self.deadline).await?;
+            let room = growth.enter_when_there_is_room(patches);
+            link.limit(self.deadline, room).await.ok_or_else(|| link.outage())?;
+            if turn.stands() {
+                return Ok((live, turn));
+            }
+            growth.leave(patches);
+            let again = link.limit(self.deadline, turn.come()).await;
+            again.ok_or_else(|| link.outage())?;
+        }
+    }
+
+    /// Waits for the last of the calls that wait in such a way.
+    async fn pause(&self, such: impl Fn(Again) -> bool) {
+        let such = self.calls.iter().map(|call| call.again).filter(|again| such(*again));
+        if let Some(time) = such.filter_map(Again::time).max() {
+            sleep_until(time.min(self.deadline)).await;
+        }
+    }
+
+    /// Waits until the node is no longer the one to send to.
+    async fn leave(&self, node: &Arc<Node>, cluster: &Cluster) {
+        if self.calls.iter().any(|call| call.referred.is_some()) {
+            tokio::time::sleep(REFERRAL_TIMEOUT).await;
+        } else {
+            cluster.has_moved(&self.slots(), Some(node)).await;
+        }
+    }
+
+    fn slots(&self) -> Vec<u16> {
+        self.calls.iter().map(InFlightCall::slot).collect()
+    }
+
+    async fn wait_for_a_node(&self, cluster: Option<&Cluster>) -> Ended {
+        let Some(cluster) = cluster else { return Ended::Outage(Error::Internal) };
+        let slots = self.slots();
+        tokio::select! {
+            found = timeout_at(self.deadline, cluster.has_moved(&slots, None)) => match found {
+                Ok(()) => Ended::Rerouted,
+                Err(_) => Ended::Outage(cluster.outage()),
+            },
+            refusal = cluster.refusal() => Ended::Outage(refusal),
+        }
+    }
+
+    /// How many calls each command carries out; none: it is `ASKING`.
+    fn runs(&self, shares_scripts: bool) -> Vec<usize> {
+        let mut runs = Vec::with_capacity(self.calls.len());
+        for run in self.calls.chunk_by(|call, next| shares_scripts && call.can_share_script(next)) {
+            if run.iter().any(|call| call.referred.is_some()) {
+                runs.push(0);
+            }
+            runs.push(run.len());
+        }
+        runs
+    }
+
+    fn commands(&self, runs: &[usize]) -> Vec<u8> {
+        let mut commands = Vec::with_capacity(256 * self.calls.len());
+        let mut rest = &self.calls[..];
+        let mut command = redis::Cmd::new();
+        for &run in runs {
+            let (calls, others) = rest.split_at(run);
+            rest = others;
+            command.clear();
+            if run == 0 {
+                command.arg("ASKING");
+            } else {
+                write_command(&mut command, calls);
+            }
+            command.write_packed_command(&mut commands);
+        }
+        commands
+    }
+
+    /// How long its calls have had when the deadline has come.
+    pub fn waited(&self, timeout: Duration) -> Duration {
+        timeout + (self.deadline - self.due)
+    }
+
+    /// Whether its deadline was renewed as often as it may be.
+    pub fn is_spent(&self, timeout: Duration) -> bool {
+        self.waited(timeout) >= timeout * MAX_TIMEOUTS_OF_LONG_REPLY
+    }
+
+    /// Sends the calls as one pipeline and waits for its replies.
+    async fn send(
+        &mut self,
+        link: &Link,
+        live: Live,
+        turn: Option<Turn<'_>>,
+        cluster: Option<&Cluster>,
+    ) -> Ended {
+        let pipe = &live.pipe;
+        if pipe.has_ended() {
+            return Ended::Unsent(live);
+        }
+        let runs = self.runs(pipe.shares_scripts());
+        let commands = self.commands(&runs);
+        let mut heard = pipe.received();
+        let mut replies = pin!(pipe.send(&commands, runs.len()));
+        let sent = if turn.is_some() { Instant::now() } else { self.begun };
+        drop(turn);
+        let mut doubt = Some(sent + SILENCE_BEFORE_DOUBT).filter(|doubt| *doubt < self.deadline);
+        let halfway = self.deadline - link.command_timeout() / 2;
+        let mut halfway = (halfway > sent).then_some(halfway);
+        let mut progress = Progress { since: sent, bytes: pipe.moved_of_long() };
+        let mut hanging = None;
+        loop {
+            let next = [doubt, halfway].into_iter().flatten().fold(self.deadline, Instant::min);
+            let mut outcome = link.limit(next, replies.as_mut()).await;
+            if outcome.is_none() {
+                // They, or the end of the connection, may have come, and the thread that should
+                // read was too busy. Halfway there is time to send again.
+                pipe.catch_up();
+                outcome = poll_once(replies.as_mut()).await;
+            }
+            match outcome {
+                Some(Ok(replies)) => return Ended::Replied(live, Answered { runs, replies }),
+                Some(Err(Broken)) => return Ended::Broken(live),
+                None if self.reads_replica()
+                    && (cluster.is_some() || halfway.is_none_or(|time| time == next)) =>
+                {
+                    return Ended::Late(live);
+                }
+                None => hanging = hanging.or_else(|| cluster.map(Cluster::wait)),
+            }
+            if doubt.take_if(|time| *time == next).is_some() {
+                let arrival =
+                    pipe.arrival().filter(|arrival| *arrival > next - SILENCE_BEFORE_DOUBT);
+                if arrival.is_none() && pipe.received() == heard && self.apart.is_none() {
+                    link.doubt(&live);
+                }
+                heard = pipe.received();
+                let again = arrival.unwrap_or(next) + SILENCE_BEFORE_DOUBT;
+                doubt = Some(again).filter(|again| *again < self.deadline);
+            }
+            let is_halfway = halfway.take_if(|time| *time == next).is_some();
+            let is_coming = progress.goes_on(next, pipe.moved_of_long());
+            if next == self.deadline {
+                if !is_coming || self.is_spent(link.command_timeout()) {
+                    return Ended::Unanswered(live);
+                }
+                self.deadline += link.command_timeout() / 2;
+            } else if !is_halfway {
+                continue;
+            }
+            progress = Progress { since: next, bytes: pipe.moved_of_long() };
+        }
+    }
+}
+
+/// The error of a call that the server, or a proxy, closes its connection for each time.
+fn intolerable(call: &InFlightCall<'_>, server: &Address) -> Error {
+    let method = call.method();
+    let (what, limits) = match call.data_bytes() {
+        0 => (
+            format!("this {method}, whose answer may be too long"),
+            "client-output-buffer-limit and maxmemory-clients",
+        ),
+        bytes => (
+            format!("this {method} with {bytes} bytes of data"),
+            "client-query-buffer-limit, client-output-buffer-limit and maxmemory-clients",
+        ),
+    };
+    let reason = format!(
+        "redis at {server}, or a proxy before it, closes the connection each time for {what}: look \
+         at {limits} of the server, or at the limits of the proxy"
+    );
+    Error::Lost { reason }
+}
+
+/// How far long replies had come.
+struct Progress {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Progress {
+    /// Whether enough has come since.
+    fn goes_on(&self, now: Instant, bytes: u64) -> bool {
+        let came = u128::from(bytes - self.bytes) * 1000;
+        let least = (now - self.since).as_millis() * u128::from(PROGRESS_BYTES_PER_SECOND);
+        came > 0 && came >= least
+    }
+}

@@ -1,0 +1,264 @@
+//! Finds the primary by asking sentinels
+//! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>), and hears of a new one.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::backoff::random;
+use crate::error::Error;
+use crate::store::redis::connection::handshake::refused;
+use crate::store::redis::connection::open::{self, Opened, Peer, Purpose};
+use crate::store::redis::connection::pipe::Replies;
+use crate::store::redis::connection::protocol::Reply;
+use crate::store::redis::connection::redaction::Sent;
+use crate::store::redis::connection::server_error::ServerError;
+use crate::store::redis::connection::settings::{Address, Login, Sentinels, Settings, is_host};
+
+/// How long the others may take once a sentinel has answered, unless most of them agree before.
+const OTHER_SENTINELS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many replicas one attempt tries. A sentinel may name any number, and the next attempt begins with
+/// another one.
+const MAX_REPLICAS_TRIED: usize = 8;
+
+/// The sentinels of a primary.
+pub(crate) struct Sentinel {
+    sentinels: Vec<Peer>,
+    name: String,
+    /// The primary, but for its address.
+    primary: Peer,
+    family: u8,
+}
+
+/// A connection to a sentinel that tells of every new primary.
+pub(crate) struct Subscription {
+    connection: Opened,
+    /// Which is the primary, as this sentinel knows.
+    pub primary: Option<Address>,
+}
+
+impl Sentinel {
+    pub fn new(sentinels: &Sentinels, settings: &Settings) -> Self {
+        let peer = |address: &Address| Peer {
+            address: address.clone(),
+            login: sentinels.login.clone(),
+            connect_timeout: settings.connect_timeout,
+            purpose: Purpose::AskSentinel,
+        };
+        let peers: Vec<_> = sentinels.addresses.iter().map(peer).collect();
+        let family = match sentinels.addresses.first() {
+            Some(Address::Tcp { family, .. }) => *family,
+            _ => 0,
+        };
+        let primary = Peer {
+            purpose: Purpose::ServeAsPrimary { database: settings.database },
+            ..Peer::new(Address::Unix(String::new()), settings)
+        };
+        Self { sentinels: peers, name: sentinels.name.clone(), primary, family }
+    }
+
+    /// How to log in to the primary and its replicas.
+    pub fn login(&self) -> &Login {
+        &self.primary.login
+    }
+
+    pub fn count(&self) -> usize {
+        self.sentinels.len()
+    }
+
+    /// Opens a connection to the primary: to whom most sentinels name, as the others may have missed a
+    /// failover; and who must say so itself, as all may have.
+    pub async fn open(&self) -> Result<(Opened, Address), Error> {
+        let mut last = None;
+        let votes = self.votes().await?;
+        let most = votes.first().map_or(0, |(_, votes)| *votes);
+        for (address, _) in votes.into_iter().filter(|(_, votes)| *votes == most) {
+            match open::open(&Peer { address: address.clone(), ..self.primary.clone() }).await {
+                Ok(opened) => return Ok((opened, address)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown()))
+    }
+
+    /// Opens a connection to one of the replicas, any of them, as its sentinels know them.
+    pub async fn open_replica(&self) -> Result<(Opened, Address), Error> {
+        let mut replicas = self.replicas().await?;
+        let middle = random() as usize % replicas.len().max(1);
+        replicas.rotate_left(middle);
+        let mut last = None;
+        for address in replicas.into_iter().take(MAX_REPLICAS_TRIED) {
+            let Purpose::ServeAsPrimary { database } = self.primary.purpose else { break };
+            let purpose = Purpose::ServeAsReplica { database };
+            let peer = Peer { address: address.clone(), purpose, ..self.primary.clone() };
+            match open::open(&peer).await {
+                Ok(opened) => return Ok((opened, address)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown()))
+    }
+
+    /// The replicas that the first sentinel to answer knows.
+    async fn replicas(&self) -> Result<Vec<Address>, Error> {
+        let question = redis::cmd("SENTINEL").arg(&["REPLICAS", &self.name]).get_packed_command();
+        let mut last = None;
+        for peer in &self.sentinels {
+            match ask(peer, &question, 1).await {
+                Ok((_, replies)) => match replies.iter().next() {
+                    Some(Reply::Array(replicas)) => {
+                        let address = |replica| read_replica(replica, self.family);
+                        return Ok(replicas.iter().filter_map(address).collect());
+                    }
+                    _ => last = Some(self.unknown()),
+                },
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unknown()))
+    }
+
+    /// Whether more sentinels name another primary than this one.
+    pub async fn has_moved_from(&self, primary: &Address) -> bool {
+        let votes = self.votes().await.unwrap_or_default();
+        let for_this = votes.iter().find(|(address, _)| address == primary);
+        votes.first().is_some_and(|(_, most)| *most > for_this.map_or(0, |(_, votes)| *votes))
+    }
+
+    /// The primaries that sentinels name, the one that most name first. Once more than half of all
+    /// sentinels agree, the others are not waited for.
+    async fn votes(&self) -> Result<Vec<(Address, usize)>, Error> {
+        let mut asked = JoinSet::new();
+        for peer in &self.sentinels {
+            let (peer, question) = (peer.clone(), self.question());
+            asked.spawn(async move { read_primary(&ask(&peer, &question, 1).await?.1, &peer) });
+        }
+        let mut votes: Vec<(Address, usize)> = Vec::new();
+        let mut last = None;
+        // Whoever gives up by itself may do so, and say why.
+        let mut until = Instant::now() + 2 * self.primary.connect_timeout + OTHER_SENTINELS_TIMEOUT;
+        while let Ok(Some(answer)) = timeout_at(until, asked.join_next()).await {
+            match answer.unwrap_or(Err(Error::Internal)) {
+                Ok(Some((host, port))) => {
+                    until = until.min(Instant::now() + OTHER_SENTINELS_TIMEOUT);
+                    let address = Address::Tcp { host, port, family: self.family };
+                    let known = votes.iter().position(|(named, _)| *named == address);
+                    let place = known.unwrap_or_else(|| {
+                        votes.push((address, 0));
+                        votes.len() - 1
+                    });
+                    votes[place].1 += 1;
+                    if votes[place].1 > self.sentinels.len() / 2 {
+                        break;
+                    }
+                }
+                Ok(None) => last = last.filter(Error::is_refusal).or(Some(self.unknown())),
+                Err(error) => last = Some(error.or_graver(last)),
+            }
+        }
+        votes.sort_by_key(|(_, votes)| Reverse(*votes));
+        if votes.is_empty() { Err(last.unwrap_or_else(|| self.unknown())) } else { Ok(votes) }
+    }
+
+    /// Subscribes to what one of the sentinels tells of new primaries.
+    pub async fn subscribe(&self, number: usize) -> Result<Subscription, Error> {
+        let mut commands = self.question();
+        commands.extend(redis::cmd("SUBSCRIBE").arg("+switch-master").get_packed_command());
+        // It answers both before it tells anything else, so nothing falls in between.
+        let sentinel = &self.sentinels[number];
+        let (connection, replies) = ask(sentinel, &commands, 2).await?;
+        let primary = read_primary(&replies, sentinel)?;
+        let to_address = |(host, port)| Address::Tcp { host, port, family: self.family };
+        Ok(Subscription { connection, primary: primary.map(to_address) })
+    }
+
+    fn question(&self) -> Vec<u8> {
+        let words = ["GET-MASTER-ADDR-BY-NAME", self.name.as_str()];
+        redis::cmd("SENTINEL").arg(&words).get_packed_command()
+    }
+
+    fn unknown(&self) -> Error {
+        let sentinels: Vec<_> = self.sentinels.iter().map(|s| s.address.to_string()).collect();
+        let reason = format!("the sentinels know no primary called {:?}", self.name);
+        Error::Connection { server: sentinels.join(", "), reason }
+    }
+}
+
+impl fmt::Display for Sentinel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (by sentinels)", self.name)
+    }
+}
+
+impl Subscription {
+    /// Waits until the sentinel tells something, or the connection ends.
+    pub async fn news(self) {
+        let (pipe, driver) = self.connection;
+        tokio::select! {
+            // What it tells comes as a reply to nothing.
+            _news = pipe.send(&[], 1) => {}
+            _ending = driver => {}
+        }
+    }
+}
+
+/// Asks a sentinel.
+async fn ask(peer: &Peer, commands: &[u8], replies: usize) -> Result<(Opened, Replies), Error> {
+    let mut opened = open::open(peer).await?;
+    let answer = open::ask(&mut opened, commands, replies);
+    let answer = tokio::time::timeout(peer.connect_timeout, answer).await;
+    let Ok(Ok(answer)) = answer else {
+        return Err(open::unreachable(peer, "it gave no answer"));
+    };
+    Ok((opened, answer))
+}
+
+/// Reads who is the primary; nothing if the sentinel knows none of this name.
+fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>, Error> {
+    let reason = match replies.iter().next() {
+        Some(Reply::Nil) => return Ok(None),
+        Some(Reply::Array(address)) => return Ok(read_address(&address)),
+        Some(Reply::Error(error))
+            if error.starts_with("NOAUTH ") || error.starts_with("NOPERM ") =>
+        {
+            return Err(refused(peer, &error));
+        }
+        Some(Reply::Error(error)) => {
+            let said = ServerError::new(&error, Sent::to_log_in(&peer.login));
+            format!("it is no sentinel, or gives no answer: {}", said.shown())
+        }
+        _ => "its answer is not one of a sentinel".to_owned(),
+    };
+    Err(open::unreachable(peer, &reason))
+}
+
+/// Reads where a replica is, unless it is known to be down, from its properties: names and values in
+/// turn.
+fn read_replica(properties: &Reply<'_>, family: u8) -> Option<Address> {
+    let Reply::Array(properties) = properties else { return None };
+    let property = |wanted: &str| {
+        properties.chunks_exact(2).find_map(|pair| match pair {
+            [Reply::Bytes(name), Reply::Bytes(value)] if *name == wanted.as_bytes() => {
+                std::str::from_utf8(value).ok()
+            }
+            _ => None,
+        })
+    };
+    let flags = property("flags")?;
+    if flags.contains("down") || flags.contains("disconnected") {
+        return None;
+    }
+    let host = property("ip").filter(|host| is_host(host))?.to_owned();
+    Some(Address::Tcp { host, port: property("port")?.parse().ok()?, family })
+}
+
+fn read_address(reply: &[Reply<'_>]) -> Option<(String, u16)> {
+    let [Reply::Bytes(host), Reply::Bytes(port)] = reply else { return None };
+    let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+    let host = std::str::from_utf8(host).ok().filter(|host| is_host(host))?;
+    Some((host.to_owned(), port))
+}

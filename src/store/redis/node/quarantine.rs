@@ -1,0 +1,196 @@
+//! A connection apart from all others, for calls that were under way when connections broke twice.
+//!
+//! One of them may be what breaks them: too long for the server or for a proxy, or with too long an
+//! answer. They are sent in groups, which are halved when the connection breaks, until one call is
+//! under way alone. The others stay where they are, and are not held up.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hash};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::Node;
+use super::queue::Queue;
+use crate::store::redis::connection::pipe::{Pipe, lock};
+use crate::store::redis::link::endpoint::Endpoint;
+use crate::store::redis::link::{Link, Timeouts};
+use crate::token::SessionId;
+
+/// How often it is looked whether the connection is still needed.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a call that a server could not take is sent apart at once when it comes again. Then
+/// somebody may have changed the server.
+const CULPRIT_TTL: Duration = Duration::from_secs(60);
+
+/// How many such calls are remembered.
+const MAX_CULPRITS: usize = 64;
+
+/// From this length on it is the length that is taken for the cause, in bytes of data.
+const LONG_REQUEST_BYTES: usize = 64 * 1024;
+
+/// A connection to a node, beside its own, while calls are suspected.
+pub(crate) struct Quarantine {
+    pub link: Link,
+    pub queue: Queue,
+    gate: Mutex<Gate>,
+    room: Notify,
+}
+
+struct Gate {
+    /// How many calls may be under way at once.
+    most: usize,
+    under_way: usize,
+    /// The connection that broke last, and how many calls were under way.
+    broken: Option<(Pipe, usize)>,
+}
+
+impl Quarantine {
+    /// Begins to connect.
+    pub fn new(end: Arc<Endpoint>, timeouts: Timeouts) -> Self {
+        Self {
+            link: Link::apart(end, timeouts),
+            queue: Queue::default(),
+            gate: Mutex::new(Gate { most: usize::MAX, under_way: 0, broken: None }),
+            room: Notify::new(),
+        }
+    }
+
+    /// Waits until there is room for so many calls, or for some of them alone. For whoever has its turn.
+    pub async fn pass(&self, calls: usize) -> Pass<'_> {
+        loop {
+            {
+                let mut gate = self.gate();
+                let room = gate.most.saturating_sub(gate.under_way);
+                let admitted = if gate.under_way == 0 { calls.min(room) } else { calls };
+                if admitted <= room {
+                    gate.under_way += admitted;
+                    return Pass { quarantine: self, calls: admitted };
+                }
+            }
+            self.room.notified().await;
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.gate)
+    }
+}
+
+/// Lets calls be under way, until it is dropped.
+pub(crate) struct Pass<'q> {
+    quarantine: &'q Quarantine,
+    pub calls: usize,
+}
+
+impl Pass<'_> {
+    /// Whether no other call is under way.
+    pub fn is_for_one_alone(&self) -> bool {
+        self.calls == 1 && self.quarantine.gate().under_way == 1
+    }
+
+    /// They were answered: more may be under way at once.
+    pub fn answered(&self) {
+        let mut gate = self.quarantine.gate();
+        gate.most = gate.most.saturating_add(self.calls);
+    }
+
+    /// The connection broke: half as many may be under way at once. Returns how many were.
+    pub fn broken(&self, pipe: &Pipe) -> usize {
+        let mut gate = self.quarantine.gate();
+        if let Some((_, calls)) = gate.broken.as_ref().filter(|(last, _)| last.is(pipe)) {
+            return *calls;
+        }
+        let calls = gate.under_way;
+        gate.most = (calls / 2).max(1);
+        gate.broken = Some((pipe.clone(), calls));
+        calls
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.quarantine.gate().under_way -= self.calls;
+        self.quarantine.room.notify_one();
+    }
+}
+
+/// Ends a node's quarantine once nobody is in it.
+pub(crate) async fn close_when_idle(node: Weak<Node>) {
+    loop {
+        sleep(IDLE_CHECK_INTERVAL).await;
+        let Some(node) = node.upgrade() else { return };
+        let mut quarantine = lock(&node.quarantine);
+        if quarantine.as_ref().is_none_or(|used| Arc::strong_count(used) == 1) {
+            *quarantine = None;
+            return;
+        }
+    }
+}
+
+/// The calls that servers could not take, so that the same call breaks no other connection again.
+#[derive(Default)]
+pub(crate) struct Culprits {
+    hasher: RandomState,
+    count: AtomicUsize,
+    known: Mutex<VecDeque<(Instant, Culprit)>>,
+}
+
+enum Culprit {
+    /// Whatever has at least so many bytes of data.
+    Length(usize),
+    /// A method on one session.
+    Call(u64),
+}
+
+impl Culprits {
+    /// Takes note of a call that a server could not take: the bytes of its data, and what it does to which session.
+    pub fn note(&self, data_bytes: usize, what: impl Hash) {
+        self.remember(match data_bytes {
+            length @ LONG_REQUEST_BYTES.. => Culprit::Length(length),
+            _ => Culprit::Call(self.hasher.hash_one(what)),
+        });
+    }
+
+    /// Takes note that a connection broke while a record was folded.
+    pub fn note_fold(&self, id: SessionId) {
+        self.remember(Culprit::Call(self.hash_of_fold(id)));
+    }
+
+    /// Whether a connection has broken while this record was folded.
+    pub fn has_fold(&self, id: SessionId) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.knows(0, self.hash_of_fold(id))
+    }
+
+    fn hash_of_fold(&self, id: SessionId) -> u64 {
+        self.hasher.hash_one(("fold", id.as_bytes()))
+    }
+
+    fn remember(&self, culprit: Culprit) {
+        let mut known = lock(&self.known);
+        known.truncate(MAX_CULPRITS - 1);
+        known.push_front((Instant::now() + CULPRIT_TTL, culprit));
+        self.count.store(known.len(), Ordering::Relaxed);
+    }
+
+    /// Whether the call is like one that a server could not take.
+    pub fn has(&self, data_bytes: usize, what: impl Hash) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.knows(data_bytes, self.hasher.hash_one(what))
+    }
+
+    fn knows(&self, bytes: usize, what: u64) -> bool {
+        let mut known = lock(&self.known);
+        let now = Instant::now();
+        known.retain(|(until, _)| *until > now);
+        self.count.store(known.len(), Ordering::Relaxed);
+        known.iter().any(|(_, culprit)| match culprit {
+            Culprit::Length(length) => bytes >= *length,
+            Culprit::Call(known) => what == *known,
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! The nodes of a Redis Cluster: which serves which slot, kept up to date while calls need it.
+//!
+//! The `redis` crate's cluster client sends each call by itself and picks replies apart for all nodes
+//! in one task; here a batch becomes one pipeline per node, by the same connections, queues and
+//! rules as on one server.
+
+mod map;
+mod refresh;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use self::map::Map;
+use crate::error::Error;
+use crate::store::redis::connection::server_error::Redirect;
+use crate::store::redis::connection::settings::Address;
+use crate::store::redis::node::{Node, Setup};
+
+/// How often replicas are looked for, where they are to be read from and there is none.
+const REPLICA_SEARCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Up to so many nodes are few: the event loop's thread reads from each as soon as it has something.
+const MAX_NODES_READ_INLINE: usize = 8;
+
+/// How many nodes are kept that the map does not have. Slots move to a few new nodes at a time; a node
+/// that names ever new ones must not fill the memory.
+const MAX_REFERRED_NODES: usize = 32;
+
+/// The nodes of a cluster, for as long as this lives.
+pub(crate) struct Cluster {
+    shared: Arc<Shared>,
+    refreshes: AbortHandle,
+}
+
+/// What the refreshes and the calls share.
+struct Shared {
+    setup: Setup,
+    /// The nodes to ask first.
+    seeds: Vec<Address>,
+    state: watch::Sender<State>,
+    /// Calls that wait for another node.
+    waiting: AtomicUsize,
+    wanted: Notify,
+}
+
+/// What is known of the cluster.
+#[derive(Default)]
+struct State {
+    map: Arc<Map>,
+    /// Nodes that calls were referred to, and that were not known to serve anything; the one that was
+    /// used last is the last.
+    referred_nodes: Vec<Arc<Node>>,
+    /// What the last refresh ran into.
+    trouble: Option<Error>,
+    /// When a node last told.
+    refreshed: Option<Instant>,
+}
+
+impl State {
+    /// The node at an address that a call was referred to. If there are too many, it takes the place of one that nobody uses.
+    fn referred_node(&mut self, address: Address, setup: &Setup) -> Result<Arc<Node>, Crowded> {
+        let known = self.referred_nodes.iter().position(|node| node.link.leads_to(&address));
+        let referred_node = if let Some(place) = known {
+            self.referred_nodes.remove(place)
+        } else {
+            if self.referred_nodes.len() >= MAX_REFERRED_NODES {
+                // Calls that use it hold it.
+                let unused =
+                    self.referred_nodes.iter().position(|node| Arc::strong_count(node) == 1);
+                self.referred_nodes.remove(unused.ok_or(Crowded)?);
+            }
+            Node::at(address, setup)
+        };
+        self.referred_nodes.push(Arc::clone(&referred_node));
+        Ok(referred_node)
+    }
+}
+
+/// Too many referred nodes are in use: the call has to wait.
+pub(crate) struct Crowded;
+
+impl Cluster {
+    /// Begins to look at the cluster.
+    pub fn new(seeds: Vec<Address>, setup: Setup) -> Self {
+        let shared = Arc::new(Shared {
+            setup,
+            seeds,
+            state: watch::Sender::new(State::default()),
+            waiting: AtomicUsize::new(0),
+            wanted: Notify::new(),
+        });
+        let refreshes = tokio::spawn(refresh::keep_up(Arc::clone(&shared))).abort_handle();
+        Self { shared, refreshes }
+    }
+
+    /// The nodes that serve slots, unless they are many.
+    pub fn few_nodes(&self) -> Vec<Arc<Node>> {
+        let map = Arc::clone(&self.shared.state.borrow().map);
+        if map.nodes().len() <= MAX_NODES_READ_INLINE { map.nodes().to_vec() } else { Vec::new() }
+    }
+
+    /// Which node serves which slot, as far as it is known now.
+    pub fn map(&self) -> Arc<Map> {
+        let (map, is_troubled) = {
+            let state = self.shared.state.borrow();
+            (Arc::clone(&state.map), state.trouble.is_some())
+        };
+        if is_troubled {
+            // Calls may do without, and then nobody would ever say that it is over.
+            self.refresh();
+        }
+        map
+    }
+
+    /// A replica that is connected. One may have been added since the cluster was last looked at.
+    pub fn replica<'m>(&self, map: &'m Map, slot: u16) -> Option<&'m Arc<Node>> {
+        let replica = map.replica(slot);
+        let refreshed = || self.shared.state.borrow().refreshed;
+        if replica.is_none()
+            && refreshed().is_some_and(|time| time.elapsed() > REPLICA_SEARCH_INTERVAL)
+        {
+            self.refresh();
+        }
+        replica
+    }
+
+    /// Has the cluster looked at again and again, until what is returned is dropped.
+    pub fn wait(&self) -> Waiting<'_> {
+        Waiting::new(&self.shared)
+    }
+
+    /// Waits until another node than this one serves one of these slots. While somebody waits, the cluster is asked
+    /// again and again.
+    pub async fn has_moved(&self, slots: &[u16], node: Option<&Arc<Node>>) {
+        let _waiting = self.wait();
+        let same = |now: Option<&Arc<Node>>| match (now, node) {
+            (Some(now), Some(node)) => Arc::ptr_eq(now, node),
+            (None, None) => true,
+            _ => false,
+        };
+        let has_moved = |state: &State| slots.iter().any(|slot| !same(state.map.node(*slot)));
+        let mut state = self.shared.state.subscribe();
+        // It cannot fail: the sender lives as long as this.
+        drop(state.wait_for(has_moved).await);
+    }
+
+    /// Waits until the cluster refuses us, which waiting does not change.
+    pub async fn refusal(&self) -> Error {
+        let mut state = self.shared.state.subscribe();
+        // What an earlier call ran into may be over.
+        state.mark_unchanged();
+        while state.changed().await.is_ok() {
+            if let Some(refusal @ Error::Redis { .. }) = &state.borrow_and_update().trouble {
+                return refusal.clone();
+            }
+        }
+        Error::Internal
+    }
+
+    /// What keeps calls waiting that no node serves.
+    pub fn outage(&self) -> Error {
+        self.shared.state.borrow().trouble.clone().unwrap_or_else(|| Error::Redis {
+            code: "CLUSTERDOWN".into(),
+            detail: "no node serves the slot of this session".into(),
+        })
+    }
+
+    /// Has the cluster looked at again.
+    pub fn refresh(&self) {
+        self.shared.wanted.notify_one();
+    }
+
+    /// Follows a redirection by the node at `from`. Returns the node to refer the call to; none if it is
+    /// to go where the map says, which is told of a slot that has moved to a node that it has. Who serves
+    /// what on a node that it has not is for the cluster to say, which is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Crowded`] if the call has to wait.
+    pub fn follow(&self, to: &Redirect, from: &Address) -> Result<Option<Arc<Node>>, Crowded> {
+        let address = to.address(from);
+        let mut referred = Ok(None);
+        self.shared.state.send_if_modified(|state| match state.map.find(&address) {
+            Some(node) if to.once => {
+                referred = Ok(Some(node));
+                false
+            }
+            Some(node) => {
+                let known = state.map.node(to.slot);
+                let has_moved = !known.is_some_and(|known| Arc::ptr_eq(known, &node));
+                if has_moved {
+                    state.map = Arc::new(state.map.with(to.slot, node));
+                }
+                has_moved
+            }
+            None => {
+                referred = state.referred_node(address, &self.shared.setup).map(Some);
+                // It serves no slot: nobody waits for that.
+                false
+            }
+        });
+        if !to.once && !matches!(referred, Ok(None)) {
+            self.refresh();
+        }
+        referred
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.refreshes.abort();
+    }
+}
+
+/// Counts a call that waits for another node, for as long as it waits.
+pub(crate) struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        shared.wanted.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redis::connection::settings::{Deployment, Login, Settings};
+
+    fn setup() -> Setup {
+        let settings = Settings {
+            deployment: Deployment::Cluster(vec![]),
+            login: Login::default(),
+            database: 0,
+            reads_replicas: false,
+            connect_timeout: Duration::from_secs(1),
+            command_timeout: Duration::from_secs(1),
+        };
+        Setup { settings, observer: Arc::new(|_: &_| {}), culprits: Arc::default() }
+    }
+
+    #[tokio::test]
+    async fn of_many_guests_those_stay_that_are_in_use_or_were_used_last() {
+        let (setup, mut state) = (setup(), State::default());
+        let mut referred_node = |port| {
+            let address = Address::Tcp { host: "127.0.0.1".into(), port, family: 4 };
+            let referred_node = state.referred_node(address, &setup).ok();
+            (referred_node, state.referred_nodes.len())
+        };
+        let (first, _) = referred_node(1);
+        let second = Arc::downgrade(&referred_node(2).0.unwrap());
+        for port in 3..1000 {
+            assert!(referred_node(port).1 <= MAX_REFERRED_NODES);
+            let (again, _) = referred_node(2);
+            assert!(Arc::ptr_eq(&again.unwrap(), &second.upgrade().unwrap()), "it was used last");
+        }
+        assert!(Arc::ptr_eq(&referred_node(1).0.unwrap(), &first.unwrap()), "it is in use");
+
+        let used: Vec<_> = (2000..2100).filter_map(|port| referred_node(port).0).collect();
+        assert_eq!(used.len(), MAX_REFERRED_NODES, "the others have to wait");
+        let number = used.len();
+        drop(used);
+        assert_eq!((referred_node(3000).0.is_some(), referred_node(3001).1), (true, number));
+    }
+}
