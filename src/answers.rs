@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::operation::Answer;
 use crate::record::Record;
 
 /// A text that has grown to this many bytes is closed, so that no parse stalls the event loop.
@@ -228,8 +229,18 @@ impl Answers {
         Self::new(Arc::clone(&self.outbox), slot.into_iter())
     }
 
-    /// The call at `place` found a session.
-    pub fn session(&mut self, place: usize, record: &Record<'_>) {
+    /// Answers the call at `place`.
+    pub fn put(&mut self, place: usize, answer: Answer<'_>) {
+        match answer {
+            Answer::Absent => self.answer(place, |others| others.push_str("null")),
+            Answer::Flag(true) => self.answer(place, |others| others.push_str("true")),
+            Answer::Flag(false) => self.answer(place, |others| others.push_str("false")),
+            Answer::Token(token) => self.answer(place, |others| push_json(others, &token)),
+            Answer::Session(record) => self.session(place, &record),
+        }
+    }
+
+    fn session(&mut self, place: usize, record: &Record<'_>) {
         let Some(Some(slot)) = self.slots.get(place).copied() else {
             return;
         };
@@ -264,21 +275,6 @@ impl Answers {
             }
             Err(error) => self.reject(place, &error),
         }
-    }
-
-    /// The call at `place` found none.
-    pub fn absent(&mut self, place: usize) {
-        self.answer(place, |others| others.push_str("null"));
-    }
-
-    /// The call at `place` did (or did not) find something to act on.
-    pub fn flag(&mut self, place: usize, flag: bool) {
-        self.answer(place, |others| others.push_str(if flag { "true" } else { "false" }));
-    }
-
-    /// The call at `place` minted a token.
-    pub fn token(&mut self, place: usize, token: &str) {
-        self.answer(place, |others| push_json(others, token));
     }
 
     /// The call at `place` is rejected.

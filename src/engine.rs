@@ -170,7 +170,7 @@ impl Server {
     async fn run(self, batch: String) {
         match decode(&batch) {
             Ok(calls) => {
-                let mut answers = Answers::new(self.outbox, calls.iter().map(|call| call.slot));
+                let mut answers = Answers::new(self.outbox, calls.iter().map(|call| call.id));
                 self.store.run(&calls, &mut answers).await;
             }
             // Which slots wait cannot be known, so JavaScript is told to reject them all.

@@ -13,6 +13,8 @@ pub mod event;
 mod here;
 pub mod keys;
 mod line;
+pub mod operation;
+pub mod protocol;
 pub mod record;
 pub mod store;
 pub mod token;

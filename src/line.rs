@@ -7,15 +7,3 @@ pub fn split(text: &str) -> Option<(&str, &str)> {
     let end = memchr::memchr(b'\n', text.as_bytes())?;
     Some((&text[..end], &text[end + 1..]))
 }
-
-/// The lines of a text, whose last one need not end.
-pub fn lines(mut text: &str) -> impl Iterator<Item = &str> {
-    std::iter::from_fn(move || {
-        if text.is_empty() {
-            return None;
-        }
-        let (line, rest) = split(text).unwrap_or((text, ""));
-        text = rest;
-        Some(line)
-    })
-}

@@ -50,11 +50,11 @@ fn each_kind_of_answer_is_json() {
     let mut answers = Answers::new(Arc::clone(&outbox), [9, 8, 7, 6, 0, 4_294_967_295].into_iter());
     let record = spell("\"o\\n\"", 7, r#"{"a":[1,{"b":null}]}"#);
     answers.session(0, &Record::parse(record.as_bytes()).unwrap());
-    answers.absent(1);
-    answers.flag(2, true);
-    answers.flag(3, false);
-    answers.token(4, "\u{ff}\"\\\u{0}\n");
-    answers.token(5, "abc=");
+    answers.put(1, Answer::Absent);
+    answers.put(2, Answer::Flag(true));
+    answers.put(3, Answer::Flag(false));
+    answers.put(4, Answer::Token("\u{ff}\"\\\u{0}\n".into()));
+    answers.put(5, Answer::Token("abc=".into()));
     drop(answers);
     assert_eq!(
         pairs(&outbox),
@@ -131,7 +131,7 @@ fn each_kind_of_rejection_tells_its_complemented_slot_code_and_message() {
 fn what_is_left_unanswered_is_rejected() {
     let (outbox, wakes) = outbox();
     let mut answers = Answers::new(Arc::clone(&outbox), [3, 4, 5].into_iter());
-    answers.flag(1, true);
+    answers.put(1, Answer::Flag(true));
     assert_eq!(wakes.load(Ordering::SeqCst), 0);
     drop(answers);
     assert_eq!(pairs(&outbox), [(json!(4), json!(true)), internal(3), internal(5)]);
@@ -142,11 +142,11 @@ fn what_is_left_unanswered_is_rejected() {
 fn an_answer_given_twice_or_to_nobody_is_ignored() {
     let (outbox, _) = outbox();
     let mut answers = Answers::new(Arc::clone(&outbox), [3].into_iter());
-    answers.flag(0, true);
-    answers.flag(0, false);
+    answers.put(0, Answer::Flag(true));
+    answers.put(0, Answer::Flag(false));
     answers.reject(0, &Error::Corrupt);
-    answers.absent(0);
-    answers.token(1, "nobody's");
+    answers.put(0, Answer::Absent);
+    answers.put(1, Answer::Token("nobody's".into()));
     answers.reject(2, &Error::Corrupt);
     drop(answers);
     assert_eq!(pairs(&outbox), [(json!(3), json!(true))]);
@@ -158,7 +158,7 @@ fn a_panic_between_answers_rejects_the_rest() {
     let batch = Arc::clone(&outbox);
     let panicked = catch_unwind(AssertUnwindSafe(move || {
         let mut answers = Answers::new(batch, 0..3);
-        answers.flag(0, true);
+        answers.put(0, Answer::Flag(true));
         panic!("on purpose");
     }));
     assert!(panicked.is_err());
@@ -171,7 +171,7 @@ fn a_panic_in_the_middle_of_an_answer_spoils_no_other() {
     let (outbox, _) = outbox();
     let record = spell("\"o\"", 7, "{}");
     let mut answers = Answers::new(Arc::clone(&outbox), 0..4);
-    answers.flag(0, true);
+    answers.put(0, Answer::Flag(true));
     answers.session(1, &Record::parse(record.as_bytes()).unwrap());
     // What a panic while data is written leaves behind.
     answers.columns.data.push_str(",{\"half\":");
@@ -195,11 +195,11 @@ proptest! {
         let mut expected: Vec<Option<u8>> = vec![None; 10];
         for (place, act, length) in acts {
             match act {
-                0 => answers.absent(place),
-                1 => answers.flag(place, true),
-                2 => answers.token(place, &"t".repeat(length)),
+                0 => answers.put(place, Answer::Absent),
+                1 => answers.put(place, Answer::Flag(true)),
+                2 => answers.put(place, Answer::Token("t".repeat(length).into())),
                 3 => answers.reject(place, &Error::Corrupt),
-                _ => answers.flag(place, false),
+                _ => answers.put(place, Answer::Flag(false)),
             }
             if let Some(expected) = expected.get_mut(place) {
                 expected.get_or_insert(act);

@@ -1,6 +1,11 @@
 use proptest::prelude::*;
 
+use std::num::NonZeroU64;
+
 use super::*;
+use crate::operation::field::{App, Ttl};
+use crate::operation::{Create, Get, Kill, KillAll, Refresh, Update};
+use crate::token::Token;
 
 /// A call with its fields decoded, to compare.
 #[derive(Debug, PartialEq)]
@@ -18,18 +23,20 @@ fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
     let ms = |ttl: Ttl| ttl.map_or(0, NonZeroU64::get);
     let calls = decode(batch)?.into_iter().map(|call| {
         let operation = match call.operation {
-            Operation::Create { app, owner, data, ttl } => {
+            Operation::Create(Create { app, owner, data, ttl }) => {
                 Decoded::Create(app, owner.bytes().into(), owner.json(), data.0, ms(ttl))
             }
-            Operation::Get { app, token } => Decoded::Get(app, token),
-            Operation::Refresh { app, token, ttl } => Decoded::Refresh(app, token, ms(ttl)),
-            Operation::Update { app, token, data } => Decoded::Update(app, token, data.0),
-            Operation::Kill { app, token } => Decoded::Kill(app, token),
-            Operation::KillAll { app, owner } => {
+            Operation::Get(Get { app, token }) => Decoded::Get(app, token),
+            Operation::Refresh(Refresh { app, token, ttl }) => {
+                Decoded::Refresh(app, token, ms(ttl))
+            }
+            Operation::Update(Update { app, token, data }) => Decoded::Update(app, token, data.0),
+            Operation::Kill(Kill { app, token }) => Decoded::Kill(app, token),
+            Operation::KillAll(KillAll { app, owner }) => {
                 Decoded::KillAll(app, owner.bytes().into(), owner.json())
             }
         };
-        (call.slot, operation)
+        (call.id, operation)
     });
     Ok(calls.collect())
 }
@@ -142,7 +149,7 @@ fn a_batch_is_printed_without_what_is_secret() {
     for secret in ["hunter2", "104, 117, 110"] {
         assert!(!printed.contains(secret), "{printed}");
     }
-    for name in ["Create", "Get", "Refresh", "Update", "Kill", "KillAll", "slot: 5"] {
+    for name in ["Create", "Get", "Refresh", "Update", "Kill", "KillAll", "id: 5"] {
         assert!(printed.contains(name), "{name} is missing from {printed}");
     }
 }

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Policy;
 use crate::answers::Answers;
-use crate::call::{Call, Json, Operation, Owner, Ttl};
+use crate::call::Call;
 use crate::error::Error;
+use crate::operation::field::{Json, Owner, Ttl};
+use crate::operation::{Answer, Create, Get, Kill, KillAll, Operation, Refresh, Update};
 use crate::record::{self, Record};
 use crate::token::{self, OwnerHash, SessionId, Token};
 
@@ -44,57 +46,47 @@ impl MemoryStore {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, call) in calls.iter().enumerate() {
             sessions.drop_expired(Instant::now());
-            match &call.operation {
-                Operation::Create { app, owner, data, ttl } => {
-                    match sessions.create(&self.policy, app, owner, *data, *ttl) {
-                        Ok(token) => answers.token(place, &token),
-                        Err(error) => answers.reject(place, &error),
-                    }
+            let answer = match &call.operation {
+                Operation::Create(call) => sessions.create(&self.policy, call),
+                Operation::Get(Get { app, token }) => sessions.get(app, token),
+                Operation::Refresh(Refresh { app, token, ttl }) => {
+                    Ok(Answer::Flag(sessions.refresh(app, token, *ttl)))
                 }
-                Operation::Get { app, token } => match sessions.find(app, token) {
-                    None => answers.absent(place),
-                    Some(session) => match Record::parse(session.record.as_bytes()) {
-                        Ok(record) => answers.session(place, &record),
-                        Err(record::Corrupt) => answers.reject(place, &Error::Corrupt),
-                    },
-                },
-                Operation::Refresh { app, token, ttl } => {
-                    answers.flag(place, sessions.refresh(app, token, *ttl));
+                Operation::Update(Update { app, token, data }) => {
+                    sessions.update(&self.policy, app, token, *data).map(Answer::Flag)
                 }
-                Operation::Update { app, token, data } => {
-                    match sessions.update(&self.policy, app, token, *data) {
-                        Ok(found) => answers.flag(place, found),
-                        Err(error) => answers.reject(place, &error),
-                    }
+                Operation::Kill(Kill { app, token }) => Ok(Answer::Flag(sessions.kill(app, token))),
+                Operation::KillAll(KillAll { app, owner }) => {
+                    Ok(Answer::Flag(sessions.kill_all(app, owner)))
                 }
-                Operation::Kill { app, token } => answers.flag(place, sessions.kill(app, token)),
-                Operation::KillAll { app, owner } => {
-                    answers.flag(place, sessions.kill_all(app, owner));
-                }
+            };
+            match answer {
+                Ok(answer) => answers.put(place, answer),
+                Err(error) => answers.reject(place, &error),
             }
         }
     }
 }
 
 impl Sessions {
-    fn create(
-        &mut self,
-        policy: &Policy,
-        app: &[u8],
-        owner: &Owner<'_>,
-        data: Json<'_>,
-        ttl: Ttl,
-    ) -> Result<String, Error> {
+    fn create(&mut self, policy: &Policy, call: &Create<'_>) -> Result<Answer<'_>, Error> {
+        let Create { app, owner, ttl, data } = call;
         let owner_hash = OwnerHash::of(app, owner.bytes());
         let (text, token) = token::mint(owner_hash, policy.token_size, policy.token_encoding)
             .map_err(|_| Error::Internal)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let record = record::spell(owner.json(), now.as_millis(), data.0);
         let (place, id) = ((owner_hash, app.to_vec()), token.id());
-        let expiry = expiry(ttl);
+        let expiry = expiry(*ttl);
         self.expiries.extend(expiry.map(|at| (at, place.clone(), id)));
         self.places.entry(place).or_default().insert(id, Session { record, expiry });
-        Ok(text)
+        Ok(Answer::Token(text.into()))
+    }
+
+    fn get(&mut self, app: &[u8], token: &Token<'_>) -> Result<Answer<'_>, Error> {
+        let Some(session) = self.find(app, token) else { return Ok(Answer::Absent) };
+        let record = Record::parse(session.record.as_bytes()).map_err(|_| Error::Corrupt)?;
+        Ok(Answer::Session(record))
     }
 
     fn refresh(&mut self, app: &[u8], token: &Token<'_>, ttl: Ttl) -> bool {

@@ -5,26 +5,7 @@ pub mod redis;
 
 use crate::answers::Answers;
 use crate::call::Call;
-use crate::token::Encoding;
-
-/// What an instance does with every session.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// Bytes of a new token, those that stand for its owner included: 32 to 1024.
-    pub token_size: usize,
-    /// How they become text.
-    pub token_encoding: Encoding,
-    /// Bytes of JSON that one argument may have. Updates may take the data of a session to twice that.
-    pub max_data_bytes: usize,
-}
-
-impl Policy {
-    /// How large the data of a session may grow.
-    #[must_use]
-    pub fn max_grown_bytes(&self) -> usize {
-        2 * self.max_data_bytes
-    }
-}
+pub use crate::operation::Policy;
 
 /// A target that keeps sessions.
 pub enum Store {

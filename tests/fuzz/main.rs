@@ -13,6 +13,8 @@ mod token;
 mod wire;
 
 use corpus::Corpus;
+// `read_buffer.rs`, which `targets/wire.rs` includes, finds it in its crate.
+use spots_sessions::protocol;
 
 #[test]
 fn tokens_hold_what_fuzzing_has_found_and_changes_of_it() {

@@ -13,7 +13,8 @@ fn answers_to_no_calls_wake_nobody() {
 #[test]
 fn the_outbox_wakes_whenever_it_ceases_to_be_empty() {
     let (outbox, wakes) = outbox();
-    let answer = |slot| Answers::new(Arc::clone(&outbox), [slot].into_iter()).flag(0, true);
+    let answer =
+        |slot| Answers::new(Arc::clone(&outbox), [slot].into_iter()).put(0, Answer::Flag(true));
     let woken = || wakes.load(Ordering::SeqCst);
     answer(1);
     assert_eq!(woken(), 1, "the first");
@@ -37,7 +38,7 @@ fn events_are_a_column_of_their_own_and_wake_as_answers_do() {
     assert_eq!(wakes.load(Ordering::SeqCst), 1);
     assert_eq!(outbox.take(), Some((r#"[[],[],[],[],[["ready"]]]"#.into(), false)));
     outbox.tell(&Event::Lost(lost));
-    Answers::new(Arc::clone(&outbox), [3].into_iter()).flag(0, true);
+    Answers::new(Arc::clone(&outbox), [3].into_iter()).put(0, Answer::Flag(true));
     outbox.tell(&Event::Failed(refused));
     outbox.tell(&Event::Evicts { server, policy: "allkeys-lru".into() });
     let told = json!([
@@ -56,7 +57,7 @@ fn a_batch_that_cannot_be_read_rejects_every_call() {
     let (outbox, wakes) = outbox();
     outbox.give_up();
     assert_eq!(wakes.load(Ordering::SeqCst), 1);
-    Answers::new(Arc::clone(&outbox), [3].into_iter()).flag(0, true);
+    Answers::new(Arc::clone(&outbox), [3].into_iter()).put(0, Answer::Flag(true));
     assert_eq!(pairs(&outbox), [(json!(null), json!(null)), (json!(3), json!(true))]);
 }
 
@@ -68,13 +69,13 @@ fn a_long_session_is_alone_in_its_text() {
 {"a":1}"#;
     let long = format!("{{}}\n\"o\"\n{{\"a\":\"{}\"}}", "x".repeat(MAX_TEXT_BYTES));
     let (short, long) = [short, &long].map(|text| Record::parse(text.as_bytes()).unwrap()).into();
-    Answers::new(Arc::clone(&outbox), 0..1).session(0, &short);
+    Answers::new(Arc::clone(&outbox), 0..1).put(0, Answer::Session(short));
     let mut answers = Answers::new(Arc::clone(&outbox), 1..4);
-    answers.session(0, &short);
-    answers.session(1, &long);
-    answers.session(2, &short);
+    answers.put(0, Answer::Session(short));
+    answers.put(1, Answer::Session(long));
+    answers.put(2, Answer::Session(short));
     drop(answers);
-    Answers::new(Arc::clone(&outbox), 4..5).session(0, &long);
+    Answers::new(Arc::clone(&outbox), 4..5).put(0, Answer::Session(long));
     let slots: Vec<_> =
         texts(&outbox).iter().map(|text| text[2..].split(']').next().unwrap().to_owned()).collect();
     assert_eq!(slots, ["0,1", "2", "3", "4"]);
@@ -112,7 +113,7 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     let token = "t".repeat(1000);
     let mut answers = Answers::new(Arc::clone(&outbox), 0..1000);
     for place in 0..1000 {
-        answers.token(place, &token);
+        answers.put(place, Answer::Token(token.as_str().into()));
     }
     drop(answers);
     assert_eq!(wakes.load(Ordering::SeqCst), 1);
@@ -147,9 +148,9 @@ fn one_answer_is_never_split() {
     let (outbox, _) = outbox();
     let token = "t".repeat(3 * MAX_TEXT_BYTES);
     let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
-    answers.flag(0, true);
-    answers.token(1, &token);
-    answers.flag(2, false);
+    answers.put(0, Answer::Flag(true));
+    answers.put(1, Answer::Token(token.as_str().into()));
+    answers.put(2, Answer::Flag(false));
     drop(answers);
     let expected = [format!("[[],[],[],[0,true,1,\"{token}\"]]"), "[[],[],[],[2,false]]".into()];
     // Not assert_eq, which would print them.
@@ -160,7 +161,7 @@ fn one_answer_is_never_split() {
 fn batches_share_a_text_while_it_is_short() {
     let (outbox, _) = outbox();
     let answer = |slot: u32, token: &str| {
-        Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, token);
+        Answers::new(Arc::clone(&outbox), [slot].into_iter()).put(0, Answer::Token(token.into()));
     };
     answer(0, "a");
     answer(1, &"b".repeat(MAX_TEXT_BYTES / 2));
@@ -184,7 +185,7 @@ fn a_text_is_closed_when_it_has_many_answers() {
     for batch in 0..20 {
         let mut answers = Answers::new(Arc::clone(&outbox), 0..32);
         for place in 0..32 {
-            answers.flag(place, batch % 2 == 0);
+            answers.put(place, Answer::Flag(batch % 2 == 0));
         }
     }
     let answers: Vec<_> = texts(&outbox).iter().map(|text| text.matches('e').count()).collect();
@@ -198,7 +199,10 @@ fn a_text_is_closed_when_it_has_many_answers() {
 fn much_at_once_is_handed_over_a_turn_later() {
     let (outbox, _) = outbox();
     let token = "t".repeat(MAX_BYTES_PER_TURN);
-    let answer = |slot: u32| Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, &token);
+    let answer = |slot: u32| {
+        Answers::new(Arc::clone(&outbox), [slot].into_iter())
+            .put(0, Answer::Token(token.as_str().into()));
+    };
     answer(0);
     assert!(outbox.take().is_some_and(|(text, more)| !text.is_empty() && !more));
     answer(1);
@@ -218,7 +222,10 @@ fn what_is_read_once_a_turn_is_handed_over_at_once_however_much_it_is() {
     let (outbox, wakes) = outbox();
     let token = "t".repeat(MAX_BYTES_PER_TURN);
     for slot in 0..3 {
-        let answer = || Answers::new(Arc::clone(&outbox), [slot].into_iter()).token(0, &token);
+        let answer = || {
+            Answers::new(Arc::clone(&outbox), [slot].into_iter())
+                .put(0, Answer::Token(token.as_str().into()));
+        };
         let text_and_more = outbox.take_after(answer);
         assert!(
             text_and_more.is_some_and(|(text, more)| !text.is_empty() && !more),

@@ -16,7 +16,7 @@ pub(crate) use self::connection::exhaustion::lack;
 pub(crate) use self::connection::pipe::Pipe;
 pub use self::connection::{settings, tls};
 use self::dispatch::batch::Batch;
-use self::dispatch::call::{self, InFlightCall};
+use self::dispatch::call::InFlightCall;
 use self::dispatch::recent_writes::RecentWrites;
 use self::node::Setup;
 use self::node::quarantine::Culprits;
@@ -95,7 +95,7 @@ impl RedisStore {
                     }
                     tasks.push(task);
                 }
-                Ok(None) => call::answer_absent(place, &call.operation, answers),
+                Ok(None) => answers.put(place, call.operation.on_redis().spec().if_absent.clone()),
                 Err(error) => answers.reject(place, &error),
             }
         }

@@ -6,8 +6,6 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-#[path = "../../../src/store/redis/connection/protocol.rs"]
-mod protocol;
 #[path = "../../../src/store/redis/connection/read_buffer.rs"]
 #[allow(dead_code, reason = "only what needs no socket is called")]
 mod read_buffer;
@@ -30,7 +28,7 @@ mod pipe {
     }
 }
 
-use protocol::{ProtocolError, Reply, parse};
+use crate::protocol::{ProtocolError, Reply, parse};
 use read_buffer::{ReadBuffer, Waiting};
 
 /// How deep replies may lie in replies; by hand, so that the reader's own number is shown too.

@@ -10,10 +10,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Buf as _;
 
 use super::pipe::{LONG_REQUESTS_BYTES, Shared};
-use super::protocol::is_strange;
 use super::read_buffer::let_go;
 use super::tls::explain;
 use super::watch::Watch;
+use crate::protocol::is_strange;
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]

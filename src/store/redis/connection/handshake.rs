@@ -7,12 +7,12 @@ use super::driver::Ending;
 use super::known_servers::Server;
 use super::open::{Opened, Peer, Purpose, ask, not_redis, unreachable};
 use super::pipe::pipe;
-use super::protocol::Reply;
 use super::redaction::Sent;
 use super::server_error::{ServerError, Verdict, judge};
 use super::settings::Address;
 use super::stream::Stream;
 use crate::error::Error;
+use crate::protocol::Reply;
 use crate::store::redis::scripts;
 
 /// The oldest servers that can do all that is asked of them: `SET … PXAT` came with Redis 6.2.

@@ -9,7 +9,6 @@ pub(crate) mod known_servers;
 mod lookup;
 pub(crate) mod open;
 pub(crate) mod pipe;
-pub(crate) mod protocol;
 mod read_buffer;
 pub(crate) mod redaction;
 pub(crate) mod server_error;

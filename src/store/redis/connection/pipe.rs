@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::driver::Driver;
-use super::protocol::{ProtocolError, Reply, parse};
 use super::read_buffer::{ReadBuffer, Waiters, Waiting};
 use super::stream::{Socket, Stream};
+use crate::protocol::{ProtocolError, Reply, parse};
 
 /// Where commands go in, from any thread. Clones share the connection.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 
 use super::pipe::lock;
-use super::protocol::{ProtocolError, Reply, Scanner, parse};
 use super::stream::Socket;
+use crate::protocol::{ProtocolError, Reply, Scanner, parse};
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;

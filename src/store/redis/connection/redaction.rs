@@ -83,8 +83,8 @@ const KNOWN: [&str; 40] = [
 pub(crate) struct Sent<'a> {
     /// How we logged in.
     pub login: Option<&'a Login>,
-    /// The call's token, its owner and its data.
-    pub texts: [&'a [u8]; 3],
+    /// The call's token or owner, and its data.
+    pub texts: [&'a [u8]; 2],
     /// The command was not for this call alone, and the others' texts are not here.
     pub with_others: bool,
 }
@@ -189,7 +189,7 @@ struct Search<'a> {
     /// The password without what is between its letters.
     bare_password: String,
     /// Nothing if they are too long to search, or are not all here.
-    texts: Option<[Vec<u8>; 3]>,
+    texts: Option<[Vec<u8>; 2]>,
 }
 
 impl<'a> Search<'a> {
@@ -274,7 +274,7 @@ mod tests {
 
     fn shown_after(words: &str, password: &str, data: &str) -> String {
         let login = Login { password: Some(Secret::new(password.into())), ..Login::default() };
-        let sent = Sent { texts: [b"", b"\"ann\"", data.as_bytes()], ..Sent::to_log_in(&login) };
+        let sent = Sent { texts: [b"\"ann\"", data.as_bytes()], ..Sent::to_log_in(&login) };
         shown(words, sent, MAX_SHOWN_CHARS)
     }
 

@@ -8,12 +8,12 @@ use redis::Cmd;
 
 use super::call::InFlightCall;
 use crate::error::Error;
+use crate::protocol::Reply;
 use crate::record::Record;
 use crate::store::redis::connection::pipe::{Broken, Pipe};
-use crate::store::redis::connection::protocol::Reply;
 use crate::store::redis::link::Live;
 use crate::store::redis::node::Node;
-use crate::store::redis::scripts::{self, Name};
+use crate::store::redis::scripts;
 use crate::token::SessionId;
 
 /// From this many bytes on, a record is folded on a thread of its own: others wait for the one that asks.
@@ -57,7 +57,7 @@ async fn fold_in_place(pipe: &Pipe, key: &[u8]) -> Result<(), Broken> {
     let Some(Reply::Bytes(record)) = read.iter().next() else { return Ok(()) };
     if let Ok(fold) = fold(record, "{}", usize::MAX).await {
         let mut command = Cmd::new();
-        scripts::begin(&mut command, Name::Fold, true, 1);
+        scripts::begin(&mut command, &scripts::FOLD, true, 1);
         pipe.send_one(fold.add_arguments(command.arg(key))).await?;
     }
     Ok(())

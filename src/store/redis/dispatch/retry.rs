@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::call::{Again, InFlightCall, Outcome, Read};
+use super::call::{Again, InFlightCall};
 use super::fold::fold_beside;
 use super::pipeline::{Answered, Ended, NodePipeline};
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::store::redis::connection::protocol::Reply;
+use crate::operation::Meaning;
+use crate::protocol::Reply;
 use crate::store::redis::connection::server_error::{ServerError, Verdict, judge, refusal};
 use crate::store::redis::link::backoff::with_jitter;
 use crate::store::redis::link::{Link, Live};
@@ -132,14 +133,17 @@ impl<'c> NodePipeline<'c> {
         let mut replies = answered.by_call();
         let mut open = Vec::new();
         for mut call in self.calls {
-            let mut is_answered = false;
+            let (place, mut is_answered) = (call.place, false);
             match replies.next().map(|(reply, _)| reply) {
-                Some(reply @ Reply::Bytes(_)) => match call.answer_get(&reply, answers) {
-                    Read::Answered => is_answered = true,
-                    Read::Corrupt => {}
-                    Read::Anothers => {
+                Some(reply @ Reply::Bytes(_)) => match call.read(&reply) {
+                    Meaning::Answered(answer) => {
+                        answers.put(place, answer);
+                        is_answered = true;
+                    }
+                    Meaning::Anothers => {
                         call.doubted = node.map(|node| Box::new((Arc::clone(node), live.clone())));
                     }
+                    _ => {}
                 },
                 Some(Reply::Error(error)) => match judge(&ServerError::from(&*error)) {
                     Verdict::Reject(Error::Corrupt) => {}
@@ -182,35 +186,53 @@ impl<'c> NodePipeline<'c> {
             let (error, of_all) = match replies.next() {
                 Some((Reply::Error(error), of_all)) => (error, of_all),
                 Some((Reply::Bytes(record), _))
-                    if record.len() >= ANSWER_ELSEWHERE_FROM_BYTES && call.may_have(record) =>
+                    if record.len() >= ANSWER_ELSEWHERE_FROM_BYTES && call.may_find(record) =>
                 {
                     call.replace_doubted();
-                    call.answer_elsewhere(answered.keep(record), answers);
+                    call.answer_on_another_thread(answered.keep(record), answers);
                     continue;
                 }
                 Some((reply, _)) => {
-                    let outcome = call.answer(&reply, answers);
-                    if !matches!(outcome, Outcome::Doubtful) {
-                        call.replace_doubted();
-                    }
-                    match outcome {
-                        Outcome::Done => {}
-                        Outcome::Doubtful if is_apart => call.reject_doubtful(answers),
-                        Outcome::Doubtful => {
-                            call.doubt(node, live);
-                            open.push(call);
+                    let place = call.place;
+                    let is_still_open = match call.read(&reply) {
+                        Meaning::Answered(answer) => {
+                            answers.put(place, answer);
+                            false
                         }
-                        Outcome::Long(id) => {
+                        Meaning::Outgrown(answer, id) => {
+                            answers.put(place, answer);
                             if let Some(key) = call.session_key() {
                                 fold_beside(node, live, id, key);
                             }
+                            false
                         }
-                        Outcome::More => open.push(call),
-                        // What follows, to read the record, may be what breaks connections.
-                        Outcome::Full => {
+                        Meaning::Rejected(error) => {
+                            answers.reject(place, &error);
+                            false
+                        }
+                        Meaning::More { has_removed } => {
+                            (call.has_removed, call.goes_on) = (has_removed, true);
+                            true
+                        }
+                        Meaning::Full => {
+                            call.is_full = true;
+                            // The folding reads the record, which may be what breaks connections.
                             call.suspect_again(suspicion);
-                            open.push(call);
+                            true
                         }
+                        Meaning::Anothers if is_apart => {
+                            call.reject_doubtful(answers);
+                            continue;
+                        }
+                        Meaning::Anothers => {
+                            call.doubt(node, live);
+                            open.push(call);
+                            continue;
+                        }
+                    };
+                    call.replace_doubted();
+                    if is_still_open {
+                        open.push(call);
                     }
                     continue;
                 }

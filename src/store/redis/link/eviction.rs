@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::event::{Event, Observer};
+use crate::protocol::Reply;
 use crate::store::redis::connection::pipe::Pipe;
-use crate::store::redis::connection::protocol::Reply;
 
 /// The servers that have told, or have hung up on the question, as a proxy may do each time.
 static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

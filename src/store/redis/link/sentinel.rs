@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::backoff::random;
 use crate::error::Error;
+use crate::protocol::Reply;
 use crate::store::redis::connection::handshake::refused;
 use crate::store::redis::connection::open::{self, Opened, Peer, Purpose};
 use crate::store::redis::connection::pipe::Replies;
-use crate::store::redis::connection::protocol::Reply;
 use crate::store::redis::connection::redaction::Sent;
 use crate::store::redis::connection::server_error::ServerError;
 use crate::store::redis::connection::settings::{Address, Login, Sentinels, Settings, is_host};

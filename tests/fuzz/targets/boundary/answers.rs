@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use spots_sessions::answers::{Answers, Outbox};
 use spots_sessions::error::Error;
+use spots_sessions::operation;
 use spots_sessions::record::{Record, spell};
 
 /// Each call gets exactly one answer, the first that was given, whatever else is tried.
@@ -64,15 +65,15 @@ fn answer(answers: &mut Answers, place: usize, kind: u8, text: &[u8]) -> Option<
     let (reason, server) = (|| text.clone(), || text.clone());
     let error = match kind % 10 {
         0 => {
-            answers.absent(place);
+            answers.put(place, operation::Answer::Absent);
             return Some((false, json!(null)));
         }
         1 | 2 => {
-            answers.flag(place, kind % 10 == 1);
+            answers.put(place, operation::Answer::Flag(kind % 10 == 1));
             return Some((false, json!(kind % 10 == 1)));
         }
         3 => {
-            answers.token(place, &text);
+            answers.put(place, operation::Answer::Token(text.as_str().into()));
             return Some((false, json!(text)));
         }
         4 => return Some((false, session(answers, place, &text))),
@@ -93,7 +94,7 @@ fn session(answers: &mut Answers, place: usize, text: &str) -> Value {
         record.push_str("\n{\"more\":null,\"most\":1}");
     }
     let record = Record::parse(record.as_bytes()).expect("a record");
-    answers.session(place, &record);
+    answers.put(place, operation::Answer::Session(record));
     let mut data = data;
     if text.len() % 2 == 1 {
         data["most"] = json!(1);

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
 use serde_json::Value;
-use spots_sessions::call::{Malformed, Operation, decode};
+use spots_sessions::call::{Malformed, decode};
+use spots_sessions::operation::{Create, Get, Kill, KillAll, Operation, Refresh, Update};
 use spots_sessions::token::Token;
 
 /// A batch is read as its lines say, or refused as a whole.
@@ -17,7 +18,7 @@ pub fn read_any(text: &str) {
         Model::Refused => assert_eq!(calls.map(drop), Err(Malformed), "the model refuses it"),
         Model::Read(expected) => {
             let calls = calls.expect("the model reads it");
-            assert_eq!(calls.iter().map(|call| call.slot).collect::<Vec<_>>(), expected);
+            assert_eq!(calls.iter().map(|call| call.id).collect::<Vec<_>>(), expected);
         }
         Model::Unknown => {}
     }
@@ -91,24 +92,24 @@ pub fn spell_and_read(bytes: &[u8]) {
     let read = decode(&batch).expect("what is spelled can be read");
     assert_eq!(read.len(), calls.len());
     for (place, (call, (kind, app, other, number))) in read.iter().zip(&calls).enumerate() {
-        assert_eq!(call.slot as usize, place);
+        assert_eq!(call.id as usize, place);
         let (app, name) = (wtf8(app), wtf8(other));
         let token = Token::new(Cow::Borrowed(&name));
         let (json, time) = (stringify(other), NonZeroU64::new(*number));
         let is_read = match &call.operation {
-            Operation::Create { app: a, owner, ttl, data } => {
+            Operation::Create(Create { app: a, owner, ttl, data }) => {
                 (**a == app && owner.bytes() == name && owner.json() == json)
                     && (*ttl == time && data.0 == json && *kind == 0)
             }
-            Operation::Get { app: a, token: t } => **a == app && *t == token && *kind == 1,
-            Operation::Refresh { app: a, token: t, ttl } => {
+            Operation::Get(Get { app: a, token: t }) => **a == app && *t == token && *kind == 1,
+            Operation::Refresh(Refresh { app: a, token: t, ttl }) => {
                 **a == app && *t == token && *ttl == time && *kind == 2
             }
-            Operation::Update { app: a, token: t, data } => {
+            Operation::Update(Update { app: a, token: t, data }) => {
                 **a == app && *t == token && data.0 == json && *kind == 3
             }
-            Operation::Kill { app: a, token: t } => **a == app && *t == token && *kind == 4,
-            Operation::KillAll { app: a, owner } => {
+            Operation::Kill(Kill { app: a, token: t }) => **a == app && *t == token && *kind == 4,
+            Operation::KillAll(KillAll { app: a, owner }) => {
                 **a == app && owner.bytes() == name && owner.json() == json && *kind == 5
             }
         };

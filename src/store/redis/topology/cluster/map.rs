@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::keys::SLOTS;
-use crate::store::redis::connection::protocol::Reply;
+use crate::protocol::Reply;
 use crate::store::redis::connection::settings::{Address, is_host};
 use crate::store::redis::node::{Node, Setup};
 
@@ -205,7 +205,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::redis::connection::protocol::parse;
+    use crate::protocol::parse;
     use crate::store::redis::connection::settings::{Deployment, Login, Settings};
     use proptest::prelude::*;
 

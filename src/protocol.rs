@@ -10,7 +10,7 @@ use bytes::BytesMut;
 
 /// A reply, borrowed from the bytes that were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reply<'a> {
+pub enum Reply<'a> {
     /// No value.
     Nil,
     /// A number.
@@ -29,13 +29,15 @@ pub(crate) enum Reply<'a> {
 
 /// What was read is not a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProtocolError;
+pub struct ProtocolError;
 
 /// What the reader keeps of one reply. What is longer is read to its end, not kept, and rejects the
 /// call that it answers, no other.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
+    /// Bytes of one value.
     pub value_bytes: u64,
+    /// Values of one reply.
     pub values: u64,
 }
 
@@ -68,7 +70,7 @@ const MARK: u8 = 0;
 
 /// Finds where replies end in a buffer that grows. It keeps its place, so nothing is read twice.
 #[derive(Debug, Default)]
-pub(crate) struct Scanner {
+pub struct Scanner {
     limits: Limits,
     /// Where the reply begins that is looked at.
     start: usize,
@@ -89,22 +91,28 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     #[cfg(test)]
-    pub fn with(limits: Limits) -> Self {
+    fn with(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// The end of the last whole reply, or of the part of one, that was found.
+    #[must_use]
     pub fn place(&self) -> usize {
         self.place
     }
 
     /// Whether bytes are coming that are not kept.
+    #[must_use]
     pub fn is_skipping(&self) -> bool {
         self.skipped > 0 || self.discards
     }
 
     /// Goes to the end of the next reply. `false` if `buffer` does not hold all of it yet. What is too
     /// long is taken out of the buffer.
+    ///
+    /// # Errors
+    ///
+    /// If what comes next is not a reply.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<bool, ProtocolError> {
         if !self.begun {
             (self.begun, self.start, self.missing, self.values) = (true, self.place, 1, 1);
@@ -188,7 +196,8 @@ impl Scanner {
 }
 
 /// Whether bytes are not the beginning of a reply.
-pub(crate) fn is_strange(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_strange(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|kind| !b"+-:$*".contains(kind))
 }
 
@@ -204,7 +213,11 @@ fn remove(buffer: &mut BytesMut, from: usize, to: usize) {
 }
 
 /// Takes the next reply off a piece of whole replies.
-pub(crate) fn parse<'a>(bytes: &mut &'a [u8]) -> Result<Reply<'a>, ProtocolError> {
+///
+/// # Errors
+///
+/// If what comes first is not a reply.
+pub fn parse<'a>(bytes: &mut &'a [u8]) -> Result<Reply<'a>, ProtocolError> {
     parse_within(bytes, MAX_DEPTH)
 }
 

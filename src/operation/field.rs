@@ -1,0 +1,118 @@
+//! The fields of a call, one a line, as `lib/operations.js` writes them.
+//!
+//! A field never has a raw newline: JSON has none, and a name or token that holds one (or a lone surrogate) is written
+//! as a JSON string. So is one that begins with a quote, which tells the two apart.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::num::NonZeroU64;
+
+use crate::line::split;
+use crate::record::decode_string;
+use crate::token::Token;
+
+/// The name of an app: any bytes.
+pub type App<'a> = Cow<'a, [u8]>;
+
+/// How long a session lives: milliseconds, or `None` if it never expires.
+pub type Ttl = Option<NonZeroU64>;
+
+/// Milliseconds as scripts take them: 0 if it never expires.
+pub(crate) fn ttl_ms(ttl: Ttl) -> u64 {
+    ttl.map_or(0, NonZeroU64::get)
+}
+
+/// JSON text on one line, as `JSON.stringify` writes it. It is users' data, so it is not printed.
+#[derive(Clone, Copy)]
+pub struct Json<'a>(pub &'a str);
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json(redacted)")
+    }
+}
+
+/// An owner's name: as the JSON that records hold, and as the bytes that are hashed.
+#[derive(Clone)]
+pub struct Owner<'a> {
+    json: &'a str,
+    bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner(redacted)")
+    }
+}
+
+impl<'a> Owner<'a> {
+    /// Takes an owner's name in JSON, as `JSON.stringify` writes it. `None` if it is no string.
+    #[must_use]
+    pub fn from_json(json: &'a str) -> Option<Self> {
+        decode_string(json).ok().map(|bytes| Self { json, bytes })
+    }
+
+    /// The name as records hold it.
+    #[must_use]
+    pub fn json(&self) -> &'a str {
+        self.json
+    }
+
+    /// The name itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The lines of a batch that were not read yet.
+#[derive(Debug)]
+pub struct Fields<'a>(&'a str);
+
+impl<'a> Fields<'a> {
+    /// Takes a text of lines. The last one need not end with a line break.
+    #[must_use]
+    pub fn new(lines: &'a str) -> Self {
+        Self(lines)
+    }
+
+    /// The next line. `None` after the last.
+    pub fn line(&mut self) -> Option<&'a str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (line, rest) = split(self.0).unwrap_or((self.0, ""));
+        self.0 = rest;
+        Some(line)
+    }
+
+    /// The name of an app.
+    pub fn app(&mut self) -> Option<App<'a>> {
+        let line = self.line()?;
+        if line.starts_with('"') {
+            decode_string(line).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(line.as_bytes()))
+        }
+    }
+
+    /// A token.
+    pub fn token(&mut self) -> Option<Token<'a>> {
+        self.app().map(Token::new)
+    }
+
+    /// An owner.
+    pub fn owner(&mut self) -> Option<Owner<'a>> {
+        Owner::from_json(self.line()?)
+    }
+
+    /// JSON.
+    pub fn json(&mut self) -> Option<Json<'a>> {
+        self.line().map(Json)
+    }
+
+    /// Milliseconds; 0 if the session never expires.
+    pub fn ttl(&mut self) -> Option<Ttl> {
+        self.line()?.parse().ok().map(NonZeroU64::new)
+    }
+}

@@ -1,0 +1,79 @@
+//! `get`: what a session holds.
+
+use redis::Cmd;
+
+use super::field::{App, Fields};
+use super::{Answer, Meaning, OnRedis, Past, Policy, Spec, Target};
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::record::{self, Record};
+use crate::token::{OwnerHash, Token};
+
+/// Reads a session.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the arguments of the public method")]
+pub struct Get<'a> {
+    pub app: App<'a>,
+    pub token: Token<'a>,
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "get",
+    letter: "g",
+    script: None,
+    can_share_script: false,
+    needs_index: false,
+    finds_its_keys: false,
+    if_absent: Answer::Absent,
+};
+
+impl<'a> Get<'a> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        Some(Self { app: fields.app()?, token: fields.token()? })
+    }
+}
+
+impl OnRedis for Get<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+        Ok(Target::of_token(&self.app, &self.token, policy))
+    }
+
+    fn add_arguments(&self, _target: &Target<'_>, _command: &mut Cmd) {}
+
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past) -> Meaning<'r> {
+        match reply {
+            Reply::Nil => Meaning::Answered(Answer::Absent),
+            Reply::Bytes(record) => read_record(record, target.app, target.owner),
+            Reply::TooLong => Meaning::Rejected(Error::Oversized),
+            _ => Meaning::Anothers,
+        }
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.token.text()
+    }
+}
+
+/// What it means that this lies under the session's key.
+pub(crate) fn read_record<'r>(record: &'r [u8], app: &[u8], owner: OwnerHash) -> Meaning<'r> {
+    match Record::parse(record) {
+        Ok(record) if is_of(&record.owner_name(), app, owner) => {
+            Meaning::Answered(Answer::Session(record))
+        }
+        Ok(_) => Meaning::Anothers,
+        Err(record::Corrupt) => Meaning::Rejected(Error::Corrupt),
+    }
+}
+
+/// Whether what lies under a session's key is a record of its owner, or no record at all, without a look at the data.
+pub(crate) fn is_own_record(record: &[u8], target: &Target<'_>) -> bool {
+    record::owner_in(record).is_none_or(|name| is_of(&name, target.app, target.owner))
+}
+
+fn is_of(name: &[u8], app: &[u8], owner: OwnerHash) -> bool {
+    OwnerHash::of(app, name) == owner
+}

@@ -1,0 +1,65 @@
+//! `kill`: the end of a session.
+
+use redis::Cmd;
+
+use super::field::{App, Fields};
+use super::script::{CLOCK, EACH, INDEX};
+use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::token::Token;
+
+/// Ends a session.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the arguments of the public method")]
+pub struct Kill<'a> {
+    pub app: App<'a>,
+    pub token: Token<'a>,
+}
+
+static SCRIPT: Script =
+    Script::new(&[CLOCK, INDEX, EACH, include_str!("../store/redis/scripts/kill.lua")]);
+
+pub(super) static SPEC: Spec = Spec {
+    name: "kill",
+    letter: "k",
+    script: Some(&SCRIPT),
+    can_share_script: true,
+    needs_index: true,
+    finds_its_keys: false,
+    if_absent: Answer::Flag(false),
+};
+
+impl<'a> Kill<'a> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        Some(Self { app: fields.app()?, token: fields.token()? })
+    }
+}
+
+impl OnRedis for Kill<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+        Ok(Target::of_token(&self.app, &self.token, policy))
+    }
+
+    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
+        command.arg(target.member());
+    }
+
+    /// If an earlier reply was lost, the session may be gone because this call removed it.
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r> {
+        match reply {
+            Reply::Int(killed) => {
+                Meaning::Answered(Answer::Flag(*killed != 0 || past.may_have_acted))
+            }
+            _ => Meaning::Anothers,
+        }
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.token.text()
+    }
+}

@@ -1,0 +1,188 @@
+//! What the methods do, one file for each: its arguments, how they are read, what is sent to Redis, and what the reply
+//! means. What happens to a call on its way (retries, redirections, deadlines) is in `store/redis/dispatch/`. The
+//! embedded store carries operations out in `store/memory.rs`.
+
+mod create;
+pub mod field;
+mod get;
+mod kill;
+mod kill_all;
+mod refresh;
+mod script;
+mod target;
+mod update;
+
+use std::borrow::Cow;
+
+use redis::Cmd;
+
+pub use self::create::Create;
+use self::field::Fields;
+pub use self::get::Get;
+pub(crate) use self::get::{is_own_record, read_record};
+pub use self::kill::Kill;
+pub use self::kill_all::KillAll;
+pub use self::refresh::Refresh;
+pub use self::script::Script;
+pub use self::target::{Policy, Target};
+pub use self::update::Update;
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::record::Record;
+use crate::token::SessionId;
+
+/// Makes the list of operations: each has a variant of [`Operation`], found by its letter.
+macro_rules! operations {
+    ($($file:ident::$name:ident,)*) => {
+        /// A method, with its arguments.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each is documented in its own file")]
+        pub enum Operation<'a> {
+            $($name($name<'a>),)*
+        }
+
+        impl<'a> Operation<'a> {
+            /// What is known of each operation.
+            pub const SPECS: &'static [&'static Spec] = &[$(&$file::SPEC,)*];
+
+            /// Reads the fields of the operation that a letter stands for. `None` if they are not its fields.
+            #[must_use]
+            pub fn decode(letter: &str, fields: &mut Fields<'a>) -> Option<Self> {
+                $(if letter == $file::SPEC.letter {
+                    return $name::decode(fields).map(Self::$name);
+                })*
+                None
+            }
+
+            /// How Redis carries it out.
+            pub(crate) fn on_redis(&self) -> &dyn OnRedis {
+                match self {
+                    $(Self::$name(operation) => operation,)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    create::Create,
+    get::Get,
+    refresh::Refresh,
+    update::Update,
+    kill::Kill,
+    kill_all::KillAll,
+}
+
+/// What is known of an operation before it is called.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name in JavaScript.
+    pub name: &'static str,
+    /// What stands for it in a batch.
+    pub letter: &'static str,
+    /// The script that carries it out. `None`: it is `GET` of the session's key.
+    pub script: Option<&'static Script>,
+    /// Whether one run of the script may carry out several calls.
+    pub can_share_script: bool,
+    /// Whether the owner's index is a key of the script. The session, if the call is about one, always is.
+    pub needs_index: bool,
+    /// Whether the script finds keys as it goes. A node that has only some keys of a slot may then do only a part.
+    pub finds_its_keys: bool,
+    /// The answer if no session can have the token.
+    pub if_absent: Answer<'static>,
+}
+
+impl Spec {
+    /// Whether it changes nothing, so that a replica may answer and a repetition does no harm.
+    #[must_use]
+    pub fn reads_only(&self) -> bool {
+        self.script.is_none()
+    }
+}
+
+/// How Redis carries an operation out.
+pub(crate) trait OnRedis: Send + Sync {
+    /// What is known of it.
+    fn spec(&self) -> &'static Spec;
+
+    /// The session, or the owner, that it is about. `None` if no session can have the token.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system gives no random bytes for a new token.
+    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error>;
+
+    /// Adds the arguments of its script.
+    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd);
+
+    /// What a reply means that is not an error.
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r>;
+
+    /// The JSON of the data that it brings.
+    fn data(&self) -> Option<&str> {
+        None
+    }
+
+    /// The texts that no message may repeat: a token, or the JSON of an owner.
+    fn secret(&self) -> &[u8];
+}
+
+/// What is known of earlier attempts of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// An earlier attempt may have been carried out: its reply was lost.
+    pub may_have_acted: bool,
+    /// An earlier step has removed a session.
+    pub has_removed: bool,
+    /// This attempt was to fold the record.
+    pub has_folded: bool,
+}
+
+/// What a reply means.
+#[derive(Debug)]
+pub enum Meaning<'r> {
+    /// The call is answered.
+    Answered(Answer<'r>),
+    /// The call is answered, and the session's record has grown long: it should be folded.
+    Outgrown(Answer<'r>, SessionId),
+    /// Nothing was done: the record is full, and must be folded first.
+    Full,
+    /// A step was done, and there is another one.
+    More {
+        /// Whether the step has removed a session.
+        has_removed: bool,
+    },
+    /// The call is rejected.
+    Rejected(Error),
+    /// It is a reply to another call.
+    Anothers,
+}
+
+/// What a call is answered with.
+#[derive(Clone, Debug)]
+pub enum Answer<'r> {
+    /// There is no such session: `undefined`.
+    Absent,
+    /// Whether there was something to act on.
+    Flag(bool),
+    /// A new token.
+    Token(Cow<'r, str>),
+    /// The session that was found.
+    Session(Record<'r>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_a_letter_and_a_name_of_its_own() {
+        for (n, spec) in Operation::SPECS.iter().enumerate() {
+            for other in &Operation::SPECS[..n] {
+                assert_ne!((spec.letter, spec.name), (other.letter, spec.name));
+                assert_ne!(spec.name, other.name);
+            }
+            assert_eq!(spec.letter.len(), 1, "{}", spec.name);
+        }
+    }
+}

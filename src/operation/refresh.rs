@@ -1,0 +1,63 @@
+//! `refresh`: a new duration for a session.
+
+use redis::Cmd;
+
+use super::field::{App, Fields, Ttl, ttl_ms};
+use super::script::{CLOCK, EACH, EXPIRY, INDEX};
+use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::token::Token;
+
+/// Lets a session live a duration from now on.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the arguments of the public method")]
+pub struct Refresh<'a> {
+    pub app: App<'a>,
+    pub token: Token<'a>,
+    pub ttl: Ttl,
+}
+
+static SCRIPT: Script =
+    Script::new(&[CLOCK, EXPIRY, INDEX, EACH, include_str!("../store/redis/scripts/refresh.lua")]);
+
+pub(super) static SPEC: Spec = Spec {
+    name: "refresh",
+    letter: "r",
+    script: Some(&SCRIPT),
+    can_share_script: true,
+    needs_index: true,
+    finds_its_keys: false,
+    if_absent: Answer::Flag(false),
+};
+
+impl<'a> Refresh<'a> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        Some(Self { app: fields.app()?, token: fields.token()?, ttl: fields.ttl()? })
+    }
+}
+
+impl OnRedis for Refresh<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+        Ok(Target::of_token(&self.app, &self.token, policy))
+    }
+
+    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
+        command.arg(target.member()).arg(ttl_ms(self.ttl));
+    }
+
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past) -> Meaning<'r> {
+        match reply {
+            Reply::Int(found) => Meaning::Answered(Answer::Flag(*found != 0)),
+            _ => Meaning::Anothers,
+        }
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.token.text()
+    }
+}

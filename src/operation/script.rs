@@ -1,0 +1,47 @@
+//! Lua scripts, put together from their files.
+
+use std::sync::OnceLock;
+
+/// A Lua script, which Redis runs as one atomic step on one slot. Its file opens with its contract.
+#[derive(Debug)]
+pub struct Script {
+    parts: &'static [&'static str],
+    text_and_hash: OnceLock<(String, redis::Script)>,
+}
+
+/// A comment on most servers. Dragonfly lets a script touch keys that it did not declare only if it begins with this.
+pub(super) const FINDS_KEYS: &str = "--!df flags=allow-undeclared-keys\n";
+
+/// The parts that several scripts share.
+pub(super) const CLOCK: &str = include_str!("../store/redis/scripts/clock.lua");
+pub(super) const EXPIRY: &str = include_str!("../store/redis/scripts/expiry.lua");
+pub(super) const INDEX: &str = include_str!("../store/redis/scripts/index.lua");
+pub(super) const EACH: &str = include_str!("../store/redis/scripts/each.lua");
+
+impl Script {
+    /// Makes a script of its parts, in their order.
+    #[must_use]
+    pub const fn new(parts: &'static [&'static str]) -> Self {
+        Self { parts, text_and_hash: OnceLock::new() }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.compiled().0
+    }
+
+    /// Its SHA-1, by which `EVALSHA` names it.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.compiled().1.get_hash()
+    }
+
+    fn compiled(&self) -> &(String, redis::Script) {
+        self.text_and_hash.get_or_init(|| {
+            let text = self.parts.concat();
+            let script = redis::Script::new(&text);
+            (text, script)
+        })
+    }
+}

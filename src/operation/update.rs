@@ -1,0 +1,71 @@
+//! `update`: a patch for the data of a session.
+
+use redis::Cmd;
+
+use super::field::{App, Fields, Json};
+use super::script::EACH;
+use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::token::Token;
+
+/// Merges a patch into the data of a session.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the arguments of the public method")]
+pub struct Update<'a> {
+    pub app: App<'a>,
+    pub token: Token<'a>,
+    pub data: Json<'a>,
+}
+
+static SCRIPT: Script = Script::new(&[EACH, include_str!("../store/redis/scripts/update.lua")]);
+
+pub(super) static SPEC: Spec = Spec {
+    name: "update",
+    letter: "u",
+    script: Some(&SCRIPT),
+    can_share_script: true,
+    needs_index: false,
+    finds_its_keys: false,
+    if_absent: Answer::Flag(false),
+};
+
+impl<'a> Update<'a> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        Some(Self { app: fields.app()?, token: fields.token()?, data: fields.json()? })
+    }
+}
+
+impl OnRedis for Update<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+        Ok(Target::of_token(&self.app, &self.token, policy))
+    }
+
+    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
+        command.arg(self.data.0).arg(target.max_bytes);
+    }
+
+    /// The script replies 0 if there is no session, 1 if it appended the patch, 2 if it did and the record has grown
+    /// long, 3 if the record is full. The one that folds replies 0 if the record is not the one that was folded.
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r> {
+        match (reply, target.id) {
+            (Reply::Int(0), _) if past.has_folded => Meaning::Full,
+            (Reply::Int(2), Some(id)) => Meaning::Outgrown(Answer::Flag(true), id),
+            (Reply::Int(3), _) => Meaning::Full,
+            (Reply::Int(done), _) => Meaning::Answered(Answer::Flag(*done != 0)),
+            _ => Meaning::Anothers,
+        }
+    }
+
+    fn data(&self) -> Option<&str> {
+        Some(self.data.0)
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.token.text()
+    }
+}
