@@ -2,7 +2,7 @@
 
 // The boundary with the engine. Calls gather in a batch, one text that crosses into Rust by one
 // call; answers come back as one text that one JSON.parse reads. A promise waits in a slot, whose
-// number crosses with the call. src/call.rs and src/answers.rs are the other side.
+// number crosses with the call. src/call.rs, src/operation/ and src/answers.rs are the other side.
 
 const { SpotsSessionsError, withCaller } = require('./errors.js');
 const { Crossing, LONG, LongAnswers } = require('./long.js');
