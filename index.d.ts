@@ -531,6 +531,20 @@ export class SpotsSessions<
   killAll(request: KillAllRequest): Promise<boolean>;
 
   /**
+   * Resolves when Redis has answered: the server, the primary behind Sentinel, or each primary of a Cluster. Rejects as
+   * any call does, within `commandTimeout`. For readiness probes: an unknown token opens nothing even during an outage,
+   * so a `get` proves little.
+   *
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
+   *
+   * @example
+   * app.get('/ready', async (req, res) => {
+   *   await sessions.ping().then(() => res.sendStatus(200), () => res.sendStatus(503));
+   * });
+   */
+  ping(): Promise<void>;
+
+  /**
    * An ioredis client on the same server and database, with the same credentials. It is created,
    * and begins to connect, when it is first asked for; `close` disconnects it. It can be assigned,
    * as tests do; the six methods never use it.

@@ -139,6 +139,17 @@ const operations = {
       return boundary.send(this.letter, placeOf(app, ownerId));
     },
   },
+
+  ping: {
+    letter: 'p',
+    /**
+     * @param {Parts} parts
+     * @returns {Promise<void>}
+     */
+    send({ boundary }) {
+      return boundary.send(this.letter, '');
+    },
+  },
 };
 
 /** @type {(sessions: unknown) => Parts} */
@@ -182,6 +193,10 @@ class Operations extends EventEmitter {
 
   killAll(request) {
     return call('killAll', this, request);
+  }
+
+  ping() {
+    return call('ping', this, undefined);
   }
 }
 

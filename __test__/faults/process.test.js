@@ -61,8 +61,10 @@ test('R44 an addon that only worker threads load, and that is unloaded with the 
       'create(0).then(() => { for (let n = 0; n < 500; n++) create(n); parentPort.postMessage(1); });';
     const one = async (n) => {
       const worker = new Worker(code, { eval: true, workerData: given });
+      // From the start: a worker that ends at once gives its last message and its end in one turn.
+      const exit = new Promise((resolve) => worker.once('exit', resolve));
       await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-      if (n % 2) await new Promise((resolve) => worker.once('exit', resolve));
+      if (n % 2) await exit;
       else await worker.terminate();
     };
     (async () => {

@@ -17,6 +17,7 @@ enum Decoded<'a> {
     Update(App<'a>, Token<'a>, &'a str),
     Kill(App<'a>, Token<'a>),
     KillAll(App<'a>, Vec<u8>, &'a str),
+    Ping,
 }
 
 fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
@@ -26,6 +27,7 @@ fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
             Operation::Create(Create { app, owner, data, ttl }) => {
                 Decoded::Create(app, owner.bytes().into(), owner.json(), data.0, ms(ttl))
             }
+            Operation::Ping(_) => Decoded::Ping,
             Operation::Get(Get { app, token }) => Decoded::Get(app, token),
             Operation::Refresh(Refresh { app, token, ttl }) => {
                 Decoded::Refresh(app, token, ms(ttl))
@@ -67,7 +69,7 @@ fn every_operation_takes_every_name() {
         let json = r#""o\n\ud800""#;
         let batch = format!(
             "c0\n{line}\n{json}\n86400000\n{{}}\ng1\n{line}\n{line}\nr2\n{line}\n{line}\n0\n\
-             u3\n{line}\n{line}\n{{\"a\":1}}\nk4\n{line}\n{line}\na5\n{line}\n{json}\n"
+             u3\n{line}\n{line}\n{{\"a\":1}}\nk4\n{line}\n{line}\na5\n{line}\n{json}\np6\n\n"
         );
         let expected = vec![
             (0, Decoded::Create(app(), owner.clone(), json, "{}", 86_400_000)),
@@ -76,6 +78,7 @@ fn every_operation_takes_every_name() {
             (3, Decoded::Update(app(), token(), "{\"a\":1}")),
             (4, Decoded::Kill(app(), token())),
             (5, Decoded::KillAll(app(), owner, json)),
+            (6, Decoded::Ping),
         ];
         assert_eq!(decoded(&batch), Ok(expected), "{label}");
     }
@@ -115,6 +118,8 @@ fn what_our_javascript_does_not_write_is_malformed() {
         ("a field missing from refresh", "r1\na\nt\n"),
         ("a field missing from update", "u1\na\nt\n"),
         ("a field missing from kill", "k1\na\n"),
+        ("a field missing from ping", "p1\n"),
+        ("a field that ping does not have", "p1\na\n"),
         ("a field missing from killAll", "a1\na\n"),
         ("a field too many", "g1\na\nt\nt\n"),
         ("a duration that is no number", "r1\na\nt\nx\n"),

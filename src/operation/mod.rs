@@ -7,6 +7,7 @@ pub mod field;
 mod get;
 mod kill;
 mod kill_all;
+mod ping;
 mod refresh;
 mod script;
 mod target;
@@ -22,6 +23,7 @@ pub use self::get::Get;
 pub(crate) use self::get::{is_own_record, read_record};
 pub use self::kill::Kill;
 pub use self::kill_all::KillAll;
+pub use self::ping::Ping;
 pub use self::refresh::Refresh;
 pub use self::script::Script;
 pub use self::target::{Policy, Target};
@@ -71,6 +73,7 @@ operations! {
     update::Update,
     kill::Kill,
     kill_all::KillAll,
+    ping::Ping,
 }
 
 /// What is known of an operation before it is called.
@@ -80,7 +83,7 @@ pub struct Spec {
     pub name: &'static str,
     /// What stands for it in a batch.
     pub letter: &'static str,
-    /// The script that carries it out. `None`: it is `GET` of the session's key.
+    /// The script that carries it out. `None`: it is `GET` of the session's key, or about no session.
     pub script: Option<&'static Script>,
     /// Whether one run of the script may carry out several calls.
     pub can_share_script: bool,
@@ -105,7 +108,7 @@ pub(crate) trait OnRedis: Send + Sync {
     /// What is known of it.
     fn spec(&self) -> &'static Spec;
 
-    /// The session, or the owner, that it is about. `None` if no session can have the token.
+    /// The session, or the owner, that it is about. `None` if no session can have the token, or it is about none.
     ///
     /// # Errors
     ///

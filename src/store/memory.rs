@@ -59,6 +59,7 @@ impl MemoryStore {
                 Operation::KillAll(KillAll { app, owner }) => {
                     Ok(Answer::Flag(sessions.kill_all(app, owner)))
                 }
+                Operation::Ping(_) => Ok(Answer::Absent),
             };
             match answer {
                 Ok(answer) => answers.put(place, answer),

@@ -17,6 +17,7 @@ pub(crate) use self::connection::pipe::Pipe;
 pub use self::connection::{settings, tls};
 use self::dispatch::batch::Batch;
 use self::dispatch::call::InFlightCall;
+use self::dispatch::ping::ping;
 use self::dispatch::recent_writes::RecentWrites;
 use self::node::Setup;
 use self::node::quarantine::Culprits;
@@ -26,6 +27,7 @@ use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::event::Observer;
+use crate::operation::{Answer, Operation};
 
 /// How long after a change by this process the owner's sessions are not read from replicas. Replicas
 /// are milliseconds behind, if all is well; nothing bounds it.
@@ -70,6 +72,35 @@ impl RedisStore {
 
     /// Carries out calls in their order and answers each, within the command timeout.
     pub async fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
+        if calls.iter().any(|call| matches!(call.operation, Operation::Ping(_))) {
+            let pings = self.pings(calls, answers);
+            tokio::join!(pings, self.run_calls(calls, answers));
+        } else {
+            self.run_calls(calls, answers).await;
+        }
+    }
+
+    /// Answers the pings among calls. One answer of the servers is that to all.
+    fn pings(
+        &self,
+        calls: &[Call<'_>],
+        answers: &mut Answers,
+    ) -> impl Future<Output = ()> + use<'_> {
+        let pings = calls.iter().enumerate();
+        let pings = pings.filter(|(_, call)| matches!(call.operation, Operation::Ping(_)));
+        let mut pings: Vec<_> = pings.map(|(place, _)| answers.detach(place)).collect();
+        async move {
+            let answer = ping(&self.servers, self.command_timeout).await;
+            for ping in &mut pings {
+                match &answer {
+                    Ok(()) => ping.put(0, Answer::Absent),
+                    Err(error) => ping.reject(0, error),
+                }
+            }
+        }
+    }
+
+    async fn run_calls(&self, calls: &[Call<'_>], answers: &mut Answers) {
         let open = self.tasks(calls, answers);
         let number = self.batches.fetch_add(1, Ordering::Relaxed);
         let batch = Batch::new(number, self.command_timeout);

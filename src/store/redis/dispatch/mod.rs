@@ -5,6 +5,7 @@
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod fold;
+pub(crate) mod ping;
 pub(crate) mod pipeline;
 pub(crate) mod recent_writes;
 pub(crate) mod retry;

@@ -28,7 +28,7 @@ const REFERRAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long nothing may come while a call waits, until there is doubt. The connection may be dead, and
 /// not know it; and another node of the cluster may have taken the place of one that hangs.
-const SILENCE_BEFORE_DOUBT: Duration = Duration::from_secs(1);
+pub(crate) const SILENCE_BEFORE_DOUBT: Duration = Duration::from_secs(1);
 
 /// A call that broke so many connections alone, while other calls went on, is what breaks them. One may
 /// be an accident.

@@ -115,7 +115,7 @@ impl Map {
     }
 
     /// Whether the same nodes serve the same slots and have the same replicas, in whatever order.
-    pub fn can_share_script(&self, other: &Self) -> bool {
+    pub fn is_same_as(&self, other: &Self) -> bool {
         let of_slot = |slot| match (self.node(slot), other.node(slot)) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             (None, None) => true,
@@ -344,11 +344,7 @@ mod tests {
             ("a primary less", vec![low([3, 4])], false),
         ];
         for (label, ranges, expected) in rows {
-            assert_eq!(
-                map.updated(ranges, &[], &setup).can_share_script(&map),
-                expected,
-                "{label}"
-            );
+            assert_eq!(map.updated(ranges, &[], &setup).is_same_as(&map), expected, "{label}");
         }
     }
 }

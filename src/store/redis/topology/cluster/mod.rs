@@ -149,6 +149,14 @@ impl Cluster {
         drop(state.wait_for(has_moved).await);
     }
 
+    /// Waits until the map is another one. While somebody waits, the cluster is asked again and again.
+    pub async fn has_changed_from(&self, map: &Arc<Map>) {
+        let _waiting = self.wait();
+        let mut state = self.shared.state.subscribe();
+        // It cannot fail: the sender lives as long as this.
+        drop(state.wait_for(|state| !Arc::ptr_eq(&state.map, map)).await);
+    }
+
     /// Waits until the cluster refuses us, which waiting does not change.
     pub async fn refusal(&self) -> Error {
         let mut state = self.shared.state.subscribe();

@@ -66,7 +66,7 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
         let map = known.updated(ranges, &state.referred_nodes, &shared.setup);
         had_trouble = state.trouble.take().is_some();
         state.refreshed = Some(Instant::now());
-        if map.can_share_script(&known) {
+        if map.is_same_as(&known) {
             return had_trouble;
         }
         let is_gone = |node: &&Arc<Node>| !map.nodes().iter().any(|now| Arc::ptr_eq(now, node));
