@@ -178,11 +178,11 @@ impl<'c> InFlightCall<'c> {
     }
 
     /// What a reply means that is no error.
-    pub fn read<'r>(&'r mut self, reply: &Reply<'r>) -> Meaning<'r> {
+    pub fn read<'r>(&'r self, reply: &Reply<'r>) -> Meaning<'r> {
         let past = Past {
             may_have_acted: self.in_doubt,
             has_removed: self.has_removed,
-            has_folded: self.fold.take().is_some(),
+            has_folded: self.fold.is_some(),
         };
         self.operation.read(&self.target, reply, past)
     }

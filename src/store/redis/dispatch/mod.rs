@@ -8,5 +8,6 @@ pub(crate) mod fold;
 pub(crate) mod ping;
 pub(crate) mod pipeline;
 pub(crate) mod recent_writes;
+mod replies;
 pub(crate) mod retry;
 pub(crate) mod routing;

@@ -1,0 +1,245 @@
+//! What the replies to a pipeline mean for its calls: each is answered, rejected, or sent again.
+
+use std::cell::LazyCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::call::{Again, InFlightCall};
+use super::fold::fold_beside;
+use super::pipeline::Answered;
+use crate::answers::Answers;
+use crate::error::Error;
+use crate::operation::Meaning;
+use crate::protocol::Reply;
+use crate::store::redis::connection::server_error::{
+    Redirect, ServerError, Verdict, judge, refusal,
+};
+use crate::store::redis::link::backoff::with_jitter;
+use crate::store::redis::link::{Link, Live};
+use crate::store::redis::node::Node;
+use crate::store::redis::topology::cluster::{Cluster, Crowded};
+
+/// How soon a call is sent again that the server could not take yet, at the latest. It begins with an
+/// eighth of this, and doubles: a server in trouble must not be hammered by all who wait for it.
+const MAX_RETRY_PAUSE: Duration = Duration::from_millis(400);
+const RETRY_PAUSE_DOUBLINGS: u32 = 3;
+
+/// How often a call follows a redirection at once: nodes that point at each other need time.
+const MAX_REDIRECTIONS_AT_ONCE: u8 = 4;
+
+/// From this many bytes on, a record is read on a thread of its own: others wait for the one that reads replies.
+const READ_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
+
+/// The replies of a primary to the calls of one pipeline, and where they came from.
+pub(crate) struct Replied<'r> {
+    pub node: &'r Arc<Node>,
+    /// The node's link, or the one that is apart.
+    pub link: &'r Link,
+    pub live: &'r Live,
+    pub answered: &'r Answered,
+    pub cluster: Option<&'r Cluster>,
+    /// When the calls are given up.
+    pub deadline: Instant,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It is answered, or rejected.
+    Settled,
+    /// It is sent again.
+    Again,
+}
+
+impl Replied<'_> {
+    /// Answers what can be answered, and returns what must be sent again.
+    pub fn read<'c>(
+        &self,
+        calls: Vec<InFlightCall<'c>>,
+        answers: &mut Answers,
+    ) -> Vec<InFlightCall<'c>> {
+        // One for all, because a pipeline waits for the last of its calls.
+        let longest = LazyCell::new(|| with_jitter(MAX_RETRY_PAUSE));
+        let mut open = Vec::new();
+        let mut replies = self.answered.by_call();
+        for mut call in calls {
+            call.referred = None;
+            let suspicion = call.absolve();
+            let next = match replies.next() {
+                Some((Reply::Error(words), of_all)) => {
+                    let error = ServerError::new(&words, call.sent(self.node.link.login(), of_all));
+                    let soon = later(call.postponed, *longest, self.deadline);
+                    self.read_error(&mut call, &error, of_all, soon, answers)
+                }
+                Some((Reply::Bytes(record), _))
+                    if record.len() >= READ_ELSEWHERE_FROM_BYTES && call.may_find(record) =>
+                {
+                    call.replace_doubted();
+                    call.answer_on_another_thread(self.answered.keep(record), answers);
+                    Next::Settled
+                }
+                Some((reply, _)) => self.read_reply(&mut call, &reply, suspicion, answers),
+                // It ended in something that is no reply, so what comes next cannot be trusted either.
+                None => {
+                    self.link.replace(self.live);
+                    call.in_doubt = true;
+                    Next::Again
+                }
+            };
+            if next == Next::Again {
+                open.push(call);
+            }
+        }
+        open
+    }
+
+    /// Reads a reply that is no error. `suspicion`: what the call was suspected of.
+    fn read_reply(
+        &self,
+        call: &mut InFlightCall<'_>,
+        reply: &Reply<'_>,
+        suspicion: (u8, u8),
+        answers: &mut Answers,
+    ) -> Next {
+        let is_apart = !std::ptr::eq(self.link, &raw const self.node.link);
+        let next = match call.read(reply) {
+            Meaning::Answered(answer) => {
+                answers.put(call.place, answer);
+                Next::Settled
+            }
+            Meaning::Outgrown(answer, id) => {
+                answers.put(call.place, answer);
+                if let Some(key) = call.session_key() {
+                    fold_beside(self.node, self.live, id, key);
+                }
+                Next::Settled
+            }
+            Meaning::Rejected(error) => {
+                answers.reject(call.place, &error);
+                Next::Settled
+            }
+            Meaning::More { has_removed } => {
+                (call.has_removed, call.goes_on) = (has_removed, true);
+                Next::Again
+            }
+            Meaning::Full => {
+                (call.is_full, call.fold) = (true, None);
+                // The folding reads the record, which may be what breaks connections.
+                call.suspect_again(suspicion);
+                Next::Again
+            }
+            Meaning::Anothers if is_apart => {
+                call.reject_doubtful(answers);
+                return Next::Settled;
+            }
+            Meaning::Anothers => {
+                call.fold = None;
+                call.doubt(self.node, self.live);
+                return Next::Again;
+            }
+        };
+        call.replace_doubted();
+        next
+    }
+
+    /// Reads a server's error. `of_all`: it is that of all calls that one script was to carry out. `soon`: when the
+    /// call is sent again if it has to wait.
+    fn read_error(
+        &self,
+        call: &mut InFlightCall<'_>,
+        error: &ServerError<'_>,
+        of_all: bool,
+        soon: Instant,
+        answers: &mut Answers,
+    ) -> Next {
+        let verdict = judge(error);
+        let refresh = || self.cluster.into_iter().for_each(Cluster::refresh);
+        match verdict {
+            Verdict::SendText => call.needs_eval = true,
+            Verdict::Later => {
+                call.postpone(Again::InTurn(soon), refusal(error));
+                refresh();
+            }
+            Verdict::Unknown => {
+                call.in_doubt = true;
+                call.postpone(Again::InTurn(soon), refusal(error));
+                refresh();
+            }
+            Verdict::Migrating => {
+                call.in_doubt |= call.finds_its_keys();
+                call.postpone(Again::Aside(soon), refusal(error));
+            }
+            Verdict::Elsewhere => {
+                call.postpone(Again::InTurn(soon), refusal(error));
+                self.link.replace(self.live);
+                refresh();
+            }
+            Verdict::Redirect(to) => match self.cluster {
+                Some(cluster) => self.redirect(call, &to, cluster, error, soon),
+                None => return reject(call, &part_of_a_cluster(error), answers),
+            },
+            // A server that takes no script with keys of several slots may take them one by one.
+            Verdict::Reject(_) if of_all => {
+                call.alone = true;
+                self.live.pipe.set_shares_scripts(false);
+            }
+            Verdict::Reject(error) => return reject(call, &error, answers),
+        }
+        Next::Again
+    }
+
+    /// Has a call sent to the node that this one names, or later if it names none.
+    fn redirect(
+        &self,
+        call: &mut InFlightCall<'_>,
+        to: &Redirect,
+        cluster: &Cluster,
+        error: &ServerError<'_>,
+        soon: Instant,
+    ) {
+        if !to.names_a_node() {
+            // A slot that has moved is found by the refresh; one that is moving has to arrive.
+            let again = if to.once { Again::Aside } else { Again::InTurn };
+            call.postpone(again(soon), refusal(error));
+            cluster.refresh();
+            return;
+        }
+        call.redirections = call.redirections.saturating_add(1);
+        if call.redirections > MAX_REDIRECTIONS_AT_ONCE {
+            call.postpone(Again::Aside(soon), refusal(error));
+        }
+        match cluster.follow(to, &self.live.server) {
+            Ok(None) => {}
+            Ok(node) if !call.finds_its_keys() => call.referred = node,
+            // A node to which the slot is moving would carry it out on a part of the keys.
+            Ok(_) | Err(Crowded) => call.postpone(Again::Aside(soon), refusal(error)),
+        }
+    }
+}
+
+fn reject(call: &InFlightCall<'_>, error: &Error, answers: &mut Answers) -> Next {
+    answers.reject(call.place, error);
+    Next::Settled
+}
+
+/// When a call is sent again that was put off so often before.
+fn later(postponed: u32, longest: Duration, deadline: Instant) -> Instant {
+    let now = Instant::now();
+    // Half of its time at most, so that its last attempt is close to its deadline.
+    let half = deadline.saturating_duration_since(now) / 2;
+    let pause = longest / (1 << RETRY_PAUSE_DOUBLINGS.saturating_sub(postponed));
+    now + pause.min(half.max(longest / (1 << RETRY_PAUSE_DOUBLINGS)))
+}
+
+/// The error of a call that was sent to a node of a cluster as to a server of its own.
+fn part_of_a_cluster(error: &ServerError<'_>) -> Error {
+    match refusal(error) {
+        Error::Redis { code, detail } => {
+            let detail = format!("{detail} (it is part of a cluster: use redis-cluster://)");
+            Error::Redis { code, detail }
+        }
+        other => other,
+    }
+}
