@@ -126,6 +126,29 @@ onRedis((open, server) => {
     await waitUntil(async () => (await connections(redis)) === 0, 'the connections to end');
   });
 
+  test('is kept until its first event, whoever else forgets it', async () => {
+    const code = `
+      const net = require('node:net');
+      const { once } = require('node:events');
+      const [host, port] = [new URL(given.url).hostname, new URL(given.url).port];
+      async function waits(url) {
+        const sessions = new SpotsSessions(url);
+        await once(sessions, 'ready');
+        console.log('ready');
+        process.exit();
+      }
+      // A server that takes its time, while nothing but the promise of its event holds the instance.
+      const server = net.createServer((socket) => {
+        setTimeout(() => socket.pipe(net.connect(port, host)).pipe(socket), 500);
+      });
+      server.listen(0, '127.0.0.1', () => {
+        waits('redis://127.0.0.1:' + server.address().port);
+        setInterval(gc, 20);
+      });`;
+    const options = { given: { url: server().url }, flags: ['--expose-gc'] };
+    assertEnded(await runScript(code, options), 'ready\n');
+  });
+
   test('instances that are collected without close release their connections', async () => {
     const { redis } = open();
     const code = `

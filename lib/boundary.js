@@ -29,8 +29,8 @@ const FEW = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and ab
 
 class Boundary {
   #engine;
-  /** This, while calls are pending: so long the engine keeps it. */
-  #self = { busy: undefined };
+  /** This, while calls are pending and until the first event: so long the engine keeps it. */
+  #self = { busy: undefined, unheard: this };
   #maxPending;
   #onEvent;
   #showsCaller;
@@ -69,13 +69,15 @@ class Boundary {
     this.#onEvent = onEvent;
     this.#showsCaller = showsCaller;
     const self = this.#self;
-    // Events come while no call is pending too, and must not keep an instance that is forgotten.
-    const idle = new WeakRef(this);
+    // Events come while no call is pending too, and must not keep an instance that is forgotten. But the first one is
+    // awaited: `await once(sessions, 'ready')` alone keeps nothing.
+    const weak = new WeakRef(this);
+    const kept = () => self.busy ?? self.unheard ?? weak.deref();
     this.#engine = new Engine(
       engineSettings,
-      (text, more) => (self.busy ?? idle.deref())?.receive(text, more),
-      (text, more) => (self.busy ?? idle.deref())?.settle(text, more),
-      () => (self.busy ?? idle.deref())?.afterRead() ?? true,
+      (text, more) => kept()?.receive(text, more),
+      (text, more) => kept()?.settle(text, more),
+      () => kept()?.afterRead() ?? true,
     );
   }
 
@@ -219,6 +221,7 @@ class Boundary {
   /** Takes no more calls; resolves when those pending have settled. */
   async close() {
     this.#closed = true;
+    this.#self.unheard = undefined;
     this.flush();
     if (this.#pending > 0) await new Promise((resolve) => this.#drained.push(resolve));
     this.#engine.close();
@@ -274,7 +277,9 @@ class Boundary {
       else this.#resolve(slot, value === null ? undefined : value);
     }
     if (this.#pending === 0) this.#release();
-    for (const event of events ?? []) this.#onEvent(event);
+    if (events === undefined) return;
+    this.#self.unheard = undefined;
+    for (const event of events) this.#onEvent(event);
   }
 
   #resolve(slot, value) {
