@@ -17,17 +17,10 @@ use std::borrow::Cow;
 
 use redis::Cmd;
 
-pub use self::create::Create;
 use self::field::Fields;
-pub use self::get::Get;
 pub(crate) use self::get::{is_own_record, read_record};
-pub use self::kill::Kill;
-pub use self::kill_all::KillAll;
-pub use self::ping::Ping;
-pub use self::refresh::Refresh;
 pub use self::script::Script;
 pub use self::target::{Policy, Target};
-pub use self::update::Update;
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::record::Record;
@@ -36,6 +29,8 @@ use crate::token::SessionId;
 /// Makes the list of operations: each has a variant of [`Operation`], found by its letter.
 macro_rules! operations {
     ($($file:ident::$name:ident,)*) => {
+        $(pub use self::$file::$name;)*
+
         /// A method, with its arguments.
         #[derive(Debug)]
         #[expect(missing_docs, reason = "each is documented in its own file")]
