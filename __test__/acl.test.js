@@ -1,6 +1,6 @@
 'use strict';
 
-// The access rights that the README asks for: they are enough for all that the methods do, on one
+// The access rights that docs/access-rights.md asks for: they are enough for all that the methods do, on one
 // server, behind Sentinel and on a Cluster, and no more than that.
 
 const assert = require('node:assert/strict');
@@ -14,8 +14,8 @@ const { root } = require('./support/packed.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
 
-const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
-const rules = readme.match(/(?<=^ {4}ACL )SETUSER spots .*$/gm).map((rule) => rule.split(' '));
+const page = fs.readFileSync(path.join(root, 'docs', 'access-rights.md'), 'utf8');
+const rules = page.match(/(?<=^ {4}ACL )SETUSER spots .*$/gm).map((rule) => rule.split(' '));
 const [ON_A_SERVER, BEHIND_SENTINEL, ON_A_CLUSTER, ON_A_SENTINEL] = rules;
 const login = { username: 'spots', password: 'password' };
 const owner = { app: 'shop', ownerId: '42' };
@@ -23,7 +23,7 @@ const owner = { app: 'shop', ownerId: '42' };
 /** PING is sent to find out whether a connection that left a call unanswered still works. */
 const ONLY_IN_NEED = ['ping'];
 
-/** What the README says is lost without rights that are not needed. */
+/** The rights that are not needed: the page says what they are good for. */
 const NOT_NEEDED = /^(client(\|setinfo)?|info)$/;
 
 /**
@@ -77,7 +77,7 @@ function isFor(right, object) {
   return object === name || object === name.split('|')[0];
 }
 
-describe('a user with the rights that the README names', () => {
+describe('a user with the rights that docs/access-rights.md names', () => {
   /** @type {Awaited<ReturnType<typeof startRedis>>} */
   let server;
   /** @type {import('ioredis').Redis} */
@@ -190,7 +190,7 @@ const PLACES = {
 };
 
 for (const [name, { start, address, grants, added, tried = '', more }] of Object.entries(PLACES)) {
-  describe(`users with the rights that the README names ${name}`, () => {
+  describe(`users with the rights that docs/access-rights.md names ${name}`, () => {
     let servers;
     /** @type {Map<any, import('ioredis').Redis>} */
     let admins;

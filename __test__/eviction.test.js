@@ -76,8 +76,8 @@ test('the warning is silenced as Node silences warnings', async (t) => {
 
 test('a user that may not ask is not warned, and works', async (t) => {
   const { server, redis } = await faultyServer(t, evicting);
-  const readme = readFileSync(join(__dirname, '..', 'README.md'), 'utf8');
-  const [, rule] = /^ {4}ACL (SETUSER spots .*)$/m.exec(readme);
+  const page = readFileSync(join(__dirname, '..', 'docs', 'access-rights.md'), 'utf8');
+  const [, rule] = /^ {4}ACL (SETUSER spots .*)$/m.exec(page);
   await redis.call('ACL', ...rule.split(' '));
   const url = server.url.replace('//', '//spots:password@');
   assert.deepEqual(await use(url), { warnings: [], stderr: '' });

@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { Workplace, builtAddon, manifest, output, root, tool } = require('./support/packed.js');
-const { asModule, readmeExamples } = require('./support/readme.js');
+const { asModule, examplesOf } = require('./support/readme.js');
 const { startRedis } = require('./support/redis-server.js');
 
 const { platform, file: addon } = builtAddon();
@@ -344,14 +344,15 @@ describe('the packed packages', () => {
 
     for (const { name, typescript, options } of compilers) {
       test(`every README example compiles under strict: ${name}`, async () => {
-        const examples = readmeExamples(['ts', 'typescript', 'js', 'javascript']);
+        const examples = examplesOf('README.md');
         assert.ok(examples.length >= 6, 'an example for each of the six methods');
         const files = examples.map(({ line, code }) => {
           const file = `readme-line-${line}.ts`;
           fs.writeFileSync(path.join(project, file), asModule(code));
           return file;
         });
-        await compile(typescript, files, ['--noEmit', ...options]);
+        const frameworks = path.join(__dirname, 'support', 'frameworks.d.ts');
+        await compile(typescript, [...files, frameworks], ['--noEmit', ...options]);
       });
     }
 

@@ -1,30 +1,30 @@
 'use strict';
 
-// The README's examples, run against a real server: each gets the answers that its comments show,
-// as in `await sessions.get(…); // → undefined`. The types of all of them: package.test.js.
+// The examples of README.md and docs/: each compiles under `strict`, and is run against a real server, where
+// it gets the answers that its comments show. Links lead somewhere, and the README stays short.
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
-const vm = require('node:vm');
-const ts = require('typescript-5');
-const { SpotsSessions, ...others } = require('../index.js');
-const { ADDRESS_NAMES } = require('../lib/connection-nodes.js');
-const { readOptions } = require('../lib/options.js');
 const manifest = require('../package.json');
+const { FIRST, METHODS, compile, runExample } = require('./support/examples.js');
 const { indexKey } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
-const { asModule, readmeExamples } = require('./support/readme.js');
+const { documents, examplesOf } = require('./support/readme.js');
 const { startRedis } = require('./support/redis-server.js');
 
-const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
-const METHODS = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
+const read = (/** @type {string} */ file) => fs.readFileSync(path.join(root, file), 'utf8');
+const readme = read('README.md');
+const pages = documents();
+const linked = [...pages, 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'benchmark/README.md'];
+const examples = pages.flatMap((file) =>
+  examplesOf(file).map((example) => ({ ...example, name: `${file}, line ${example.line}` })),
+);
+const webServer = /listen\((?:3000|\{ port: 3000 \})\)/;
 
-/** What the examples after the first go on from. */
-const FIRST = { app: 'shop', ownerId: '42', data: { name: 'Ada', theme: 'light' }, duration: 3600 };
-
-describe('the README', () => {
+describe('the examples', () => {
   /** @type {Awaited<ReturnType<typeof startRedis>>} */
   let server;
   before(async () => {
@@ -35,180 +35,177 @@ describe('the README', () => {
   const called = new Set();
   let compared = 0;
 
-  for (const { line, code } of readmeExamples(['js', 'ts'])) {
-    test(`the example in line ${line} does what it shows`, async () => {
-      const shown = answersIn(code);
-      const redis = server.client();
-      await redis.flushall();
+  for (const { name, code } of examples) {
+    test(`${name}: does what it shows`, async () => {
+      const use = webServer.test(code) ? (web) => useShop(web, code) : undefined;
+      const result = await runExample(code, server, use);
+      if (name.startsWith('README.md')) for (const method of result.called) called.add(method);
+      compared += result.compared;
+    });
+  }
 
-      const opened = [];
-      const Local = redirected(server.url, opened, called);
-      const sessions = new SpotsSessions(server.url);
-      try {
-        const token = await sessions.create(FIRST);
-        const watched = new Local();
-        const checks = await run(code, { ...FIRST, token, sessions: watched }, Local);
-        assert.deepEqual(checks, shown, 'every answer that is shown was compared, in order');
-        compared += checks.length;
-      } finally {
-        await Promise.all([sessions, ...opened].map((each) => each.close()));
-        redis.disconnect();
+  test('compile under strict', () => {
+    const found = compile(examples.map(({ code }) => code));
+    examples.forEach(({ name }, index) => {
+      assert.deepEqual(found[index], [], name);
+    });
+  });
+
+  test('of the README have each method, and all show answers to compare', () => {
+    assert.deepEqual([...called].sort(), [...METHODS].sort());
+    assert.ok(compared >= 25, `${compared} answers`);
+  });
+});
+
+describe('an example that is broken', () => {
+  test('does not compile', () => {
+    const [[wrong], [event], right] = compile([
+      'await sessions.get({ app, tokn: token });',
+      "sessions.on('redy', () => {});",
+      'await sessions.get({ app, token });',
+    ]);
+    assert.match(wrong, /tokn/);
+    assert.match(event, /redy/);
+    assert.deepEqual(right, []);
+  });
+
+  test('shows an answer that is not given', async (t) => {
+    const server = await startRedis();
+    t.after(() => server.stop());
+    const call = 'await sessions.kill({ app, token });';
+    await runExample(`${call} // → true`, server);
+    await assert.rejects(runExample(`${call} // → false`, server), assert.AssertionError);
+    await assert.rejects(runExample(`// ${call} // → true`, server), /every answer that is shown/);
+    await assert.rejects(runExample('sessions.gett({ app, token });', server), TypeError);
+  });
+});
+
+describe('README.md and docs/', () => {
+  for (const file of linked) {
+    test(`${file} leads only to files and sections that are there`, () => {
+      for (const target of linksOf(read(file))) {
+        const [name, anchor] = target.split('#');
+        const to = name === '' ? file : path.posix.join(path.posix.dirname(file), name);
+        assert.ok(fs.existsSync(path.join(root, to)), target);
+        if (anchor !== undefined) assert.ok(anchorsOf(read(to)).has(anchor), target);
       }
     });
   }
 
-  test('has an example of each method, and answers to compare', () => {
-    assert.deepEqual([...called].sort(), [...METHODS].sort());
-    assert.ok(compared >= 15, `${compared} answers`);
-  });
-
-  test('shows the keys under which the first example lies', () => {
+  test('show the keys under which the first example lies', () => {
     const key = indexKey(FIRST.app, FIRST.ownerId);
-    assert.ok(readme.includes(`    ${key}\n`), key);
+    assert.ok(read('docs/storage.md').includes(`    ${key}\n`), key);
   });
 
-  test('leads only to files and sections that are there', () => {
-    for (const [, target] of readme.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
-      const [name, anchor] = target.split('#');
-      const file = path.join(root, name || 'README.md');
-      assert.ok(fs.existsSync(file), target);
-      if (anchor === undefined) continue;
-      const titles = fs.readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm);
-      assert.ok(
-        [...titles].some(([, title]) => slug(title) === anchor),
-        target,
-      );
+  test('name only commands that package.json has', () => {
+    const commands = /\bnpm (?:run )?(demo|bench|check|test|[a-z]+:[a-z]+)\b/g;
+    const names = linked.flatMap((file) => [...read(file).matchAll(commands)]);
+    assert.ok(names.length >= 4);
+    for (const [command, name] of names) assert.ok(manifest.scripts[name], command);
+  });
+
+  test('name every page of docs/ in the README, and every decision in their list', () => {
+    const list = read('docs/decisions/README.md');
+    for (const file of pages.filter((each) => each !== 'README.md')) {
+      const decision = /^docs\/decisions\/(\d.*)$/.exec(file);
+      const found = decision ? list.includes(`(${decision[1]})`) : readme.includes(`(${file})`);
+      assert.ok(found, file);
     }
   });
 
-  test('names only commands that package.json has', () => {
-    const names = [...readme.matchAll(/\bnpm (?:run )?(demo|bench|check|test|[a-z]+:[a-z]+)\b/g)];
-    assert.ok(names.length >= 4);
-    for (const [, name] of names) assert.ok(manifest.scripts[name], name);
+  test('the README is read in five minutes: 250 lines, and two tables of more than ten rows', () => {
+    assert.ok(readme.split('\n').length <= 251, `${readme.split('\n').length} lines`);
+    const tables = readme.match(/(?:^\|.*\n)+/gm).map((table) => table.split('\n').length - 3);
+    assert.ok(tables.filter((rows) => rows > 10).length <= 2, `tables of ${tables} rows`);
   });
 });
 
-/** The heading's anchor, as GitHub makes it. @param {string} title */
-function slug(title) {
-  return title
-    .toLowerCase()
-    .replace(/[^\w\- ]/g, '')
-    .replaceAll(' ', '-');
+/** Relative links of a text in Markdown, without its code. @param {string} text */
+function linksOf(text) {
+  const prose = withoutCode(text);
+  const links = [
+    ...prose.matchAll(/\]\(([^)\s]+)\)/g),
+    ...prose.matchAll(/(?:src|srcset)="([^"]+)"/g),
+  ];
+  return links.map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target));
 }
 
-/** What the comments show, in order. @param {string} code */
-function answersIn(code) {
-  return [...code.matchAll(/\/\/ → (.+)$/gm)].map(([, answer]) => answer);
+/** The anchors of its headings, as GitHub makes them. @param {string} text */
+function anchorsOf(text) {
+  const anchors = new Set();
+  for (const [, title] of text.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm)) {
+    const slug = title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-');
+    let anchor = slug;
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+/** @param {string} text */
+function withoutCode(text) {
+  return text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '``');
 }
 
 /**
- * The class as an example sees it: whatever server it names, it gets the test's. The options are
- * read as they stand before, so that a wrong one fails.
+ * Uses a shop as a browser does: logs in, comes with and without a cookie, logs out everywhere, and meets an
+ * outage.
  *
- * @param {string} url
- * @param {object[]} opened
- * @param {Set<string>} called
- */
-function redirected(url, opened, called) {
-  class Redirected extends SpotsSessions {
-    constructor(options) {
-      const { server } = readOptions(options);
-      const own = typeof options === 'object' ? { ...options } : {};
-      for (const name of [...ADDRESS_NAMES, 'tls']) delete own[name];
-      super(server === null ? options : { ...own, connectionString: url });
-      opened.push(this);
-    }
-  }
-  for (const name of METHODS) {
-    Redirected.prototype[name] = function (request) {
-      called.add(name);
-      return SpotsSessions.prototype[name].call(this, request);
-    };
-  }
-  return Redirected;
-}
-
-/**
- * Runs an example and compares the answers that it shows.
- *
+ * @param {{ server: import('node:http').Server, opened: import('..').SpotsSessions[] }} shop
  * @param {string} code
- * @param {Record<string, unknown>} givens
- * @param {typeof SpotsSessions} Local
- * @returns {Promise<string[]>} what was compared
  */
-async function run(code, { sessions, app, token, ownerId }, Local) {
-  const compared = [];
-  /** @param {() => unknown} act @param {string} shown */
-  const compare = async (act, shown) => {
-    compared.push(shown);
-    const failure = /^(\w*Error): (.*)$/.exec(shown);
-    if (failure) await assert.rejects(act, { name: failure[1], message: failure[2] });
-    else assert.deepEqual(await act(), vm.runInThisContext(`(${shown})`), shown);
+async function useShop({ server, opened }, code) {
+  if (!server.listening) await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  const sessions = opened.at(-1);
+  const ask = (method, url, cookie) =>
+    fetch(`http://127.0.0.1:${port}${url}`, {
+      method,
+      headers: { connection: 'close', ...(cookie && { cookie }) },
+      ...(method === 'POST' && { body: JSON.stringify({ user: '42' }) }),
+    });
+  const logIn = async () => {
+    const { status, headers } = await ask('POST', '/login');
+    assert.equal(status, 204);
+    const cookie = headers.get('set-cookie');
+    assert.match(cookie, /^sid=[\w-]{43}; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=lax$/);
+    return cookie.split(';')[0];
   };
-  const exports = {};
-  const fakes = {
-    exports,
-    require: (name) => {
-      if (name.startsWith('node:')) return require(name);
-      assert.equal(name, manifest.name);
-      return { SpotsSessions: Local, ...others };
-    },
-    SpotsSessions: Local,
-    ...{ sessions, app, token, ownerId, compare },
+  const hasCart = async (cookie, status) => {
+    const response = await ask('GET', '/cart', cookie);
+    assert.equal(response.status, status);
+    if (status === 200) assert.deepEqual(await response.json(), []);
   };
-  new Function(...Object.keys(fakes), compile(code))(...Object.values(fakes));
-  await exports.example();
-  return compared;
-}
 
-/** @param {string} code @returns {string} CommonJS that exports `example` */
-function compile(code) {
-  const { outputText, diagnostics } = ts.transpileModule(asModule(code), {
-    reportDiagnostics: true,
-    compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
-    transformers: { before: [comparing] },
-  });
-  assert.deepEqual(diagnostics, []);
-  return outputText;
-}
+  const cookies = [await logIn(), await logIn(), await logIn()];
+  for (const cookie of cookies) await hasCart(cookie, 200);
+  await hasCart(undefined, 401);
+  await hasCart('sid=*', 401);
 
-/**
- * Puts a comparison in the place of each statement behind which an answer is shown.
- *
- * @type {import('typescript-5').TransformerFactory<import('typescript-5').SourceFile>}
- */
-function comparing(context) {
-  const { factory } = context;
-  return (file) => {
-    const shownAfter = (node) => {
-      const [comment] = ts.getTrailingCommentRanges(file.text, node.end) ?? [];
-      return comment && answersIn(file.text.slice(comment.pos, comment.end))[0];
-    };
-    /** `await compare(async () => expression, 'shown')` */
-    const comparison = (expression, shown) =>
-      factory.createExpressionStatement(
-        factory.createAwaitExpression(
-          factory.createCallExpression(factory.createIdentifier('compare'), undefined, [
-            factory.createArrowFunction(
-              [factory.createModifier(ts.SyntaxKind.AsyncKeyword)],
-              undefined,
-              [],
-              undefined,
-              undefined,
-              factory.createParenthesizedExpression(expression),
-            ),
-            factory.createStringLiteral(shown),
-          ]),
-        ),
-      );
-    const visit = (node) => {
-      const shown = ts.isStatement(node) && shownAfter(node);
-      if (shown && ts.isExpressionStatement(node)) return comparison(node.expression, shown);
-      if (shown && ts.isVariableStatement(node)) {
-        return [node, comparison(node.declarationList.declarations[0].name, shown)];
-      }
-      return ts.visitEachChild(node, visit, context);
-    };
-    return ts.visitNode(file, visit);
-  };
+  if (code.includes('/logout-everywhere')) {
+    const out = await ask('POST', '/logout', cookies[0]);
+    assert.equal(out.status, 204);
+    assert.match(out.headers.get('set-cookie'), /^sid=; Max-Age=0; Path=\/; HttpOnly; Secure/);
+    await hasCart(cookies[0], 401);
+    await hasCart(cookies[1], 200);
+    assert.equal((await ask('POST', '/logout-everywhere', cookies[1])).status, 204);
+    for (const cookie of cookies) await hasCart(cookie, 401);
+    assert.equal((await ask('POST', '/logout-everywhere', cookies[1])).status, 401);
+  }
+
+  // What a closed instance rejects with is as good an outage as any.
+  await sessions.close();
+  await hasCart('sid=a-token-that-could-be-one-of-ours', 503);
+
+  if (code.includes('SIGTERM')) {
+    const closed = new Promise((resolve) => {
+      sessions.close = resolve;
+    });
+    process.emit('SIGTERM');
+    await closed;
+    assert.equal(server.listening, false);
+  }
 }

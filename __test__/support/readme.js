@@ -1,25 +1,33 @@
 'use strict';
 
-// The README's TypeScript examples, as modules that the compiler can read.
+// The examples of README.md and docs/, as modules that the compiler can read.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('./packed.js');
 
-/** What an example may take for granted: the readers have it from the examples above. */
+/** What an example may take for granted: readers have it from the examples above, or bring it along. */
 const givens = `declare const sessions: SpotsSessions;
-declare const app: string, token: string, ownerId: string;`;
+declare const app: string, token: string, ownerId: string;
+declare function checkPassword(body: unknown): Promise<string | undefined>;`;
+
+/** README.md and the pages of docs/, from the root on. */
+function documents() {
+  const pages = fs.readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' });
+  const names = pages.filter((name) => name.endsWith('.md')).sort();
+  return ['README.md', ...names.map((name) => path.posix.join('docs', ...name.split(path.sep)))];
+}
 
 /**
- * The fenced blocks of a language.
+ * The fenced blocks of JavaScript and TypeScript.
  *
- * @param {string[]} languages
+ * @param {string} file
  * @returns {{ line: number, code: string }[]}
  */
-function readmeExamples(languages) {
-  const text = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+function examplesOf(file) {
+  const text = fs.readFileSync(path.join(root, file), 'utf8');
   return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
-    .filter(([, language]) => languages.includes(language))
+    .filter(([, language]) => /^(js|ts|javascript|typescript)$/.test(language))
     .map((match) => ({ line: text.slice(0, match.index).split('\n').length, code: match[2] }));
 }
 
@@ -32,11 +40,14 @@ function readmeExamples(languages) {
 function asModule(code) {
   const lines = code.split('\n');
   const imports = lines.filter((line) => /^import /.test(line));
-  const rest = lines.filter((line) => !/^import /.test(line));
+  // Nothing is exported from inside a function.
+  const rest = lines
+    .filter((line) => !/^import /.test(line))
+    .map((line) => line.replace(/^export (?=async|class|const|function)/, ''));
   if (!imports.some((line) => /\bSpotsSessions\b/.test(line))) {
     imports.push("import { SpotsSessions } from '@spots-tech/sessions';");
   }
   return `${imports.join('\n')}\n${givens}\n\nexport async function example() {\n${rest.join('\n')}\n}\n`;
 }
 
-module.exports = { asModule, readmeExamples };
+module.exports = { asModule, documents, examplesOf };

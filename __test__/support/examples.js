@@ -1,0 +1,243 @@
+'use strict';
+
+// Runs and compiles the examples of README.md and docs/. A comment shows what a statement answers, as in
+// `await sessions.get(…); // → undefined`, and is compared with what it does.
+
+const assert = require('node:assert/strict');
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
+const path = require('node:path');
+const vm = require('node:vm');
+const ts = require('typescript-5');
+const { SpotsSessions, SpotsSessionsError } = require('../../index.js');
+const { ADDRESS_NAMES } = require('../../lib/connection-nodes.js');
+const { readOptions } = require('../../lib/options.js');
+const manifest = require('../../package.json');
+const { frameworks, testRunner } = require('./frameworks.js');
+const { root } = require('./packed.js');
+const { asModule } = require('./readme.js');
+
+const METHODS = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
+
+/** What the examples go on from. */
+const FIRST = { app: 'shop', ownerId: '42', data: { name: 'Ada', theme: 'light' }, duration: 3600 };
+
+/** Declarations of the frameworks that are not installed. */
+const FRAMEWORKS = path.join(__dirname, 'frameworks.d.ts');
+
+/**
+ * Runs an example on a server that has been emptied, and compares what it answers with what it shows.
+ *
+ * @param {string} code
+ * @param {{ url: string, client: () => import('ioredis').Redis }} server
+ * @param {(web: { server: import('node:http').Server, opened: SpotsSessions[] }) => Promise<void>} [use]
+ *   uses what the example listens with
+ * @returns {Promise<{ compared: number, called: Set<string> }>}
+ */
+async function runExample(code, server, use) {
+  const redis = server.client();
+  await redis.flushall();
+  const opened = [];
+  /** What an example leaves behind. */
+  const left = { servers: [], listeners: [] };
+  const called = new Set();
+  const signals = process.listeners('SIGTERM');
+  const Local = redirected(server.url, opened, called);
+  const sessions = new SpotsSessions(server.url);
+  try {
+    const token = await sessions.create(FIRST);
+    const watched = new Local();
+    const checks = await run(code, { ...FIRST, token, sessions: watched }, Local, left);
+    assert.deepEqual(checks, answersIn(code), 'every answer that is shown was compared, in order');
+    if (use) await use({ server: left.servers[0], opened });
+    return { compared: checks.length, called };
+  } finally {
+    for (const each of process.listeners('SIGTERM')) {
+      if (!signals.includes(each)) process.off('SIGTERM', each);
+    }
+    for (const each of left.servers) each.close();
+    for (const [channel, listener] of left.listeners) unsubscribe(channel, listener);
+    await Promise.all([sessions, ...opened].map((each) => each.close()));
+    redis.disconnect();
+  }
+}
+
+/** What the comments show, in order. @param {string} code */
+function answersIn(code) {
+  return [...code.matchAll(/\/\/ → (.+)$/gm)].map(([, answer]) => answer);
+}
+
+/**
+ * The class as an example sees it: whatever server it names, it gets the test's. The options are
+ * read as they stand before, so that a wrong one fails.
+ *
+ * @param {string} url
+ * @param {object[]} opened
+ * @param {Set<string>} called
+ */
+function redirected(url, opened, called) {
+  class Redirected extends SpotsSessions {
+    constructor(options) {
+      const { server } = readOptions(options);
+      const own = typeof options === 'object' ? { ...options } : {};
+      for (const name of [...ADDRESS_NAMES, 'readFrom', 'tls']) delete own[name];
+      // Nobody listens at port 1: an example that shows an outage.
+      const isAsItStands = server === null || server.port === 1;
+      super(isAsItStands ? options : { ...own, connectionString: url });
+      opened.push(this);
+    }
+  }
+  for (const name of METHODS) {
+    Redirected.prototype[name] = function (request) {
+      called.add(name);
+      return SpotsSessions.prototype[name].call(this, request);
+    };
+  }
+  return Redirected;
+}
+
+/**
+ * Runs an example and compares the answers that it shows.
+ *
+ * @param {string} code
+ * @param {Record<string, unknown>} givens
+ * @param {typeof SpotsSessions} Local
+ * @param {{ servers: import('node:http').Server[], listeners: [string, any][] }} left
+ * @returns {Promise<string[]>} what was compared
+ */
+async function run(code, { sessions, app, token, ownerId }, Local, left) {
+  const compared = [];
+  /** @param {() => unknown} act @param {string} shown */
+  const compare = async (act, shown) => {
+    compared.push(shown);
+    const failure = /^(\w*Error): (.*)$/.exec(shown);
+    if (failure) await assert.rejects(act, { name: failure[1], message: failure[2] });
+    else assert.deepEqual(await act(), vm.runInThisContext(`(${shown})`), shown);
+  };
+  const exports = {};
+  const others = frameworks(left.servers);
+  const runner = testRunner();
+  const listen = (channel, listener) => {
+    left.listeners.push([channel, listener]);
+    subscribe(channel, listener);
+  };
+  const fakes = {
+    exports,
+    require: (name) => {
+      if (name === 'node:diagnostics_channel') return { subscribe: listen };
+      if (name.startsWith('node:')) return require(name);
+      if (name in others) return others[name];
+      assert.equal(name, manifest.name);
+      return { SpotsSessions: Local, SpotsSessionsError };
+    },
+    SpotsSessions: Local,
+    module: {},
+    checkPassword: async (body) => body.user,
+    ...{ sessions, app, token, ownerId, compare },
+    ...runner.globals,
+  };
+  new Function(...Object.keys(fakes), transpile(code))(...Object.values(fakes));
+  await exports.example();
+  await runner.done();
+  return compared;
+}
+
+/** @param {string} code @returns {string} CommonJS that exports `example` */
+function transpile(code) {
+  const { outputText, diagnostics } = ts.transpileModule(asModule(code), {
+    reportDiagnostics: true,
+    compilerOptions: {
+      module: ts.ModuleKind.CommonJS,
+      target: ts.ScriptTarget.ES2022,
+      experimentalDecorators: true,
+      esModuleInterop: true,
+    },
+    transformers: { before: [comparing] },
+  });
+  assert.deepEqual(diagnostics, []);
+  return outputText;
+}
+
+/**
+ * Puts a comparison in the place of each statement behind which an answer is shown.
+ *
+ * @type {import('typescript-5').TransformerFactory<import('typescript-5').SourceFile>}
+ */
+function comparing(context) {
+  const { factory } = context;
+  return (file) => {
+    const shownAfter = (node) => {
+      const [comment] = ts.getTrailingCommentRanges(file.text, node.end) ?? [];
+      return comment && answersIn(file.text.slice(comment.pos, comment.end))[0];
+    };
+    /** `await compare(async () => expression, 'shown')` */
+    const comparison = (expression, shown) =>
+      factory.createExpressionStatement(
+        factory.createAwaitExpression(
+          factory.createCallExpression(factory.createIdentifier('compare'), undefined, [
+            factory.createArrowFunction(
+              [factory.createModifier(ts.SyntaxKind.AsyncKeyword)],
+              undefined,
+              [],
+              undefined,
+              undefined,
+              factory.createParenthesizedExpression(expression),
+            ),
+            factory.createStringLiteral(shown),
+          ]),
+        ),
+      );
+    const visit = (node) => {
+      const shown = ts.isStatement(node) && shownAfter(node);
+      if (shown && ts.isExpressionStatement(node)) return comparison(node.expression, shown);
+      if (shown && ts.isVariableStatement(node)) {
+        return [node, comparison(node.declarationList.declarations[0].name, shown)];
+      }
+      return ts.visitEachChild(node, visit, context);
+    };
+    return ts.visitNode(file, visit);
+  };
+}
+
+/**
+ * What the compiler says of examples under `strict`.
+ *
+ * @param {string[]} codes
+ * @returns {string[][]} its messages by example
+ */
+function compile(codes) {
+  const names = codes.map((_, index) => path.join(root, `example-${index}.ts`));
+  const texts = new Map(names.map((name, index) => [name, asModule(codes[index])]));
+  const options = {
+    strict: true,
+    noEmit: true,
+    experimentalDecorators: true,
+    skipLibCheck: true,
+    module: ts.ModuleKind.Node16,
+    moduleResolution: ts.ModuleResolutionKind.Node16,
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    types: ['node'],
+    paths: { [manifest.name]: [path.join(root, 'index.d.ts')] },
+  };
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists, readFile } = host;
+  host.fileExists = (name) => texts.has(path.normalize(name)) || fileExists(name);
+  host.readFile = (name) => texts.get(path.normalize(name)) ?? readFile(name);
+  host.getSourceFile = (name, ...about) => {
+    const text = texts.get(path.normalize(name));
+    return text === undefined
+      ? getSourceFile(name, ...about)
+      : ts.createSourceFile(name, text, about[0]);
+  };
+  const program = ts.createProgram([...names, FRAMEWORKS], options, host);
+  return names.map((name) => {
+    const file = program.getSourceFile(name);
+    const found = [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+    ];
+    return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  });
+}
+
+module.exports = { FIRST, METHODS, compile, runExample };

@@ -1,0 +1,155 @@
+'use strict';
+
+// Stand-ins for what the examples of README.md and docs/ import, so that they can be run where no framework
+// is installed: they do what the frameworks do, as far as the examples use it.
+
+const assert = require('node:assert/strict');
+const http = require('node:http');
+
+/** @param {http.Server[]} servers what the examples make listen, on ports of the system's choice */
+function frameworks(servers) {
+  const listen = (handler) =>
+    new Promise((resolve) => {
+      const server = http.createServer(handler);
+      servers.push(server);
+      server.listen(0, '127.0.0.1', () => resolve(server));
+    });
+  const nothing = () => () => {};
+  return {
+    express: {
+      __esModule: true,
+      default: Object.assign(() => express(servers), { json: nothing }),
+    },
+    'cookie-parser': { __esModule: true, default: nothing },
+    fastify: { __esModule: true, default: () => fastify(listen) },
+    '@fastify/cookie': { __esModule: true, default: async () => {} },
+    'next/headers': { cookies: async () => ({ get: () => undefined }) },
+    '@nestjs/common': { Global: nothing, Injectable: nothing, Module: nothing },
+  };
+}
+
+/** As Express 5: what an async handler rejects with goes to the error handler. */
+function express(servers) {
+  const routes = new Map();
+  let onError = (error) => {
+    throw error;
+  };
+  const web = {
+    use(...handlers) {
+      for (const each of handlers) if (each.length === 4) onError = each;
+      return web;
+    },
+    get: (path, handler) => routes.set(`GET ${path}`, handler),
+    post: (path, handler) => routes.set(`POST ${path}`, handler),
+    listen() {
+      const server = http.createServer(async (message, raw) => {
+        const request = await readRequest(message);
+        const response = {
+          json: (body) =>
+            raw.setHeader('content-type', 'application/json').end(JSON.stringify(body)),
+          sendStatus: (code) => raw.writeHead(code).end(),
+          cookie(name, value, { maxAge, ...options }) {
+            const seconds = maxAge === undefined ? undefined : Math.floor(maxAge / 1000);
+            raw.appendHeader(
+              'set-cookie',
+              cookieText(name, value, { ...options, maxAge: seconds }),
+            );
+            return response;
+          },
+          clearCookie: (name, options) => response.cookie(name, '', { ...options, maxAge: 0 }),
+        };
+        const next = (error) => onError(error, request, response, next);
+        try {
+          await routes.get(`${message.method} ${message.url}`)(request, response, next);
+        } catch (error) {
+          next(error);
+        }
+      });
+      servers.push(server);
+      return server.listen(0, '127.0.0.1');
+    },
+  };
+  return web;
+}
+
+function fastify(listen) {
+  const routes = new Map();
+  const hooks = [];
+  let onError = (error) => {
+    throw error;
+  };
+  const web = {
+    register: async () => {},
+    addHook: (_name, hook) => hooks.push(hook),
+    setErrorHandler(handler) {
+      onError = handler;
+    },
+    get: (path, handler) => routes.set(`GET ${path}`, handler),
+    post: (path, handler) => routes.set(`POST ${path}`, handler),
+    async listen() {
+      const server = await listen(async (message, raw) => {
+        const request = await readRequest(message);
+        const reply = {
+          code(code) {
+            raw.statusCode = code;
+            return reply;
+          },
+          send(payload) {
+            raw.end(payload === undefined ? undefined : JSON.stringify(payload));
+            return reply;
+          },
+          setCookie(name, value, options) {
+            raw.appendHeader('set-cookie', cookieText(name, value, options));
+            return reply;
+          },
+        };
+        try {
+          const answer = await routes.get(`${message.method} ${message.url}`)(request, reply);
+          if (answer !== reply) reply.send(answer);
+        } catch (error) {
+          await onError(error, request, reply);
+        }
+      });
+      server.once('close', () => hooks.map((hook) => hook()));
+    },
+  };
+  return web;
+}
+
+/** @param {http.IncomingMessage} message */
+async function readRequest(message) {
+  const chunks = await message.toArray();
+  const text = Buffer.concat(chunks).toString();
+  const pairs = (message.headers.cookie ?? '').split('; ').filter(Boolean);
+  return {
+    body: text === '' ? undefined : JSON.parse(text),
+    cookies: Object.fromEntries(pairs.map((pair) => pair.split('='))),
+  };
+}
+
+/** @param {string} name @param {string} value @param {Record<string, any>} options maxAge in seconds */
+function cookieText(name, value, { maxAge, path, httpOnly, secure, sameSite }) {
+  const parts = [`${name}=${value}`, `Max-Age=${maxAge}`, `Path=${path}`];
+  if (httpOnly) parts.push('HttpOnly');
+  if (secure) parts.push('Secure');
+  if (sameSite) parts.push(`SameSite=${sameSite}`);
+  return parts.join('; ');
+}
+
+/** Jest's globals, as far as the examples use them: `done` ends when the tests have. */
+function testRunner() {
+  const tests = [];
+  const hooks = [];
+  return {
+    globals: {
+      afterAll: (hook) => hooks.push(hook),
+      test: (_name, body) => tests.push(body),
+      expect: (value) => ({ toEqual: (expected) => assert.deepEqual(value, expected) }),
+    },
+    async done() {
+      for (const each of [...tests, ...hooks]) await each();
+    },
+  };
+}
+
+module.exports = { frameworks, testRunner };
