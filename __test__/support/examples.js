@@ -10,13 +10,14 @@ const vm = require('node:vm');
 const ts = require('typescript-5');
 const { SpotsSessions, SpotsSessionsError } = require('../../index.js');
 const { ADDRESS_NAMES } = require('../../lib/connection-nodes.js');
+const { operations } = require('../../lib/operations.js');
 const { readOptions } = require('../../lib/options.js');
 const manifest = require('../../package.json');
 const { frameworks, testRunner } = require('./frameworks.js');
 const { root } = require('./packed.js');
 const { asModule } = require('./readme.js');
 
-const METHODS = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
+const METHODS = Object.keys(operations);
 
 /** What the examples go on from. */
 const FIRST = { app: 'shop', ownerId: '42', data: { name: 'Ada', theme: 'light' }, duration: 3600 };
