@@ -389,7 +389,7 @@ export interface SpotsSessionsEvents {
  */
 export interface TracedCall {
   /** The method that was called. */
-  readonly method: 'create' | 'get' | 'refresh' | 'update' | 'kill' | 'killAll';
+  readonly method: 'create' | 'get' | 'refresh' | 'update' | 'kill' | 'killAll' | 'ping';
   /** The app of the call. Left out if the call was rejected for it. */
   readonly app?: string;
   /** Milliseconds from the call to its end; there from `asyncStart` and `error` on. */
@@ -613,6 +613,7 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  * - `ERR_SESSIONS_REDIS`: the server refused; `redisCode` says why.
  * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key, or its owner's index, was not written
  *   by this package.
+ * - `ERR_SESSIONS_TOO_LARGE`: an update would let the data grow beyond twice `maxDataSize`; nothing was done.
  * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already, or the process has no memory for
  *   what the call sends or reads; nothing was done.
  * - `ERR_SESSIONS_CLOSED`: the instance was closed; nothing was done.
@@ -635,6 +636,7 @@ export class SpotsSessionsError extends Error {
     | 'ERR_SESSIONS_TIMEOUT'
     | 'ERR_SESSIONS_REDIS'
     | 'ERR_SESSIONS_CORRUPT'
+    | 'ERR_SESSIONS_TOO_LARGE'
     | 'ERR_SESSIONS_OVERLOADED'
     | 'ERR_SESSIONS_CLOSED'
     | 'ERR_SESSIONS_INTERNAL';

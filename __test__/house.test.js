@@ -3,7 +3,7 @@
 // The house: where things stand in src/ and lib/, and that nothing there points upward.
 
 const assert = require('node:assert/strict');
-const { readdirSync, readFileSync } = require('node:fs');
+const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const { operations } = require('../lib/operations.js');
@@ -89,5 +89,59 @@ describe('the house', () => {
     lengths.sort((a, b) => a - b);
     const median = lengths[lengths.length >> 1];
     assert.ok(median < 160, `the median file has ${median} lines`);
+  });
+
+  describe('what CONTRIBUTING says of a new operation', () => {
+    const text = readFileSync(path.join(root, 'CONTRIBUTING.md'), 'utf8');
+    const section = text.slice(text.indexOf('## How to add an operation')).split('\n## ')[0];
+    /** Code blocks by the file that stands before them. @param {string} kind */
+    const blocksOf = (kind) =>
+      [...section.matchAll(/\*\*\d\. `([^`]+)`[^`]*(?:`[^`]+`[^`]*)*?\n```(\w+)\n([\s\S]*?)\n```/g)]
+        .filter(([, , language]) => language === kind)
+        .map(([, file, , code]) => ({ file, code }));
+
+    test('names files that exist', () => {
+      const named = [...section.matchAll(/`((?:src|lib|tests|docs|__test__)\/[\w./-]*)`/g)];
+      assert.ok(named.length > 12, `${named.length} names`);
+      for (const [, name] of named) {
+        if (!/\btouch\b/.test(name)) assert.ok(existsSync(path.join(root, name)), name);
+      }
+    });
+
+    test('shows changes of code that is there', () => {
+      const blocks = blocksOf('diff');
+      assert.equal(blocks.length, 4);
+      for (const { file, code } of blocks) {
+        const now = readFileSync(path.join(root, file), 'utf8').split('\n');
+        const lines = code.split('\n').filter((line) => !line.startsWith('@@'));
+        for (const line of lines.filter((line) => !line.startsWith('+'))) {
+          assert.ok(now.includes(line.slice(1)), `${file} has no line ${line}`);
+        }
+        assert.ok(lines.some((line) => line.startsWith('+')));
+      }
+    });
+
+    test('shows a file of Rust that fills in all that an operation has', () => {
+      const [{ code }] = blocksOf('rust');
+      const declared = readFileSync(path.join(root, 'src', 'operation', 'mod.rs'), 'utf8');
+      const spec = declared.match(/pub struct Spec \{([\s\S]*?)\n\}/)[1];
+      const fields = [...spec.matchAll(/pub (\w+):/g)].map(([, name]) => name);
+      const filled = code.match(/static SPEC: Spec = Spec \{([\s\S]*?)\n\};/)[1];
+      assert.deepEqual(
+        [...filled.matchAll(/^ {4}(\w+):/gm)].map(([, name]) => name),
+        fields,
+      );
+      const trait = declared.match(/trait OnRedis[^{]*\{([\s\S]*?)\n\}/)[1];
+      const signatures = [...trait.matchAll(/fn (\w+)[^;{]*;/g)].map(([, name]) => name);
+      for (const name of signatures) assert.match(code, new RegExp(`fn ${name}\\b`));
+      for (const [, names] of code.matchAll(/^use super::\w*(?:::)?\{([^}]*)\}/gm)) {
+        for (const name of names.split(', ')) {
+          const found = filesOf(path.join(root, 'src', 'operation')).some((file) =>
+            new RegExp(`\\b${name}\\b`).test(codeOf(file)),
+          );
+          assert.ok(found, name);
+        }
+      }
+    });
   });
 });

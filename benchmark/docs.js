@@ -26,8 +26,6 @@ const sections = {
       markdown.chart('docs/charts', 'get', captions.get),
       `With 64 calls in flight and sessions of ${typical.size}:`,
       markdown.peerTable(result, typical),
-      'What is promised, and what was measured:',
-      markdown.targetTable(result, { spreads: false }),
       markdown.provenance(result),
     ],
   },
