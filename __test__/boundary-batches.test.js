@@ -48,13 +48,13 @@ test('calls of what goes on from answers cross as soon as they are as many as ar
 });
 
 test('with more than 20 pending they cross as soon as they are half, however uneven the answers came', async () => {
-  const slots = Array.from({ length: 21 }, (_, slot) => slot);
+  const ids = Array.from({ length: 21 }, (_, id) => id);
   for (const [answered, expected] of [
-    [slots.slice(0, 5), [[], [5]]],
-    [slots.slice(0, 16), [[11], [5]]],
+    [ids.slice(0, 5), [[], [5]]],
+    [ids.slice(0, 16), [[11], [5]]],
   ]) {
     const { call, read, crossed } = withoutEngine();
-    call(slots.length);
+    call(ids.length);
     await turn();
     batches(crossed);
     read(answered, () => call(answered.length));

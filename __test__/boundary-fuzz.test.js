@@ -1,16 +1,16 @@
 'use strict';
 
-// What crosses the boundary at random: names, tokens and data that are hard to spell, many at once, so
+// What crosses the boundary at random: names, tokens and data that are hard to encode, many at once, so
 // that one that is read wrongly would shift its neighbours' answers. In memory, as Redis plays no part.
 
 const assert = require('node:assert/strict');
 const { describe, it, before, after } = require('node:test');
 const fc = require('fast-check');
 const { SpotsSessions } = require('../index.js');
-const { spell } = require('../lib/boundary.js');
+const { encode } = require('../lib/boundary.js');
 const { fuzz } = require('./support/fuzz.js');
 
-/** Any string of JavaScript: what is hard to spell, any unit of UTF-16, and what Rust reads. */
+/** Any string of JavaScript: what is hard to encode, any unit of UTF-16, and what Rust reads. */
 const piece = fc.oneof(
   fc.constantFrom('\n', '"', '\\', '\r', '\0', '\ud83d', '\ude00', '\u2028', '\ufeff', 'é', '🙂'),
   fc.constantFrom('g1\na\nt\n', '\\n', '\\ud800', '"]]', '],[', 'null', '{}', '%', 'a', ' '),
@@ -30,7 +30,7 @@ describe('what crosses the boundary', () => {
     'is one line that is read back as it was',
     fuzz(
       fc.property(name, (text) => {
-        const line = spell(text);
+        const line = encode(text);
         assert.ok(!line.includes('\n') && line.isWellFormed());
         assert.equal(line.startsWith('"') ? JSON.parse(line) : line, text);
       }),

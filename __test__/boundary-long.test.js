@@ -47,9 +47,9 @@ test('a long answer waits for no call that is not answered', async () => {
 test('of several long answers one is read in a turn of the event loop, whatever else is answered', async () => {
   const { call, answer, lastSlot, settled } = withoutEngine();
   call(8);
-  for (const slot of [0, 1, 2, 3]) answer(slot, LONG);
+  for (const id of [0, 1, 2, 3]) answer(id, LONG);
   const read = () => settled.filter((text) => text.endsWith(` ${LONG}`)).length;
-  for (const slot of [4, 5, 6, 7]) answer(slot, 1);
+  for (const id of [4, 5, 6, 7]) answer(id, 1);
   while (read() < 4) {
     const before = read();
     await turn();
@@ -66,7 +66,7 @@ test('an answer that was given up is not taken for that of a later call', async 
   answer(0, LONG);
   giveUp();
   await turn();
-  const internal = [0, 1, 2].map((slot) => `${slot} ERR_SESSIONS_INTERNAL`);
+  const internal = [0, 1, 2].map((id) => `${id} ERR_SESSIONS_INTERNAL`);
   assert.deepEqual(settled, internal);
   call(2);
   answer(1, 1); // on its way all the while
@@ -172,7 +172,7 @@ test('long data for which there is no memory rejects its own call, and no other'
   assert.equal(released(), 1);
   const later = update(LONG);
   while (crossed.length === 1) await turn();
-  answer(0, 1); // the slot that was freed last
+  answer(0, 1); // the id that was freed last
   await later;
   await close();
 });

@@ -1,7 +1,7 @@
 'use strict';
 
 // The boundary with the engine. Calls gather in a batch, one text that crosses into Rust by one
-// call; answers come back as one text that one JSON.parse reads. A promise waits in a slot, whose
+// call; answers come back as one text that one JSON.parse reads. A promise waits in a id, whose
 // number crosses with the call. src/call.rs, src/operation/ and src/answers.rs are the other side.
 
 const { SpotsSessionsError, withCaller } = require('./errors.js');
@@ -53,10 +53,10 @@ class Boundary {
   #flushes = false;
   #crossing = new Crossing((batch, line) => this.#cross(batch, line));
 
-  // By slot. Arrays, as a Map costs a third of the speed.
+  // By id. Arrays, as a Map costs a third of the speed.
   #resolvers = [];
   #rejecters = [];
-  #freeSlots = [];
+  #freeIds = [];
 
   /**
    * @param {object} engineSettings what `EngineSettings` of binding.d.ts says
@@ -92,15 +92,15 @@ class Boundary {
   send(operation, fields, data) {
     if (this.#closed) return Promise.reject(closedError());
     if (this.#pending >= this.#maxPending) return Promise.reject(overloadedError(this.#maxPending));
-    const slot = this.#freeSlots.pop() ?? this.#resolvers.length;
+    const id = this.#freeIds.pop() ?? this.#resolvers.length;
     const promise = new Promise(capture);
-    this.#resolvers[slot] = capturedResolve;
-    this.#rejecters[slot] = this.#showsCaller ? withCaller(capturedReject) : capturedReject;
+    this.#resolvers[id] = capturedResolve;
+    this.#rejecters[id] = this.#showsCaller ? withCaller(capturedReject) : capturedReject;
     if (this.#pending++ === 0) this.#self.busy = this;
 
     const isLong = data !== undefined && data.length >= LENGTH_AT_ONCE;
     if (isLong) this.flush();
-    this.#batch += `${operation}${slot}\n${fields}\n`;
+    this.#batch += `${operation}${id}\n${fields}\n`;
     this.#batched++;
     if (isLong) {
       // It crosses as it is: one string of all would be put together first.
@@ -247,34 +247,34 @@ class Boundary {
     try {
       if (this.#engine.submit(batch, here, line)) return;
     } catch {
-      // There is no memory for it. A long line is that of the batch's only call, whose slot comes first.
+      // There is no memory for it. A long line is that of the batch's only call, whose id comes first.
       if (line !== undefined) return this.#rejectAlone(Number.parseInt(batch.slice(1), 10));
     }
     this.#rejectAll();
     this.#engine.release();
   }
 
-  /** @param {number} slot of a call that has not crossed */
-  #rejectAlone(slot) {
-    this.#reject(slot, memoryError());
+  /** @param {number} id of a call that has not crossed */
+  #rejectAlone(id) {
+    this.#reject(id, memoryError());
     if (this.#pending > 0) return;
     this.#release();
     this.#engine.release();
   }
 
   /** @param {any[][]} columns as src/answers.rs describes them */
-  #settleAll([slots, owners, data, others, events]) {
+  #settleAll([ids, owners, data, others, events]) {
     this.#height = this.#pending;
     this.#gathers = false; // what waited for these goes on
-    for (let i = 0; i < slots.length; i++) {
-      this.#resolve(slots[i], { ownerId: owners[i], data: data[i] });
+    for (let i = 0; i < ids.length; i++) {
+      this.#resolve(ids[i], { ownerId: owners[i], data: data[i] });
     }
     for (let i = 0; i < others.length; i += 2) {
-      const slot = others[i];
+      const id = others[i];
       const value = others[i + 1];
-      if (slot === null) this.#rejectAll();
-      else if (slot < 0) this.#reject(~slot, new SpotsSessionsError(...value));
-      else this.#resolve(slot, value === null ? undefined : value);
+      if (id === null) this.#rejectAll();
+      else if (id < 0) this.#reject(~id, new SpotsSessionsError(...value));
+      else this.#resolve(id, value === null ? undefined : value);
     }
     if (this.#pending === 0) this.#release();
     if (events === undefined) return;
@@ -282,33 +282,33 @@ class Boundary {
     for (const event of events) this.#onEvent(event);
   }
 
-  #resolve(slot, value) {
-    const resolve = this.#resolvers[slot];
+  #resolve(id, value) {
+    const resolve = this.#resolvers[id];
     if (resolve === undefined) return; // given up, when a batch could not be read
-    this.#free(slot);
+    this.#free(id);
     resolve(value);
   }
 
-  #reject(slot, error) {
-    const reject = this.#rejecters[slot];
+  #reject(id, error) {
+    const reject = this.#rejecters[id];
     if (reject === undefined) return;
-    this.#free(slot);
+    this.#free(id);
     reject(error);
   }
 
-  #free(slot) {
-    this.#resolvers[slot] = undefined;
-    this.#rejecters[slot] = undefined;
-    this.#freeSlots.push(slot);
+  #free(id) {
+    this.#resolvers[id] = undefined;
+    this.#rejecters[id] = undefined;
+    this.#freeIds.push(id);
     this.#pending--;
   }
 
   #rejectAll() {
-    for (const [slot, reject] of this.#rejecters.entries()) {
-      if (reject !== undefined) this.#reject(slot, internalError());
+    for (const [id, reject] of this.#rejecters.entries()) {
+      if (reject !== undefined) this.#reject(id, internalError());
     }
     // Answers may be on their way all the same, and must not be taken for a later call's.
-    this.#freeSlots = [];
+    this.#freeIds = [];
     this.#longAnswers.forget();
     this.#release();
   }
@@ -333,12 +333,12 @@ function capture(resolve, reject) {
 }
 
 /**
- * Spells a name or a token as one line. One that holds a newline, or a lone surrogate, which UTF-8
+ * Encodes a name or a token as one line. One that holds a newline, or a lone surrogate, which UTF-8
  * cannot, becomes a JSON string; so does one that could be taken for that.
  *
  * @param {string} text
  */
-function spell(text) {
+function encode(text) {
   return text.charCodeAt(0) === 34 /* " */ || text.includes('\n') || !text.isWellFormed()
     ? JSON.stringify(text)
     : text;
@@ -370,4 +370,4 @@ function internalError() {
   );
 }
 
-module.exports = { Boundary, closedError, spell };
+module.exports = { Boundary, closedError, encode };

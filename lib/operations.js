@@ -13,7 +13,7 @@ const {
   mistakenDuration,
   unreadable,
 } = require('./arguments.js');
-const { spell } = require('./boundary.js');
+const { encode } = require('./boundary.js');
 const { isTraced, trace } = require('./tracing.js');
 
 /** @typedef {{ boundary: import('./boundary.js').Boundary, settings: ReturnType<typeof import('./options.js').readOptions> }} Parts of an instance */
@@ -231,13 +231,13 @@ function attempt(method, sessions, request) {
 }
 
 /**
- * The fields that say whose sessions are meant. Records spell the owner as JSON.
+ * The fields that say whose sessions are meant. Records encode the owner as JSON.
  *
  * @param {unknown} app
  * @param {unknown} ownerId
  */
 function placeOf(app, ownerId) {
-  const name = spell(checkName('app', app));
+  const name = encode(checkName('app', app));
   return `${name}\n${JSON.stringify(checkName('ownerId', ownerId))}`;
 }
 
@@ -263,9 +263,9 @@ function readAddress(request) {
  * @param {unknown} token
  */
 function addressOf(app, token) {
-  const name = spell(checkName('app', app));
+  const name = encode(checkName('app', app));
   const text = checkToken(token);
-  return text === undefined ? undefined : `${name}\n${spell(text)}`;
+  return text === undefined ? undefined : `${name}\n${encode(text)}`;
 }
 
 function invalidThis() {

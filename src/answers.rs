@@ -1,12 +1,12 @@
 //! Answers as they cross to JavaScript: one JSON text for many.
 //!
-//! It has four columns, `[[slot,…],[owner,…],[data,…],[slot,value,…]]`: three of equal length for
-//! the sessions that were found, and all other answers in the last, slots and values in turn. The
-//! slot of a rejection is complemented (`-slot - 1`), and its value is what the error is made of.
+//! It has four columns, `[[id,…],[owner,…],[data,…],[id,value,…]]`: three of equal length for
+//! the sessions that were found, and all other answers in the last, ids and values in turn. The
+//! id of a rejection is complemented (`-id - 1`), and its value is what the error is made of.
 //! A fifth column follows where there are events: `[[kind,…],…]`.
 //!
 //! Data that stands beside data of the same shape is what V8's `JSON.parse` reads fastest: columns
-//! cost it a third less than one list of slots and sessions.
+//! cost it a third less than one list of ids and sessions.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ const MAX_BYTES_PER_TURN: usize = 256 * 1024;
 /// Answers, each column without its brackets.
 #[derive(Default)]
 struct Columns {
-    slots: String,
+    ids: String,
     owners: String,
     data: String,
     others: String,
@@ -48,11 +48,11 @@ struct Columns {
 
 impl Columns {
     fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.others.is_empty() && self.events.is_empty()
+        self.ids.is_empty() && self.others.is_empty() && self.events.is_empty()
     }
 
     fn is_full(&self) -> bool {
-        let columns = [&self.slots, &self.owners, &self.data, &self.others];
+        let columns = [&self.ids, &self.owners, &self.data, &self.others];
         let bytes: usize = columns.map(String::len).iter().sum();
         self.answers >= MAX_ANSWERS_PER_TEXT || bytes >= MAX_TEXT_BYTES
     }
@@ -60,7 +60,7 @@ impl Columns {
     fn append(&mut self, more: &Self) {
         self.answers += more.answers;
         let columns = [
-            (&mut self.slots, &more.slots),
+            (&mut self.ids, &more.ids),
             (&mut self.owners, &more.owners),
             (&mut self.data, &more.data),
             (&mut self.others, &more.others),
@@ -75,9 +75,9 @@ impl Columns {
     }
 
     fn into_text(self) -> String {
-        let Self { slots, owners, data, others, events, .. } = self;
+        let Self { ids, owners, data, others, events, .. } = self;
         let (begin, end) = if events.is_empty() { ("", "") } else { (",[", "]") };
-        ["[[", &slots, "],[", &owners, "],[", &data, "],[", &others, "]", begin, &events, end, "]"]
+        ["[[", &ids, "],[", &owners, "],[", &data, "],[", &others, "]", begin, &events, end, "]"]
             .concat()
     }
 }
@@ -209,24 +209,24 @@ impl Outbox {
 pub struct Answers {
     outbox: Arc<Outbox>,
     /// By the place of the call in its batch; `None` once it is answered.
-    slots: Vec<Option<u32>>,
+    ids: Vec<Option<u32>>,
     columns: Columns,
     /// How much of the data is whole: a panic may leave more.
     whole: usize,
 }
 
 impl Answers {
-    /// Expects an answer for each slot, in the order of the calls.
-    pub fn new(outbox: Arc<Outbox>, slots: impl Iterator<Item = u32>) -> Self {
-        let slots = slots.map(Some).collect();
-        Self { outbox, slots, columns: Columns::default(), whole: 0 }
+    /// Expects an answer for each id, in the order of the calls.
+    pub fn new(outbox: Arc<Outbox>, ids: impl Iterator<Item = u32>) -> Self {
+        let ids = ids.map(Some).collect();
+        Self { outbox, ids, columns: Columns::default(), whole: 0 }
     }
 
     /// Takes a call out, to be answered on its own, on another thread say.
     #[must_use]
     pub fn detach(&mut self, place: usize) -> Self {
-        let slot = self.slots.get_mut(place).and_then(Option::take);
-        Self::new(Arc::clone(&self.outbox), slot.into_iter())
+        let id = self.ids.get_mut(place).and_then(Option::take);
+        Self::new(Arc::clone(&self.outbox), id.into_iter())
     }
 
     /// Answers the call at `place`.
@@ -241,36 +241,36 @@ impl Answers {
     }
 
     fn session(&mut self, place: usize, record: &Record<'_>) {
-        let Some(Some(slot)) = self.slots.get(place).copied() else {
+        let Some(Some(id)) = self.ids.get(place).copied() else {
             return;
         };
         if record.length() + record.owner().len() >= MAX_TEXT_BYTES {
-            return self.long_session(place, slot, record);
+            return self.long_session(place, id, record);
         }
-        let Columns { slots, owners, data, .. } = &mut self.columns;
+        let Columns { ids, owners, data, .. } = &mut self.columns;
         // The data first: it is what may panic, and then this call is not answered yet.
         data.truncate(self.whole);
         if data.is_empty() {
-            make_room(data, record.length(), self.slots.len());
-            make_room(owners, record.owner().len(), self.slots.len());
+            make_room(data, record.length(), self.ids.len());
+            make_room(owners, record.owner().len(), self.ids.len());
         }
         separate(data);
         record.write_data(data);
         self.whole = data.len();
         separate(owners);
         owners.push_str(record.owner());
-        separate(slots);
-        push_number(slots, i64::from(slot));
-        self.slots[place] = None;
+        separate(ids);
+        push_number(ids, i64::from(id));
+        self.ids[place] = None;
         self.end();
     }
 
     /// One that fills a text alone.
-    fn long_session(&mut self, place: usize, slot: u32, record: &Record<'_>) {
+    fn long_session(&mut self, place: usize, id: u32, record: &Record<'_>) {
         self.send();
-        match text_of(slot, record, MAX_STRING_BYTES) {
+        match text_of(id, record, MAX_STRING_BYTES) {
             Ok(text) => {
-                self.slots[place] = None;
+                self.ids[place] = None;
                 self.outbox.put_text(Text::Whole(text));
             }
             Err(error) => self.reject(place, &error),
@@ -279,32 +279,32 @@ impl Answers {
 
     /// The call at `place` is rejected.
     pub fn reject(&mut self, place: usize, error: &Error) {
-        let Some(slot) = self.begin(place) else {
+        let Some(id) = self.begin(place) else {
             return;
         };
-        write_rejection(&mut self.columns.others, slot, error);
+        write_rejection(&mut self.columns.others, id, error);
         self.end();
     }
 
     fn answer(&mut self, place: usize, write: impl FnOnce(&mut String)) {
-        let Some(slot) = self.begin(place) else {
+        let Some(id) = self.begin(place) else {
             return;
         };
-        push_number(&mut self.columns.others, i64::from(slot));
+        push_number(&mut self.columns.others, i64::from(id));
         self.columns.others.push(',');
         write(&mut self.columns.others);
         if self.columns.answers == 0 {
             let length = self.columns.others.len();
-            make_room(&mut self.columns.others, length, self.slots.len());
+            make_room(&mut self.columns.others, length, self.ids.len());
         }
         self.end();
     }
 
     /// `None` if the call has its answer: no promise may settle with another's, or twice.
     fn begin(&mut self, place: usize) -> Option<u32> {
-        let slot = self.slots.get_mut(place)?.take()?;
+        let id = self.ids.get_mut(place)?.take()?;
         separate(&mut self.columns.others);
-        Some(slot)
+        Some(id)
     }
 
     fn end(&mut self) {
@@ -326,7 +326,7 @@ impl Answers {
 
 impl Drop for Answers {
     fn drop(&mut self) {
-        for place in 0..self.slots.len() {
+        for place in 0..self.ids.len() {
             self.reject(place, &Error::Internal);
         }
         self.send();
@@ -338,13 +338,13 @@ impl Drop for Answers {
 /// # Errors
 ///
 /// Where it would be longer than `longest`, or there is no memory for it.
-fn text_of(slot: u32, record: &Record<'_>, longest: usize) -> Result<String, Error> {
+fn text_of(id: u32, record: &Record<'_>, longest: usize) -> Result<String, Error> {
     const BRACKETS: usize = "[[4294967295],[],[],[]]".len();
     let bytes = record.length() + record.owner().len();
     let mut text = String::new();
     text.try_reserve_exact(bytes + BRACKETS).map_err(|_| Error::NoMemory { bytes })?;
     text.push_str("[[");
-    push_number(&mut text, i64::from(slot));
+    push_number(&mut text, i64::from(id));
     text.push_str("],[");
     text.push_str(record.owner());
     text.push_str("],[");
@@ -366,8 +366,8 @@ fn separate(column: &mut String) {
     }
 }
 
-fn write_rejection(text: &mut String, slot: u32, error: &Error) {
-    push_number(text, !i64::from(slot));
+fn write_rejection(text: &mut String, id: u32, error: &Error) {
+    push_number(text, !i64::from(id));
     text.push_str(",[");
     push_json(text, error.code());
     text.push(',');

@@ -6,9 +6,9 @@
 
 #[cfg(target_env = "musl")]
 mod allocator;
-mod bell;
 mod busy_poll;
 mod handle;
+mod notifier;
 mod reader;
 mod symbols;
 mod text;
@@ -21,7 +21,7 @@ use napi::bindgen_prelude::Function;
 use napi::{Env, Error, JsString, Result, Status};
 use napi_derive::napi;
 
-use self::bell::{Answers, Bell};
+use self::notifier::{Answers, Notifier};
 use self::reader::Reader;
 use self::text::Text;
 use crate::answers::Outbox;
@@ -119,7 +119,7 @@ pub struct TlsSettings {
 pub struct NodeEngine {
     engine: Option<Engine>,
     outbox: Arc<Outbox>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
     reader: Reader,
     weight: Option<Weight>,
 }
@@ -153,13 +153,13 @@ impl NodeEngine {
             max_data_bytes: settings.max_data_size as usize,
         };
         let target = target(settings)?;
-        let (bell, outbox) = Bell::connect(&on_answers)?;
+        let (notifier, outbox) = Notifier::connect(&on_answers)?;
         let engine = Engine::start(target, policy, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
         let reader =
-            Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&bell))?;
+            Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&notifier))?;
         let weight = Some(Weight::put_on(env)?);
-        Ok(Self { engine: Some(engine), outbox, bell, reader, weight })
+        Ok(Self { engine: Some(engine), outbox, notifier, reader, weight })
     }
 
     /// Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
@@ -175,13 +175,13 @@ impl NodeEngine {
     ) -> Result<bool> {
         let Some(engine) = &self.engine else { return Ok(false) };
         let batch = text::read(&batch, line.as_ref())?;
-        self.bell.hold(env);
+        self.notifier.hold(env);
         if here {
             self.reader.follow(&engine.connections());
         } else {
             self.reader.pause();
         }
-        engine.submit(batch, if here { Writer::Here } else { Writer::IoThread });
+        engine.submit(batch, if here { Writer::Inline } else { Writer::IoThread });
         Ok(true)
     }
 
@@ -195,14 +195,14 @@ impl NodeEngine {
     #[napi]
     pub fn release(&self, env: Env) {
         self.reader.rest();
-        self.bell.release(env);
+        self.notifier.release(env);
     }
 
     /// Takes no more batches; the connection closes when what is under way has settled.
     #[napi]
     pub fn close(&mut self) {
         self.reader.close();
-        self.bell.close();
+        self.notifier.close();
         self.engine = None;
         self.weight = None;
     }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use crate::answers::{Answers, Outbox};
 use crate::call::decode;
 use crate::event::{Event, Observer};
-use crate::here;
+use crate::inline;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::settings::Settings;
 use crate::store::redis::{Pipe, RedisStore, lack};
@@ -36,7 +36,7 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
     /// The one that submits it: the answer comes sooner.
-    Here,
+    Inline,
     /// The I/O thread: the one that submits it is free sooner.
     IoThread,
 }
@@ -87,8 +87,8 @@ impl Engine {
     /// in which they come, whoever writes them.
     pub fn submit(&self, batch: String, writer: Writer) {
         // The I/O thread must not be overtaken.
-        if writer == Writer::Here && self.unbegun.load(Ordering::Acquire) == 0 {
-            here::run(self.runtime, self.server.clone().run(batch));
+        if writer == Writer::Inline && self.unbegun.load(Ordering::Acquire) == 0 {
+            inline::run(self.runtime, self.server.clone().run(batch));
         } else {
             let sent = self.batches.send((batch, Unbegun::new(&self.unbegun)));
             debug_assert!(sent.is_ok(), "it is received as long as this lives");
@@ -134,7 +134,7 @@ impl Connection {
     /// on: the connection has ended, or is busy.
     #[must_use]
     pub fn read(&self) -> bool {
-        here::wake(self.runtime, || self.pipe.read().is_ok()) && !self.is_busy()
+        inline::wake(self.runtime, || self.pipe.read().is_ok()) && !self.is_busy()
     }
 }
 
@@ -173,7 +173,7 @@ impl Server {
                 let mut answers = Answers::new(self.outbox, calls.iter().map(|call| call.id));
                 self.store.run(&calls, &mut answers).await;
             }
-            // Which slots wait cannot be known, so JavaScript is told to reject them all.
+            // Which ids wait cannot be known, so JavaScript is told to reject them all.
             Err(_) => self.outbox.give_up(),
         }
     }

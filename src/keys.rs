@@ -1,4 +1,4 @@
-//! Redis key names. No other module spells one.
+//! Redis key names. No other module encodes one.
 //!
 //! Head and tail have a fixed width, so no two (route, app, id) share a name whatever the app is
 //! called, nor do two owners' indexes. The part in braces is the hash tag: it puts all keys of an owner in one slot, and it is
@@ -24,13 +24,13 @@ pub fn session(route: Route, app: &[u8], id: &SessionId) -> Vec<u8> {
 /// What the keys of all sessions of a route in an app begin with; the session's id follows.
 #[must_use]
 pub fn session_prefix(route: Route, app: &[u8]) -> Vec<u8> {
-    spell(route, app, b"}:s:")
+    encode(route, app, b"}:s:")
 }
 
 /// The key of an owner's index: `spots:{<route>:<app>}:o:<index name>`.
 #[must_use]
 pub fn index(owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
-    let mut key = spell(owner.route(), app, b"}:o:");
+    let mut key = encode(owner.route(), app, b"}:o:");
     key.extend_from_slice(&owner.index_name());
     key
 }
@@ -47,7 +47,7 @@ pub fn slot(route: Route, app: &[u8]) -> u16 {
     digest.finalize() % SLOTS
 }
 
-fn spell(route: Route, app: &[u8], tail: &[u8]) -> Vec<u8> {
+fn encode(route: Route, app: &[u8], tail: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(b"spots:{01234567:}:s:".len() + 22 + app.len());
     key.extend_from_slice(b"spots:{");
     key.extend_from_slice(&route.to_hex());

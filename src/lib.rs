@@ -10,7 +10,7 @@ pub mod call;
 pub mod engine;
 pub mod error;
 pub mod event;
-mod here;
+mod inline;
 pub mod keys;
 mod line;
 pub mod operation;

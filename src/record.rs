@@ -46,9 +46,9 @@ pub enum Unfit {
     TooLarge,
 }
 
-/// Spells the record of a new session. `owner` and `data` are JSON.
+/// Encodes the record of a new session. `owner` and `data` are JSON.
 #[must_use]
-pub fn spell(owner: &str, created_at_ms: u128, data: &str) -> String {
+pub fn encode(owner: &str, created_at_ms: u128, data: &str) -> String {
     format!("{{\"createdAt\":{created_at_ms}}}\n{owner}\n{data}")
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::record::spell;
+use crate::record::encode;
 
 /// An outbox, and how many times it has woken.
 fn outbox() -> (Arc<Outbox>, Arc<AtomicUsize>) {
@@ -27,28 +27,28 @@ fn texts(outbox: &Outbox) -> Vec<String> {
 fn pairs(outbox: &Outbox) -> Vec<(Value, Value)> {
     let mut pairs = Vec::new();
     for text in texts(outbox) {
-        let [slots, owners, data, others]: [Vec<Value>; 4] =
+        let [ids, owners, data, others]: [Vec<Value>; 4] =
             serde_json::from_str(&text).expect("four columns");
-        assert_eq!((slots.len(), slots.len()), (owners.len(), data.len()), "{text}");
-        for ((slot, owner), data) in slots.into_iter().zip(owners).zip(data) {
-            pairs.push((slot, json!({"ownerId": owner, "data": data})));
+        assert_eq!((ids.len(), ids.len()), (owners.len(), data.len()), "{text}");
+        for ((id, owner), data) in ids.into_iter().zip(owners).zip(data) {
+            pairs.push((id, json!({"ownerId": owner, "data": data})));
         }
-        assert_eq!(others.len() % 2, 0, "slots and values alternate in {text}");
+        assert_eq!(others.len() % 2, 0, "ids and values alternate in {text}");
         pairs.extend(others.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())));
     }
     pairs
 }
 
-fn internal(slot: i64) -> (Value, Value) {
+fn internal(id: i64) -> (Value, Value) {
     let message = "a bug in @spots-tech/sessions: please report it";
-    (json!(-slot - 1), json!(["ERR_SESSIONS_INTERNAL", message]))
+    (json!(-id - 1), json!(["ERR_SESSIONS_INTERNAL", message]))
 }
 
 #[test]
 fn each_kind_of_answer_is_json() {
     let (outbox, _) = outbox();
     let mut answers = Answers::new(Arc::clone(&outbox), [9, 8, 7, 6, 0, 4_294_967_295].into_iter());
-    let record = spell("\"o\\n\"", 7, r#"{"a":[1,{"b":null}]}"#);
+    let record = encode("\"o\\n\"", 7, r#"{"a":[1,{"b":null}]}"#);
     answers.session(0, &Record::parse(record.as_bytes()).unwrap());
     answers.put(1, Answer::Absent);
     answers.put(2, Answer::Flag(true));
@@ -117,12 +117,12 @@ fn each_kind_of_rejection_tells_its_complemented_slot_code_and_message() {
         ),
         (Error::Internal, internal(0).1),
     ];
-    for slot in [0, 5, u32::MAX] {
+    for id in [0, 5, u32::MAX] {
         for (error, expected) in &rows {
             let (outbox, _) = outbox();
-            Answers::new(Arc::clone(&outbox), [slot].into_iter()).reject(0, error);
-            let slot = -i64::from(slot) - 1;
-            assert_eq!(pairs(&outbox), [(json!(slot), expected.clone())], "{error:?}");
+            Answers::new(Arc::clone(&outbox), [id].into_iter()).reject(0, error);
+            let id = -i64::from(id) - 1;
+            assert_eq!(pairs(&outbox), [(json!(id), expected.clone())], "{error:?}");
         }
     }
 }
@@ -169,7 +169,7 @@ fn a_panic_between_answers_rejects_the_rest() {
 #[test]
 fn a_panic_in_the_middle_of_an_answer_spoils_no_other() {
     let (outbox, _) = outbox();
-    let record = spell("\"o\"", 7, "{}");
+    let record = encode("\"o\"", 7, "{}");
     let mut answers = Answers::new(Arc::clone(&outbox), 0..4);
     answers.put(0, Answer::Flag(true));
     answers.session(1, &Record::parse(record.as_bytes()).unwrap());
@@ -208,14 +208,14 @@ proptest! {
         drop(answers);
         let mut pairs = pairs(&outbox);
         prop_assert_eq!(wakes.load(Ordering::SeqCst), 1);
-        let slot = |pair: &(Value, Value)| {
-            let slot = pair.0.as_i64().unwrap();
-            if slot < 0 { !slot } else { slot }
+        let id = |pair: &(Value, Value)| {
+            let id = pair.0.as_i64().unwrap();
+            if id < 0 { !id } else { id }
         };
-        pairs.sort_by_key(slot);
-        prop_assert_eq!(pairs.iter().map(slot).collect::<Vec<_>>(), (100..110).collect::<Vec<_>>());
-        for ((slot, value), act) in pairs.iter().zip(expected) {
-            let rejected = slot.as_i64().unwrap() < 0;
+        pairs.sort_by_key(id);
+        prop_assert_eq!(pairs.iter().map(id).collect::<Vec<_>>(), (100..110).collect::<Vec<_>>());
+        for ((id, value), act) in pairs.iter().zip(expected) {
+            let rejected = id.as_i64().unwrap() < 0;
             match act {
                 Some(0) => prop_assert!(!rejected && value.is_null()),
                 Some(1) => prop_assert!(!rejected && value == true),

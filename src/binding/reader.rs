@@ -14,9 +14,9 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Function, FunctionRef, ToNapiValue as _};
 use napi::{Env, JsValue as _, Result, check_status, sys};
 
-use super::bell::{Answers, Bell};
 use super::busy_poll::BusyPoll;
 use super::handle::Handle;
+use super::notifier::{Answers, Notifier};
 use super::text::Text;
 use super::uv::{UV_POLL, UV_READABLE, Uv};
 
@@ -37,11 +37,11 @@ impl Reader {
         on_read: &Function<'_, Answers, ()>,
         after_read: &Function<'_, (), bool>,
         outbox: Arc<Outbox>,
-        bell: Arc<Bell>,
+        notifier: Arc<Notifier>,
     ) -> Result<Self> {
         let (on_read, after_read) = (on_read.create_ref()?, after_read.create_ref()?);
         let expects = Rc::new(Cell::new(false));
-        let receiver = Receiver { env, on_read, after_read, outbox, bell, expects };
+        let receiver = Receiver { env, on_read, after_read, outbox, notifier, expects };
         Ok(Self { receiver: Rc::new(receiver), watches: Vec::new(), busy_poll: None })
     }
 
@@ -95,7 +95,7 @@ struct Receiver {
     on_read: FunctionRef<Answers, ()>,
     after_read: FunctionRef<(), bool>,
     outbox: Arc<Outbox>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
     /// Whether an answer is expected on a connection that is read here.
     expects: Rc<Cell<bool>>,
 }
@@ -110,7 +110,7 @@ impl Receiver {
         })?;
         if idle {
             self.expects.set(false);
-            self.bell.release(self.env);
+            self.notifier.release(self.env);
         }
         Ok(())
     }

@@ -85,7 +85,7 @@ fn every_operation_takes_every_name() {
 }
 
 #[test]
-fn slots_and_durations_are_read_to_their_ends() {
+fn ids_and_durations_are_read_to_their_ends() {
     let batch = "r0\na\nt\n1\nr4294967295\na\nt\n18446744073709551615\n";
     let token = || Token::new(b"t".as_slice().into());
     let refresh = |ms| Decoded::Refresh(App::from(b"a".as_slice()), token(), ms);
@@ -105,13 +105,13 @@ fn what_our_javascript_does_not_write_is_malformed() {
         ("an unknown letter", "x1\na\nt\n"),
         ("an upper-case letter", "G1\na\nt\n"),
         ("a letter beyond ASCII", "\u{e9}1\na\nt\n"),
-        ("no slot", "g\na\nt\n"),
-        ("a slot that is no number", "gx\na\nt\n"),
-        ("a slot with a fraction", "g1.5\na\nt\n"),
-        ("a slot below 0", "g-1\na\nt\n"),
-        ("a slot that overflows", "g4294967296\na\nt\n"),
-        ("a space before the slot", "g 1\na\nt\n"),
-        ("CR after the slot", "g1\r\na\nt\n"),
+        ("no id", "g\na\nt\n"),
+        ("a id that is no number", "gx\na\nt\n"),
+        ("a id with a fraction", "g1.5\na\nt\n"),
+        ("a id below 0", "g-1\na\nt\n"),
+        ("a id that overflows", "g4294967296\na\nt\n"),
+        ("a space before the id", "g 1\na\nt\n"),
+        ("CR after the id", "g1\r\na\nt\n"),
         ("no fields", "g1\n"),
         ("a field missing from get", "g1\na\n"),
         ("a field missing from create", "c1\na\n\"o\"\n1\n"),

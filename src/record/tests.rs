@@ -16,7 +16,7 @@ fn answer_of(record: &str) -> String {
 
 /// The data that `get` answers for a session created with `data` and then patched.
 fn data_of(data: &str, patches: &[&str]) -> String {
-    let mut record = spell("\"o\"", 7, data);
+    let mut record = encode("\"o\"", 7, data);
     for patch in patches {
         record.push('\n');
         record.push_str(patch);
@@ -30,7 +30,7 @@ fn data_of(data: &str, patches: &[&str]) -> String {
 
 #[test]
 fn the_answer_is_pieced_together_from_the_lines() {
-    let record = spell("\"123qwe\"", 1_698_765_432_123, "{\"firstName\":\"John\"}");
+    let record = encode("\"123qwe\"", 1_698_765_432_123, "{\"firstName\":\"John\"}");
     assert_eq!(record, "{\"createdAt\":1698765432123}\n\"123qwe\"\n{\"firstName\":\"John\"}");
     assert_eq!(answer_of(&record), r#"{"ownerId":"123qwe","data":{"firstName":"John"}}"#);
     assert_eq!(Record::parse(record.as_bytes()).unwrap().owner(), "\"123qwe\"");
@@ -118,7 +118,7 @@ fn no_depth_of_nesting_overflows_the_stack() {
         let whole = format!("{{\"a\":{deep}{shut}}}");
         assert_eq!(data_of(&whole, &[]), whole);
         assert_eq!(data_of("{}", &[&whole]), whole);
-        let open = spell("\"o\"", 7, &format!("{{\"a\":{deep}}}"));
+        let open = encode("\"o\"", 7, &format!("{{\"a\":{deep}}}"));
         assert_eq!(Record::parse(open.as_bytes()), Err(Corrupt));
     };
     let thread = std::thread::Builder::new().stack_size(256 * 1024);
@@ -153,7 +153,7 @@ fn strings_are_decoded_to_the_bytes_they_stand_for() {
 
 #[test]
 fn a_record_is_never_printed() {
-    let record = spell("\"secret\"", 7, r#"{"secret":"secret"}"#);
+    let record = encode("\"secret\"", 7, r#"{"secret":"secret"}"#);
     let record = Record::parse(record.as_bytes()).unwrap();
     assert_eq!(format!("{record:?}"), "Record(redacted)");
 }

@@ -19,7 +19,7 @@ pub struct MemoryStore {
     sessions: Mutex<Sessions>,
 }
 
-/// An owner in an app, and the app: what Redis keys spell.
+/// An owner in an app, and the app: what Redis keys encode.
 type Place = (OwnerHash, Vec<u8>);
 
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Sessions {
         let (text, token) = token::mint(owner_hash, policy.token_size, policy.token_encoding)
             .map_err(|_| Error::Internal)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let record = record::spell(owner.json(), now.as_millis(), data.0);
+        let record = record::encode(owner.json(), now.as_millis(), data.0);
         let (place, id) = ((owner_hash, app.to_vec()), token.id());
         let expiry = expiry(*ttl);
         self.expiries.extend(expiry.map(|at| (at, place.clone(), id)));

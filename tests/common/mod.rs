@@ -103,7 +103,7 @@ impl Sessions {
             self.next_slot += 1;
         }
         // Each way in turn, as nothing may depend on it.
-        let way = if self.next_slot.is_multiple_of(2) { Writer::Here } else { Writer::IoThread };
+        let way = if self.next_slot.is_multiple_of(2) { Writer::Inline } else { Writer::IoThread };
         self.engine.as_ref().expect("an engine that is open").submit(batch, way);
         slots
     }
@@ -111,7 +111,7 @@ impl Sessions {
     /// Submits a text that is no batch of ours.
     pub fn submit_raw(&mut self, batch: &str) {
         let engine = self.engine.as_ref().expect("an engine that is open");
-        engine.submit(batch.into(), Writer::Here);
+        engine.submit(batch.into(), Writer::Inline);
     }
 
     /// Takes no more calls.

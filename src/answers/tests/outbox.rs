@@ -14,7 +14,7 @@ fn answers_to_no_calls_wake_nobody() {
 fn the_outbox_wakes_whenever_it_ceases_to_be_empty() {
     let (outbox, wakes) = outbox();
     let answer =
-        |slot| Answers::new(Arc::clone(&outbox), [slot].into_iter()).put(0, Answer::Flag(true));
+        |id| Answers::new(Arc::clone(&outbox), [id].into_iter()).put(0, Answer::Flag(true));
     let woken = || wakes.load(Ordering::SeqCst);
     answer(1);
     assert_eq!(woken(), 1, "the first");
@@ -76,28 +76,28 @@ fn a_long_session_is_alone_in_its_text() {
     answers.put(2, Answer::Session(short));
     drop(answers);
     Answers::new(Arc::clone(&outbox), 4..5).put(0, Answer::Session(long));
-    let slots: Vec<_> =
+    let ids: Vec<_> =
         texts(&outbox).iter().map(|text| text[2..].split(']').next().unwrap().to_owned()).collect();
-    assert_eq!(slots, ["0,1", "2", "3", "4"]);
+    assert_eq!(ids, ["0,1", "2", "3", "4"]);
 }
 
 #[test]
 fn a_session_whose_owner_is_long_is_alone_in_its_text() {
     let (outbox, _) = outbox();
     let owner = format!("\"{}\"", "o".repeat(MAX_TEXT_BYTES));
-    let [short, long] = ["\"o\"", &owner].map(|owner| spell(owner, 7, "{}"));
+    let [short, long] = ["\"o\"", &owner].map(|owner| encode(owner, 7, "{}"));
     let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
     for (place, record) in [&short, &long, &short].into_iter().enumerate() {
         answers.session(place, &Record::parse(record.as_bytes()).unwrap());
     }
     drop(answers);
-    let slots: Vec<_> = texts(&outbox).iter().map(|text| text[2..3].to_owned()).collect();
-    assert_eq!(slots, ["0", "1", "2"]);
+    let ids: Vec<_> = texts(&outbox).iter().map(|text| text[2..3].to_owned()).collect();
+    assert_eq!(ids, ["0", "1", "2"]);
 }
 
 #[test]
 fn the_text_of_one_session_is_as_long_as_it_may_be_or_refused() {
-    let record = spell("\"o\"", 7, "{\"a\":1}") + "\n{\"a\":null,\"b\":2}";
+    let record = encode("\"o\"", 7, "{\"a\":1}") + "\n{\"a\":null,\"b\":2}";
     let record = Record::parse(record.as_bytes()).unwrap();
     let expected = "[[4294967295],[\"o\"],[{\"b\":2}],[]]";
     let text = text_of(u32::MAX, &record, expected.len()).unwrap();
@@ -118,7 +118,7 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     drop(answers);
     assert_eq!(wakes.load(Ordering::SeqCst), 1);
     let mut lengths = Vec::new();
-    let mut slots = Vec::new();
+    let mut ids = Vec::new();
     // As JavaScript takes them: in one turn as long as it may, then one a turn.
     let take = || match outbox.take() {
         Some((text, more)) if text.is_empty() => {
@@ -129,12 +129,12 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     };
     while let Some((text, more)) = take() {
         lengths.push(text.len());
-        let to_come = slots.len() + text.matches('t').count() / 1000 < 1000;
+        let to_come = ids.len() + text.matches('t').count() / 1000 < 1000;
         assert!(more.is_none_or(|more| more == to_come), "more to come");
         let columns: [Vec<Value>; 4] = serde_json::from_str(&text).unwrap();
-        slots.extend(columns[3].iter().step_by(2).map(|slot| slot.as_u64().unwrap()));
+        ids.extend(columns[3].iter().step_by(2).map(|id| id.as_u64().unwrap()));
     }
-    assert_eq!(slots, (0..1000).collect::<Vec<_>>());
+    assert_eq!(ids, (0..1000).collect::<Vec<_>>());
     let (last, full) = lengths.split_last().unwrap();
     assert!(
         full.iter().all(|length| (MAX_TEXT_BYTES..MAX_TEXT_BYTES + 1100).contains(length)),
@@ -160,15 +160,15 @@ fn one_answer_is_never_split() {
 #[test]
 fn batches_share_a_text_while_it_is_short() {
     let (outbox, _) = outbox();
-    let answer = |slot: u32, token: &str| {
-        Answers::new(Arc::clone(&outbox), [slot].into_iter()).put(0, Answer::Token(token.into()));
+    let answer = |id: u32, token: &str| {
+        Answers::new(Arc::clone(&outbox), [id].into_iter()).put(0, Answer::Token(token.into()));
     };
     answer(0, "a");
     answer(1, &"b".repeat(MAX_TEXT_BYTES / 2));
     answer(2, &"c".repeat(MAX_TEXT_BYTES / 2));
     answer(3, "d");
-    let slots: Vec<_> = texts(&outbox).iter().map(|text| text.matches(",\"").count()).collect();
-    assert_eq!(slots, [3, 1]);
+    let ids: Vec<_> = texts(&outbox).iter().map(|text| text.matches(",\"").count()).collect();
+    assert_eq!(ids, [3, 1]);
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_text_is_closed_when_it_has_many_answers() {
 fn much_at_once_is_handed_over_a_turn_later() {
     let (outbox, _) = outbox();
     let token = "t".repeat(MAX_BYTES_PER_TURN);
-    let answer = |slot: u32| {
-        Answers::new(Arc::clone(&outbox), [slot].into_iter())
+    let answer = |id: u32| {
+        Answers::new(Arc::clone(&outbox), [id].into_iter())
             .put(0, Answer::Token(token.as_str().into()));
     };
     answer(0);
@@ -221,16 +221,13 @@ fn much_at_once_is_handed_over_a_turn_later() {
 fn what_is_read_once_a_turn_is_handed_over_at_once_however_much_it_is() {
     let (outbox, wakes) = outbox();
     let token = "t".repeat(MAX_BYTES_PER_TURN);
-    for slot in 0..3 {
+    for id in 0..3 {
         let answer = || {
-            Answers::new(Arc::clone(&outbox), [slot].into_iter())
+            Answers::new(Arc::clone(&outbox), [id].into_iter())
                 .put(0, Answer::Token(token.as_str().into()));
         };
         let text_and_more = outbox.take_after(answer);
-        assert!(
-            text_and_more.is_some_and(|(text, more)| !text.is_empty() && !more),
-            "answer {slot}"
-        );
+        assert!(text_and_more.is_some_and(|(text, more)| !text.is_empty() && !more), "answer {id}");
     }
     assert_eq!(wakes.load(Ordering::SeqCst), 0);
 }

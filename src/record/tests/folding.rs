@@ -40,9 +40,9 @@ const FOLDINGS: [(&str, &str, &[&str], &str); 20] = [
         &[r#"{"a":{"y":2}}"#],
         r#"{"a":{"y":2}}"#,
     ),
-    ("one key, spelled twice", r#"{"a":1,"b":2}"#, &[r#"{"\u0061":3}"#], r#"{"\u0061":3,"b":2}"#),
+    ("one key, encoded twice", r#"{"a":1,"b":2}"#, &[r#"{"\u0061":3}"#], r#"{"\u0061":3,"b":2}"#),
     (
-        "a pair of surrogates, spelled twice",
+        "a pair of surrogates, encoded twice",
         "{\"\u{1f600}\":1}",
         &[r#"{"\uD83D\ude00":null}"#],
         "{}",

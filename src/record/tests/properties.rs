@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A JSON string: how it is spelled, and the UTF-16 units that it stands for.
+/// A JSON string: how it is encoded, and the UTF-16 units that it stands for.
 #[derive(Clone, Debug)]
 struct Text {
     json: String,
@@ -16,10 +16,10 @@ fn text() -> impl Strategy<Value = Text> {
     let unit = prop::sample::select(vec![
         0x61, 0x62, 0x30, 0x22, 0x5c, 0x2f, 0, 0x0a, 0xe9, 0x2028, 0xd83d, 0xde00, 0xdbff,
     ]);
-    prop::collection::vec((unit, 0..4_u8), 0..4).prop_map(|spelled| {
-        let units: Vec<u16> = spelled.iter().map(|(unit, _)| *unit).collect();
+    prop::collection::vec((unit, 0..4_u8), 0..4).prop_map(|encoded| {
+        let units: Vec<u16> = encoded.iter().map(|(unit, _)| *unit).collect();
         let mut json = String::from("\"");
-        let mut rest = &spelled[..];
+        let mut rest = &encoded[..];
         while let [(unit, style), tail @ ..] = rest {
             rest = tail;
             let alone = char::from_u32(u32::from(*unit));
@@ -146,7 +146,7 @@ proptest! {
     fn a_record_without_patches_is_answered_byte_for_byte(owner in text(), base in members()) {
         let data = spell_object(&base, " ");
         let expected = format!("{{\"ownerId\":{},\"data\":{data}}}", owner.json);
-        prop_assert_eq!(answer_of(&spell(&owner.json, 7, &data)), expected);
+        prop_assert_eq!(answer_of(&encode(&owner.json, 7, &data)), expected);
     }
 
     #[test]
@@ -190,7 +190,7 @@ proptest! {
         place: prop::sample::Index,
         byte: u8,
     ) {
-        let mut record = spell("\"o\"", 7, &spell_object(&base, "")).into_bytes();
+        let mut record = encode("\"o\"", 7, &spell_object(&base, "")).into_bytes();
         record.push(b'\n');
         record.extend_from_slice(spell_object(&patch, "").as_bytes());
         let place = place.index(record.len());

@@ -1,5 +1,5 @@
-//! What crosses to and from JavaScript: any text as a batch, hostile names that are spelled as
-//! `lib/boundary.js` spells them, and answers of all kinds.
+//! What crosses to and from JavaScript: any text as a batch, hostile names that are encoded as
+//! `lib/boundary.js` encodes them, and answers of all kinds.
 
 #[path = "boundary/answers.rs"]
 mod answers;

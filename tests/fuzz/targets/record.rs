@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
-use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, spell};
+use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, encode};
 
 /// Reads bytes as a record, and folds it.
 ///
@@ -40,9 +40,9 @@ fn check(bytes: &[u8], record: &Record<'_>) {
     assert_eq!(format!("{record:?}"), "Record(redacted)");
     assert_eq!(decode_string(owner).as_deref(), Ok(&*record.owner_name()), "the owner has a name");
 
-    // What lies there is what `spell` spells, but for the time; and it is read back.
-    let spelled = spell(owner, 7, base);
-    let again = Record::parse(spelled.as_bytes()).expect("what we spell is a record");
+    // What lies there is what `encode` encodes, but for the time; and it is read back.
+    let encoded = encode(owner, 7, base);
+    let again = Record::parse(encoded.as_bytes()).expect("what we encode is a record");
     assert_eq!((again.owner(), &*data_of(&again)), (*owner, *base));
 
     let outgrown = patches.iter().map(|patch| 1 + patch.len()).sum::<usize>() >= base.len();

@@ -1,4 +1,4 @@
-//! Tokens: any text can be read, and what is minted is read back, whatever spells it.
+//! Tokens: any text can be read, and what is minted is read back, whatever encodes it.
 
 use std::borrow::Cow;
 

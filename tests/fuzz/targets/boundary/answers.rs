@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use spots_sessions::answers::{Answers, Outbox};
 use spots_sessions::error::Error;
 use spots_sessions::operation;
-use spots_sessions::record::{Record, spell};
+use spots_sessions::record::{Record, encode};
 
 /// Each call gets exactly one answer, the first that was given, whatever else is tried.
 pub fn give(bytes: &[u8]) {
@@ -19,8 +19,8 @@ pub fn give(bytes: &[u8]) {
     for batch in bytes.split(|byte| *byte == 0xff).take(16) {
         let first = u32::try_from(expected.len()).expect("a few hundred at the most");
         let calls = u32::from(batch.first().copied().unwrap_or_default() % 12);
-        for slot in first..first + calls {
-            expected.insert(slot, None);
+        for id in first..first + calls {
+            expected.insert(id, None);
         }
         let mut answers = Answers::new(Arc::clone(&outbox), first..first + calls);
         for act in batch.chunks(12) {
@@ -28,10 +28,10 @@ pub fn give(bytes: &[u8]) {
             let answer = answer(&mut answers, usize::from(*place), *kind, text);
             match answer {
                 Some(answer) => {
-                    if let Some(slot) = expected.get_mut(&(first + u32::from(*place)))
+                    if let Some(id) = expected.get_mut(&(first + u32::from(*place)))
                         && u32::from(*place) < calls
                     {
-                        slot.get_or_insert(answer);
+                        id.get_or_insert(answer);
                     }
                 }
                 None if kind % 2 == 0 => answers.send(),
@@ -43,15 +43,13 @@ pub fn give(bytes: &[u8]) {
     let mut read = BTreeMap::new();
     // A text of nothing only says that there are more.
     for text in texts.iter().filter(|text| !text.is_empty()) {
-        for (slot, answer) in columns(text) {
-            assert_eq!(read.insert(slot, answer), None, "slot {slot} is answered once");
+        for (id, answer) in columns(text) {
+            assert_eq!(read.insert(id, answer), None, "id {id} is answered once");
         }
     }
     let internal = || (true, rejection(&Error::Internal));
-    let expected: BTreeMap<_, _> = expected
-        .into_iter()
-        .map(|(slot, answer)| (slot, answer.unwrap_or_else(internal)))
-        .collect();
+    let expected: BTreeMap<_, _> =
+        expected.into_iter().map(|(id, answer)| (id, answer.unwrap_or_else(internal))).collect();
     assert_eq!(read, expected);
 }
 
@@ -89,7 +87,7 @@ fn answer(answers: &mut Answers, place: usize, kind: u8, text: &[u8]) -> Option<
 
 fn session(answers: &mut Answers, place: usize, text: &str) -> Value {
     let data = json!({ text: [text] });
-    let mut record = spell(&json!(text).to_string(), 7, &data.to_string());
+    let mut record = encode(&json!(text).to_string(), 7, &data.to_string());
     if text.len() % 2 == 1 {
         record.push_str("\n{\"more\":null,\"most\":1}");
     }
@@ -110,21 +108,21 @@ fn rejection(error: &Error) -> Value {
 
 /// A text as JavaScript reads it.
 fn columns(text: &str) -> Vec<(u32, Answer)> {
-    let [slots, owners, data, others]: [Vec<Value>; 4] =
+    let [ids, owners, data, others]: [Vec<Value>; 4] =
         serde_json::from_str(text).expect("four columns");
-    assert_eq!((slots.len(), slots.len()), (owners.len(), data.len()));
-    assert_eq!(others.len() % 2, 0, "slots and values in turn");
-    let slot = |slot: &Value| slot.as_i64().expect("a slot");
+    assert_eq!((ids.len(), ids.len()), (owners.len(), data.len()));
+    assert_eq!(others.len() % 2, 0, "ids and values in turn");
+    let id = |id: &Value| id.as_i64().expect("a id");
     let mut answers = Vec::new();
-    for ((place, owner), data) in slots.iter().zip(owners).zip(data) {
-        answers.push((slot(place), json!({ "ownerId": owner, "data": data })));
+    for ((place, owner), data) in ids.iter().zip(owners).zip(data) {
+        answers.push((id(place), json!({ "ownerId": owner, "data": data })));
     }
-    answers.extend(others.chunks(2).map(|pair| (slot(&pair[0]), pair[1].clone())));
+    answers.extend(others.chunks(2).map(|pair| (id(&pair[0]), pair[1].clone())));
     answers
         .into_iter()
-        .map(|(slot, value)| {
-            let at = if slot < 0 { !slot } else { slot };
-            (u32::try_from(at).expect("a slot"), (slot < 0, value))
+        .map(|(id, value)| {
+            let at = if id < 0 { !id } else { id };
+            (u32::try_from(at).expect("a id"), (id < 0, value))
         })
         .collect()
 }

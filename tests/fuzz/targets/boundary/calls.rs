@@ -14,7 +14,7 @@ pub fn read_any(text: &str) {
     let calls = decode(text);
     let printed = format!("{calls:?}");
     assert_eq!(calls.is_err(), printed == "Err(Malformed)");
-    match slots(text) {
+    match ids(text) {
         Model::Refused => assert_eq!(calls.map(drop), Err(Malformed), "the model refuses it"),
         Model::Read(expected) => {
             let calls = calls.expect("the model reads it");
@@ -31,12 +31,12 @@ enum Model {
     Unknown,
 }
 
-fn slots(text: &str) -> Model {
+fn ids(text: &str) -> Model {
     let mut lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
-    let mut slots = Vec::new();
+    let mut ids = Vec::new();
     let mut is_known = true;
     if text.is_empty() {
-        return Model::Read(slots);
+        return Model::Read(ids);
     }
     while let Some(head) = lines.next() {
         let fields = match head.get(..1) {
@@ -47,8 +47,8 @@ fn slots(text: &str) -> Model {
             Some("a") => "ns",
             _ => return Model::Refused,
         };
-        let Ok(slot) = head[1..].parse() else { return Model::Refused };
-        slots.push(slot);
+        let Ok(id) = head[1..].parse() else { return Model::Refused };
+        ids.push(id);
         for field in fields.chars() {
             let Some(line) = lines.next() else { return Model::Refused };
             let is_string = match serde_json::from_str::<Value>(line) {
@@ -70,13 +70,13 @@ fn slots(text: &str) -> Model {
             }
         }
     }
-    if is_known { Model::Read(slots) } else { Model::Unknown }
+    if is_known { Model::Read(ids) } else { Model::Unknown }
 }
 
 /// What a name is made of, in UTF-16, as JavaScript's strings are.
 type Units = Vec<u16>;
 
-/// Calls that are spelled are read back as they were, whatever their names are.
+/// Calls that are encoded are read back as they were, whatever their names are.
 pub fn spell_and_read(bytes: &[u8]) {
     let mut rest = bytes;
     let mut batch = String::new();
@@ -85,11 +85,11 @@ pub fn spell_and_read(bytes: &[u8]) {
         let (names, after) = after.split_at(usize::from(*head >> 3).min(after.len()));
         let (app, other) = names.split_at(usize::from(*head & 7).min(names.len()));
         let call = (kind % 6, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
-        spell(&mut batch, calls.len(), &call);
+        encode(&mut batch, calls.len(), &call);
         calls.push(call);
         rest = after;
     }
-    let read = decode(&batch).expect("what is spelled can be read");
+    let read = decode(&batch).expect("what is encoded can be read");
     assert_eq!(read.len(), calls.len());
     for (place, (call, (kind, app, other, number))) in read.iter().zip(&calls).enumerate() {
         assert_eq!(call.id as usize, place);
@@ -118,20 +118,20 @@ pub fn spell_and_read(bytes: &[u8]) {
     }
 }
 
-fn spell(batch: &mut String, slot: usize, (kind, app, other, number): &(u8, Units, Units, u64)) {
+fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units, Units, u64)) {
     let letter = char::from(b"cgruka"[usize::from(*kind)]);
     let (app, name, json) = (line(app), line(other), stringify(other));
     let written = match letter {
-        'c' => writeln!(batch, "c{slot}\n{app}\n{json}\n{number}\n{json}"),
-        'r' => writeln!(batch, "r{slot}\n{app}\n{name}\n{number}"),
-        'u' => writeln!(batch, "u{slot}\n{app}\n{name}\n{json}"),
-        'a' => writeln!(batch, "a{slot}\n{app}\n{json}"),
-        _ => writeln!(batch, "{letter}{slot}\n{app}\n{name}"),
+        'c' => writeln!(batch, "c{id}\n{app}\n{json}\n{number}\n{json}"),
+        'r' => writeln!(batch, "r{id}\n{app}\n{name}\n{number}"),
+        'u' => writeln!(batch, "u{id}\n{app}\n{name}\n{json}"),
+        'a' => writeln!(batch, "a{id}\n{app}\n{json}"),
+        _ => writeln!(batch, "{letter}{id}\n{app}\n{name}"),
     };
     written.expect("a String takes any text");
 }
 
-/// Half of the bytes are themselves; the others are what is hard to spell.
+/// Half of the bytes are themselves; the others are what is hard to encode.
 fn units(bytes: &[u8]) -> Units {
     let hard = [0x0a, 0x22, 0x5c, 0xd800, 0xdbff, 0xdc00, 0xdfff, 0x0d, 0, 0x2028, 0xe9, 0xfeff];
     let unit = |byte: &u8| match byte {
@@ -141,7 +141,7 @@ fn units(bytes: &[u8]) -> Units {
     bytes.iter().map(unit).collect()
 }
 
-/// `spell` of `lib/boundary.js`.
+/// `encode` of `lib/boundary.js`.
 fn line(units: &Units) -> String {
     match String::from_utf16(units) {
         Ok(text) if !text.starts_with('"') && !text.contains('\n') => text,

@@ -18,20 +18,20 @@ type FromAnyThread = ThreadsafeFunction<(), (), Answers, Status, false, true>;
 
 /// An instance's way to JavaScript.
 #[derive(Default)]
-pub(super) struct Bell {
+pub(super) struct Notifier {
     /// Nothing once it is closed. Those who use it do not wait for each other.
     function: RwLock<Option<FromAnyThread>>,
     /// Whether it holds the process. Only the event loop's thread looks.
     holds: AtomicBool,
 }
 
-impl Bell {
+impl Notifier {
     /// Makes one that takes its answers from an outbox.
     pub fn connect(on_answers: &Function<'_, Answers, ()>) -> Result<(Arc<Self>, Arc<Outbox>)> {
-        let bell = Arc::new(Self::default());
-        let rings = Arc::clone(&bell);
+        let notifier = Arc::new(Self::default());
+        let rings = Arc::clone(&notifier);
         let outbox = Arc::new(Outbox::new(move || rings.ring()));
-        // Weak, or the bell and the outbox would keep each other for ever.
+        // Weak, or the notifier and the outbox would keep each other for ever.
         let source = Arc::downgrade(&outbox);
         let take = move |_| {
             let batch = source.upgrade().and_then(|outbox| outbox.take());
@@ -39,8 +39,8 @@ impl Bell {
             Ok(FnArgs::from((Text(text), more)))
         };
         let function = on_answers.build_threadsafe_function::<()>().weak::<true>();
-        bell.replace(Some(function.build_callback(take)?));
-        Ok((bell, outbox))
+        notifier.replace(Some(function.build_callback(take)?));
+        Ok((notifier, outbox))
     }
 
     /// Lets go of JavaScript's function, and with it of the handle that tools such as Jest's
