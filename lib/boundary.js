@@ -4,24 +4,13 @@
 // call; answers come back as one text that one JSON.parse reads. A promise waits in a id, whose
 // number crosses with the call. src/call.rs, src/operation/ and src/answers.rs are the other side.
 
+const { BatchPolicy, MAX_CHARACTERS } = require('./batch-policy.js');
 const { SpotsSessionsError, withCaller } = require('./errors.js');
 const { Crossing, LONG, LongAnswers } = require('./long.js');
 const { Engine } = require('./native.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
 const { setImmediate } = require('node:timers');
-
-/** A batch is sent when the turn of the event loop ends, or before, with so many calls. Those of what goes
- * on from answers come in quick succession, so they are sent as soon as they are half of all: the server works
- * on one half while the other gathers … */
-const CALLS_AT_ONCE = 32;
-
-/** … or, with no more than these in all, as soon as they are as many as are on their way: halves as small
- * would come back together, and both sides wait for each other. */
-const TOO_FEW_TO_HALVE = 20;
-
-/** A batch is sent with this many characters too, so that no text grows too long for a string. */
-const LENGTH_AT_ONCE = 64 * 1024;
 
 /** With so few calls pending the event loop's thread writes them and reads their answers itself, as
  * waking another thread takes longer. With more it would be the one that has too much to do. */
@@ -43,12 +32,7 @@ class Boundary {
   #longAnswers = new LongAnswers(this);
   #batch = '';
   #batched = 0;
-  /** How many calls were pending when answers last came, those answered included. */
-  #height = 0;
-  /** Whether calls gather for a turn, as they do not come from what waited for answers. */
-  #gathers = false;
-  /** Whether the last batch was one call, with no other pending. */
-  #wasAlone = true;
+  #policy = new BatchPolicy();
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
   #crossing = new Crossing((batch, line) => this.#cross(batch, line));
@@ -98,7 +82,7 @@ class Boundary {
     this.#rejecters[id] = this.#showsCaller ? withCaller(capturedReject) : capturedReject;
     if (this.#pending++ === 0) this.#self.busy = this;
 
-    const isLong = data !== undefined && data.length >= LENGTH_AT_ONCE;
+    const isLong = data !== undefined && data.length >= MAX_CHARACTERS;
     if (isLong) this.flush();
     this.#batch += `${operation}${id}\n${fields}\n`;
     this.#batched++;
@@ -108,21 +92,13 @@ class Boundary {
       return promise;
     }
     if (data !== undefined) this.#batch += `${data}\n`;
-    if (this.#isFull()) {
+    if (this.#policy.isFull(this.#batched, this.#batch.length, this.#pending)) {
       this.flush();
     } else if (!this.#flushes) {
       this.#flushes = true;
       setImmediate(endTurn, this);
     }
     return promise;
-  }
-
-  #isFull() {
-    const onTheirWay = this.#pending - this.#batched;
-    const gathers = this.#gathers && !(this.#wasAlone && onTheirWay === 0);
-    const half = this.#height > TOO_FEW_TO_HALVE ? this.#height / 2 : onTheirWay;
-    const enough = gathers ? CALLS_AT_ONCE : Math.min(half, CALLS_AT_ONCE);
-    return this.#batched >= enough || this.#batch.length >= LENGTH_AT_ONCE;
   }
 
   endTurn() {
@@ -165,7 +141,7 @@ class Boundary {
    * @returns {boolean} whether no call is pending any more
    */
   afterRead() {
-    this.#gathers = true;
+    this.#policy.continued();
     return this.#pending === 0;
   }
 
@@ -234,7 +210,7 @@ class Boundary {
    */
   flush(line) {
     if (this.#batched === 0) return;
-    this.#wasAlone = this.#pending === 1;
+    this.#policy.sent(this.#pending);
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
@@ -243,7 +219,7 @@ class Boundary {
 
   /** @param {string} batch @param {string} [line] */
   #cross(batch, line) {
-    const here = this.#pending <= FEW && batch.length < LENGTH_AT_ONCE && line === undefined;
+    const here = this.#pending <= FEW && batch.length < MAX_CHARACTERS && line === undefined;
     try {
       if (this.#engine.submit(batch, here, line)) return;
     } catch {
@@ -264,8 +240,7 @@ class Boundary {
 
   /** @param {any[][]} columns as src/answers.rs describes them */
   #settleAll([ids, owners, data, others, events]) {
-    this.#height = this.#pending;
-    this.#gathers = false; // what waited for these goes on
+    this.#policy.answered(this.#pending);
     for (let i = 0; i < ids.length; i++) {
       this.#resolve(ids[i], { ownerId: owners[i], data: data[i] });
     }
