@@ -5,12 +5,11 @@
 const assert = require('node:assert/strict');
 const { describe, mock, test } = require('node:test');
 const { rejection } = require('./support/rejection.js');
+const { METHODS, requestsOf } = require('./support/requests.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
-const { requestsOf } = require('./support/requests.js');
 const exported = require('../index.js');
 
 const { SpotsSessions } = exported;
-const METHODS = Object.keys(requestsOf('any'));
 describe('exports', () => {
   test('require gives the class by its name only', () => {
     assert.equal(typeof exported, 'object');

@@ -7,7 +7,7 @@ const { describe, test } = require('node:test');
 const { Redis } = require('ioredis');
 const { waitUntil } = require('./support/redis-server.js');
 const { rejection } = require('./support/rejection.js');
-const { requestsOf } = require('./support/requests.js');
+const { METHODS, METHODS_OF_TOKEN, requestsOf } = require('./support/requests.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
 const { SpotsSessions } = require('../index.js');
 
@@ -36,7 +36,7 @@ forEachTarget((target, open) => {
       await Promise.all(calls);
     });
 
-    for (const method of Object.keys(requestsOf('any'))) {
+    for (const method of METHODS) {
       test(`${method} after close rejects with ERR_SESSIONS_CLOSED`, async () => {
         const { sessions } = open();
         const closing = sessions.close();
@@ -55,7 +55,7 @@ forEachTarget((target, open) => {
       const { sessions } = open();
       await sessions.close();
       for (const token of [undefined, null, '', 'x', 'x'.repeat(5000)]) {
-        for (const method of ['get', 'refresh', 'update', 'kill']) {
+        for (const method of METHODS_OF_TOKEN) {
           const request = { ...requestsOf(freshName())[method], token };
           const error = await rejection(() => sessions[method](request));
           assert.equal(error.code, 'ERR_SESSIONS_CLOSED');

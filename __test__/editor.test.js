@@ -7,6 +7,7 @@ const assert = require('node:assert/strict');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const ts = require('typescript-5');
+const { METHODS } = require('./support/requests.js');
 
 const root = path.join(__dirname, '..');
 const declarations = path.join(root, 'index.d.ts');
@@ -104,17 +105,7 @@ describe('an editor', () => {
 
   test('knows all that is public', () => {
     const rows = {
-      SpotsSessions: [
-        'create',
-        'get',
-        'refresh',
-        'update',
-        'kill',
-        'killAll',
-        'close',
-        'client',
-        'on',
-      ],
+      SpotsSessions: [...METHODS, 'close', 'client', 'on'],
       SpotsSessionsOptions: [
         'connectionString',
         'host',

@@ -71,7 +71,8 @@ describe('errors', () => {
 
   /** What every method accepts, with a secret where there can be one. */
   const requests = (token) => {
-    const all = requestsOf(app, token);
+    // A ping is about no key, so no right is missing for it.
+    const { ping: _, ...all } = requestsOf(app, token);
     return { ...all, create: { ...all.create, data: DATA }, update: { ...all.update, data: DATA } };
   };
 

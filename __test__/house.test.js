@@ -39,6 +39,15 @@ describe('the house', () => {
     assert.equal(new Set(Object.values(rust)).size, rows.length, 'no two share one');
   });
 
+  test('the types of tracing know every operation', () => {
+    const types = readFileSync(path.join(root, 'index.d.ts'), 'utf8');
+    const [, methods] = types.match(/readonly method: ([^;]*);/);
+    assert.deepEqual(
+      [...methods.matchAll(/'(\w+)'/g)].map(([, name]) => name).sort(),
+      Object.keys(operations).sort(),
+    );
+  });
+
   test('every operation has its file, named as its method', () => {
     const files = readdirSync(path.join(root, 'src', 'operation'));
     for (const name of Object.keys(operations)) {
@@ -115,7 +124,7 @@ describe('the house', () => {
         const now = readFileSync(path.join(root, file), 'utf8').split('\n');
         const lines = code.split('\n').filter((line) => !line.startsWith('@@'));
         for (const line of lines.filter((line) => !line.startsWith('+'))) {
-          assert.ok(now.includes(line.slice(1)), `${file} has no line ${line}`);
+          assert.ok(now.includes(line.slice(1)), `update CONTRIBUTING.md: ${file} has no ${line}`);
         }
         assert.ok(lines.some((line) => line.startsWith('+')));
       }

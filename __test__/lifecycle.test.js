@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { rejection } = require('./support/rejection.js');
+const { METHODS } = require('./support/requests.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { runScript } = require('./support/scripts.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
@@ -68,7 +69,7 @@ forEachTarget((_target, open, server) => {
       });
       const closing = [sessions.close(), sessions.close(), sessions[Symbol.asyncDispose]()];
       const request = { app, token, ownerId: OWNER, data: {}, duration: 600 };
-      for (const method of ['create', 'get', 'refresh', 'update', 'kill', 'killAll']) {
+      for (const method of METHODS) {
         const error = await rejection(() => sessions[method](request));
         assert.equal(error.code, 'ERR_SESSIONS_CLOSED', method);
         assert.equal(error.name, 'SpotsSessionsError');
@@ -242,12 +243,11 @@ describe('a server', () => {
   async function assertUnreachable(sessions) {
     const token = 'a'.repeat(172);
     const request = { app, token, ownerId: OWNER, data: {}, duration: 600 };
-    const methods = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
     const errors = await Promise.all(
-      methods.map((method) => rejection(() => sessions[method](request))),
+      METHODS.map((method) => rejection(() => sessions[method](request))),
     );
     for (const [n, error] of errors.entries()) {
-      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION', methods[n]);
+      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION', METHODS[n]);
       const where = `127.0.0.1:${server.port}`;
       assert.ok(error.message.includes(where), error.message);
       assert.match(error.message, /connection refused \(is it running\?\)/);

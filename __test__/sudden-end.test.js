@@ -8,6 +8,7 @@ const { existsSync } = require('node:fs');
 const { describe, test } = require('node:test');
 const { repeat, runScript } = require('./support/scripts.js');
 const { forEachTarget } = require('./support/targets.js');
+const { METHODS } = require('./support/requests.js');
 
 /** Where Linux shows a process its own threads and open files. */
 const hasProc = existsSync('/proc/self/task');
@@ -23,8 +24,8 @@ const IN_FLIGHT = `
   const fly = () => {
     const request = { app: 'app', ownerId: 'alice', duration: 60, data: { text: 'x'.repeat(500) } };
     request.token = 'A'.repeat(172);
-    const methods = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
-    return Array.from({ length: 1000 }, (_, n) => sessions[methods[n % 6]](request));
+    const methods = ${JSON.stringify(METHODS)};
+    return Array.from({ length: 1000 }, (_, n) => sessions[methods[n % methods.length]](request));
   };`;
 
 /** Ends in different states: nothing sent yet, under way, and answers arriving. */

@@ -10,6 +10,7 @@ const { inspect } = require('node:util');
 const { SpotsSessionsError } = require('../index.js');
 const { faultyServer } = require('./support/faults.js');
 const { rejection } = require('./support/rejection.js');
+const { METHODS } = require('./support/requests.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 
 const channel = tracingChannel('spots-sessions:call');
@@ -41,7 +42,9 @@ forEachTarget((_target, open) => {
     assert.equal(await sessions.kill(call), true);
     assert.equal(await sessions.killAll(owner), false);
 
-    const methods = ['create', 'get', 'refresh', 'update', 'kill', 'killAll'];
+    await sessions.ping();
+
+    const methods = METHODS;
     assert.deepEqual(
       stepsOf(published),
       methods.flatMap(() => STEPS),
@@ -50,7 +53,8 @@ forEachTarget((_target, open) => {
       const [{ message }, ...later] = published.slice(4 * n, 4 * n + 4);
       assert.ok(later.every((step) => step.message === message));
       assert.deepEqual(Object.keys(message), ['method', 'app', 'duration']);
-      assert.deepEqual([message.method, message.app], [method, owner.app]);
+      const app = method === 'ping' ? undefined : owner.app;
+      assert.deepEqual([message.method, message.app], [method, app]);
       assert.ok(message.duration >= 0 && Number.isFinite(message.duration));
     }
     const shown = inspect(published, { depth: 9, showHidden: true });

@@ -14,7 +14,17 @@ function requestsOf(app, token = 'nobody has this token') {
     update: { app, token, data: {} },
     kill: { app, token },
     killAll: { app, ownerId: 'nobody' },
+    ping: undefined,
   };
 }
 
-module.exports = { requestsOf };
+/** The methods that are calls: all but `close`. */
+const METHODS = Object.keys(requestsOf('any'));
+
+/** Those that are about one session, by its token. */
+const METHODS_OF_TOKEN = METHODS.filter((method) => 'token' in (requestsOf('any')[method] ?? {}));
+
+/** Those that change nothing: a server that takes no writes answers them. */
+const READS = ['get', 'ping'];
+
+module.exports = { READS, METHODS, METHODS_OF_TOKEN, requestsOf };

@@ -24,6 +24,7 @@ pub(super) static SPEC: Spec = Spec {
     can_share_script: false,
     needs_index: false,
     finds_its_keys: false,
+    reads_only: true,
     if_absent: Answer::Absent,
 };
 

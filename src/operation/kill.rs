@@ -27,6 +27,7 @@ pub(super) static SPEC: Spec = Spec {
     can_share_script: true,
     needs_index: true,
     finds_its_keys: false,
+    reads_only: false,
     if_absent: Answer::Flag(false),
 };
 

@@ -73,6 +73,7 @@ operations! {
 
 /// What is known of an operation before it is called.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Spec {
     /// Its name in JavaScript.
     pub name: &'static str,
@@ -86,16 +87,10 @@ pub struct Spec {
     pub needs_index: bool,
     /// Whether the script finds keys as it goes. A node that has only some keys of a slot may then do only a part.
     pub finds_its_keys: bool,
+    /// Whether it changes nothing, so that a replica may answer and a repetition does no harm.
+    pub reads_only: bool,
     /// The answer if no session can have the token.
     pub if_absent: Answer<'static>,
-}
-
-impl Spec {
-    /// Whether it changes nothing, so that a replica may answer and a repetition does no harm.
-    #[must_use]
-    pub fn reads_only(&self) -> bool {
-        self.script.is_none()
-    }
 }
 
 /// How Redis carries an operation out.

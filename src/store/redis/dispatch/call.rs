@@ -215,7 +215,7 @@ impl<'c> InFlightCall<'c> {
     }
 
     fn reads_only(&self) -> bool {
-        self.operation.spec().reads_only()
+        self.operation.spec().reads_only
     }
 
     /// Answers with a large record, on a thread of its own: reading it would hold up other calls.

@@ -45,6 +45,7 @@ fn ids(text: &str) -> Model {
             Some("r") => "nnm",
             Some("u") => "nnj",
             Some("a") => "ns",
+            Some("p") => "e",
             _ => return Model::Refused,
         };
         let Ok(id) = head[1..].parse() else { return Model::Refused };
@@ -62,6 +63,7 @@ fn ids(text: &str) -> Model {
             let is_good = match field {
                 'n' => is_string || !line.starts_with('"'),
                 's' => is_string,
+                'e' => line.is_empty(),
                 'm' => line.parse::<u64>().is_ok(),
                 _ => true,
             };
