@@ -1,7 +1,7 @@
 //! Deadlines without a timer each.
 //!
-//! A timer of tokio that is the next to fire costs a system call to set. Calls come and go far
-//! faster than their deadlines, so one timer serves all, and is set again only after it has fired.
+//! Setting the tokio timer that fires next costs a system call. Calls come and go far faster than their deadlines, so
+//! one timer serves all of them. It is set again only after it has fired, or for an earlier deadline.
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How late a deadline may be noticed, so that many close to each other do not wake all who wait
-/// once for each.
+/// How late a deadline may be noticed. Deadlines that are close together then wake the waiting tasks only once.
 const MAX_LATENESS: Duration = Duration::from_millis(25);
 
-/// Tells those who wait that their time is up.
+/// Wakes the waiting tasks when their deadline has passed.
 #[derive(Default)]
 pub(crate) struct Deadlines {
     /// When the timer fires, if it is set.
@@ -24,7 +23,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Runs the timer. Somebody must, or no deadline ever comes.
+    /// Runs the timer. One task must run it, or no deadline ever passes.
     pub async fn keep(&self) {
         loop {
             let next = *self.lock();
@@ -39,7 +38,7 @@ impl Deadlines {
         }
     }
 
-    /// Awaits a future until a deadline. Nothing if that came first.
+    /// Awaits a future until a deadline. `None` if the deadline came first.
     pub async fn limit<F: Future>(&self, deadline: Instant, future: F) -> Option<F::Output> {
         tokio::select! {
             biased;
@@ -51,7 +50,7 @@ impl Deadlines {
     async fn pass(&self, deadline: Instant) {
         loop {
             let mut fired = std::pin::pin!(self.fired.notified());
-            // Listening before the timer is set, or it might fire in between.
+            // Listens before the timer is set. Otherwise it might fire in between.
             fired.as_mut().enable();
             if Instant::now() >= deadline {
                 return;

@@ -1,4 +1,4 @@
-//! Where a link leads: to a server, or to whom sentinels name.
+//! What a link connects to: a server at an address, or a server that sentinels name.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use crate::error::Error;
 use crate::store::redis::connection::open::{self, Opened, Peer, Purpose};
 use crate::store::redis::connection::settings::{Address, Login};
 
-/// Where a link leads.
+/// What a link connects to.
 pub(crate) enum Endpoint {
-    /// To this server.
+    /// The server at this address.
     Server(Peer),
-    /// To the one that is the primary.
+    /// The server that is the primary, according to sentinels.
     Primary(Sentinel),
-    /// To one of its replicas.
+    /// One of the replicas, according to sentinels.
     Replica(Sentinel),
 }
 
 impl Endpoint {
-    /// Opens a connection, and tells where it leads now.
+    /// Opens a connection. Returns it with the address that it was opened to.
     pub async fn open(&self) -> Result<(Opened, Address), Error> {
         match self {
             Self::Server(peer) => Ok((open::open(peer).await?, peer.address.clone())),
@@ -27,7 +27,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether `get` can do without it, as there is a primary.
+    /// Whether it is a replica. `get` can do without one, because there is a primary.
     pub fn is_replica(&self) -> bool {
         match self {
             Self::Server(peer) => matches!(peer.purpose, Purpose::ServeAsReplica { .. }),

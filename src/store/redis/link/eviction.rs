@@ -1,4 +1,4 @@
-//! Finds out whether a server evicts keys, once for each server of the process.
+//! Finds out whether a server may evict sessions. Each server is asked once per process.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,14 +7,14 @@ use crate::event::{Event, Observer};
 use crate::protocol::Reply;
 use crate::store::redis::connection::pipe::Pipe;
 
-/// The servers that have told, or have hung up on the question, as a proxy may do each time.
+/// The servers that have answered, or that hung up on the question. A proxy may hang up on it each time.
 static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// How many servers are remembered. With more of them all are forgotten, and asked once more.
+/// How many servers are remembered. When there are more, all are forgotten and asked once more.
 const MAX_SERVERS: usize = 1024;
 
-/// Asks a server for its policy, behind whatever was sent before, and tells if sessions may be
-/// evicted by it. A server that does not let us ask is not asked again.
+/// Asks a server for its eviction policy, behind the commands that were sent before. Tells the observer if the server
+/// may evict sessions. A server that refuses the question is not asked again.
 pub(crate) async fn look(pipe: Pipe, server: String, observer: Observer) {
     if known().contains(&server) {
         return;
@@ -28,7 +28,7 @@ pub(crate) async fn look(pipe: Pipe, server: String, observer: Observer) {
     }
 }
 
-/// Returns whether it is new.
+/// Remembers a server. Returns whether it is new.
 fn remember(server: &str) -> bool {
     let mut known = known();
     if known.len() >= MAX_SERVERS && !known.contains(server) {
@@ -37,14 +37,14 @@ fn remember(server: &str) -> bool {
     known.insert(server.to_owned())
 }
 
-/// The policy by which keys may be evicted; nothing where none may be.
+/// The policy by which the server evicts keys. `None` if it evicts none.
 fn policy(reply: &Reply<'_>) -> Option<String> {
     let Reply::Bytes(text) = reply else { return None };
     let text = std::str::from_utf8(text).ok()?;
     let field = |name| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let policy = field("maxmemory_policy")?;
     let evicts = field("maxmemory")? != "0" && policy != "noeviction";
-    // It becomes part of a message, so it has to be a word.
+    // The policy becomes part of a message, so it has to be a word.
     let is_word = policy.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     (evicts && is_word).then(|| policy.to_owned())
 }

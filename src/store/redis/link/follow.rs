@@ -1,4 +1,4 @@
-//! Hears of a new primary from sentinels, and leaves the old one.
+//! Listens to sentinels for a new primary, and then replaces the connection to the old one.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,10 +8,12 @@ use super::Shared;
 use super::backoff::with_jitter;
 use super::endpoint::Endpoint;
 
-/// How often a sentinel is tried that cannot be reached; another one will tell.
+/// The longest pause before a sentinel that cannot be reached is tried again. Other sentinels report a failover
+/// meanwhile.
 const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(10);
 
-/// Replaces the connection when this sentinel, and most others with it, has another primary.
+/// Replaces the connection when this sentinel names another primary and more sentinels agree with it than with the
+/// old one.
 pub(crate) async fn follow(shared: Arc<Shared>, number: usize) {
     let Endpoint::Primary(sentinel) = &*shared.end else { return };
     let mut state = shared.state.subscribe();
@@ -31,7 +33,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, number: usize) {
                 }
                 tokio::select! {
                     () = &mut news => break,
-                    // What was being connected to when the news came may be the old primary.
+                    // The connection that was being opened when the message came may lead to the old primary.
                     _ = state.changed() => {}
                 }
             }

@@ -1,7 +1,8 @@
-//! Keeps one connection to a server, and replaces it when it breaks or is found unfit.
+//! Keeps one connection to a server, and replaces it when it breaks or is found unfit. It sends no calls, and does
+//! not know the slots: `node/` owns a link, `dispatch/` sends on its connection.
 //!
-//! It connects at once, then only while calls wait. An idle instance has no timer, but for the one of
-//! the last calls' deadlines, which fires once more.
+//! A link connects at once. Later it reconnects only while calls wait. An idle instance has no timer, apart from the
+//! one for the last calls' deadlines, which fires once more.
 
 pub(crate) mod backoff;
 pub(crate) mod deadlines;
@@ -31,17 +32,17 @@ use crate::store::redis::connection::open::silent;
 use crate::store::redis::connection::pipe::Pipe;
 use crate::store::redis::connection::settings::{Address, Login};
 
-/// A reply that keeps coming may take this many times the command timeout in all.
+/// A reply that keeps arriving may take this many times the command timeout in total.
 pub(crate) const MAX_TIMEOUTS_OF_LONG_REPLY: u32 = 10;
 
-/// Between two attempts to connect at first; then it doubles.
+/// The first pause between two attempts to connect. It doubles after each attempt.
 const FIRST_RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The same for calls that may break the connection. Some ten break in a row until one of a thousand
-/// calls is alone.
+/// The first pause for calls that may break the connection. About ten connections break in a row until one of a
+/// thousand calls is alone.
 const FIRST_RECONNECT_PAUSE_APART: Duration = Duration::from_millis(1);
 
-/// A live connection, where it leads, and its number among those of this link.
+/// A live connection, the address of its server, and its number among the connections of this link.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub pipe: Pipe,
@@ -50,7 +51,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// What becomes of a call that was sent and not answered in time.
+    /// The error of a call that was sent and not answered in time.
     pub fn unanswered(&self, waited: Duration) -> Error {
         Error::Timeout { server: self.server.to_string(), waited }
     }
@@ -58,47 +59,47 @@ impl Live {
 
 #[derive(Clone)]
 enum State {
-    /// Not connected; what the last attempt ran into.
+    /// Not connected. Holds the error of the last attempt, if it failed.
     Down(Option<Error>),
     Up(Live),
 }
 
-/// What the supervising task and the calls share.
+/// The state that the supervising task and the calls share.
 struct Shared {
     end: Arc<Endpoint>,
     timeouts: Timeouts,
-    /// Whether it is for calls that may break it.
+    /// Whether the link is a quarantine's, for calls that may break the connection.
     is_apart: bool,
     observer: Observer,
-    /// The state, and how many attempts were made.
+    /// The state, and how many times it was set.
     state: watch::Sender<(State, u64)>,
     waiting: AtomicUsize,
-    /// Told when a call begins to wait.
+    /// Notified when a call begins to wait.
     wanted: Notify,
-    /// Whether a call would have used a connection that is not there.
+    /// Whether a call would have used a connection while there was none.
     missed: AtomicBool,
-    /// The connection that must go.
+    /// The highest number of a connection that must be replaced.
     unfit: AtomicU64,
-    /// The connection that is being asked whether it still answers.
+    /// The number of the connection that is being sent a PING, because it left a call unanswered.
     suspected: AtomicU64,
-    /// The connection beside which another one is opened, as it is silent.
+    /// The number of the silent connection beside which another one is opened.
     doubted: AtomicU64,
     doubt: Notify,
-    /// When a replica was last asked whether it follows its primary, in seconds from `since` on.
+    /// When a replica was last asked whether it follows its primary, in seconds after `since`.
     probed: AtomicU64,
     since: Instant,
     replace: Notify,
     deadlines: Deadlines,
 }
 
-/// How long to wait for what.
+/// How long to wait for a connection, and for the answer to a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Timeouts {
     pub connect: Duration,
     pub command: Duration,
 }
 
-/// One connection to one server, for as long as this lives.
+/// One connection to one server. Dropping the link ends it.
 pub(crate) struct Link {
     shared: Arc<Shared>,
     tasks: Vec<AbortHandle>,
@@ -110,7 +111,7 @@ impl Link {
         Self::open(end, timeouts, observer, false)
     }
 
-    /// Begins to connect, for calls that may break the connection. Nobody is told of that.
+    /// Begins to connect, for calls that may break the connection. No observer is told of it.
     pub fn apart(end: Arc<Endpoint>, timeouts: Timeouts) -> Self {
         Self::open(end, timeouts, Arc::new(|_: &_| {}), true)
     }
@@ -146,12 +147,13 @@ impl Link {
         Self { shared, tasks }
     }
 
-    /// Whether it leads to the server at this address, whatever happens.
+    /// Whether the link leads to the server at this address. A link by sentinels never does, because its address may
+    /// change.
     pub fn leads_to(&self, address: &Address) -> bool {
         self.address() == Some(address)
     }
 
-    /// The address of the server, unless sentinels tell it.
+    /// The address of the server. `None` if sentinels name it.
     pub fn address(&self) -> Option<&Address> {
         match &*self.shared.end {
             Endpoint::Server(peer) => Some(&peer.address),
@@ -159,7 +161,7 @@ impl Link {
         }
     }
 
-    /// How it logs in.
+    /// The login for the server.
     pub fn login(&self) -> &Login {
         self.shared.end.login()
     }
@@ -169,12 +171,12 @@ impl Link {
         self.shared.timeouts.command
     }
 
-    /// Awaits a future until a call's deadline. Nothing if that came first.
+    /// Awaits a future until a call's deadline. `None` if the deadline came first.
     pub async fn limit<F: Future>(&self, deadline: Instant, future: F) -> Option<F::Output> {
         self.shared.deadlines.limit(deadline, future).await
     }
 
-    /// How many attempts to connect have ended.
+    /// How many times the state of the connection has changed. Every attempt to connect changes it.
     pub fn attempts(&self) -> u64 {
         self.shared.state.borrow().1
     }
@@ -184,7 +186,7 @@ impl Link {
         self.shared.live()
     }
 
-    /// The connection to a replica, if there is one; else one is made for the next who asks.
+    /// The connection to a replica, if there is one. Otherwise one is opened for later calls.
     pub fn now_or_soon(&self) -> Option<Live> {
         let live = self.now();
         if let Some(live) = &live {
@@ -196,8 +198,8 @@ impl Link {
         live
     }
 
-    /// Asks a replica each second of its use whether it still follows its primary: one that does not
-    /// would serve what was long ago, for ever.
+    /// Asks a replica whether it still follows its primary, at most once a second and only while it is used. A
+    /// replica that does not follow would serve old data indefinitely.
     fn probe(&self, live: &Live) {
         let Shared { probed, since, .. } = &*self.shared;
         let now = since.elapsed().as_secs();
@@ -207,17 +209,17 @@ impl Link {
         }
     }
 
-    /// The connection, as soon as there is one.
+    /// Waits for a connection.
     ///
     /// # Errors
     ///
-    /// At the deadline, what the last attempt ran into; sooner if the server refuses us, which
-    /// waiting does not change, in an attempt later than the first `attempts`.
+    /// At the deadline, the error of the last attempt. A refusal by the server is returned at once, because waiting
+    /// does not change it. Only refusals after the first `attempts` attempts count.
     pub async fn live(&self, attempts: u64, deadline: Instant) -> Result<Live, Error> {
         let mut state = self.shared.state.subscribe();
         let _waiting = Waiting::new(&self.shared);
         loop {
-            // Marked as seen before `now` looks, or a change in between would wake nobody.
+            // Marked as seen before `now` looks. Otherwise a change in between would wake no call.
             let refused = match &*state.borrow_and_update() {
                 (State::Down(Some(refused @ Error::Redis { .. })), ended) if *ended > attempts => {
                     Some(refused.clone())
@@ -236,7 +238,7 @@ impl Link {
         }
     }
 
-    /// What keeps calls waiting.
+    /// The error of a call that got no connection.
     pub fn outage(&self) -> Error {
         match &self.shared.state.borrow().0 {
             State::Down(Some(error)) => error.clone(),
@@ -247,13 +249,13 @@ impl Link {
         }
     }
 
-    /// Whether a connection is still the one that is used, and answers a PING.
+    /// Whether a connection is still the current one, and answers a PING.
     pub async fn answers_on(&self, pipe: &Pipe) -> bool {
         let is_used = || self.now().is_some_and(|live| live.pipe.is(pipe));
         is_used() && probe::answers(pipe, Duration::ZERO).await && is_used()
     }
 
-    /// Where it leads.
+    /// The endpoint that the link connects to.
     pub fn end(&self) -> &Endpoint {
         &self.shared.end
     }
@@ -263,8 +265,8 @@ impl Link {
         self.shared.replace(live.number);
     }
 
-    /// Opens another connection beside one that is silent while calls wait, and takes that one if it
-    /// is ready before anything comes. A connection may be dead and not know it.
+    /// Opens another connection beside one that is silent while calls wait. Uses the new one if it is ready before
+    /// the silent one receives anything. A connection may be dead without an error.
     pub fn doubt(&self, live: &Live) {
         self.shared.doubted.fetch_max(live.number, Ordering::Relaxed);
         self.shared.doubt.notify_one();
@@ -335,7 +337,7 @@ impl Shared {
         self.replace.notify_one();
     }
 
-    /// Sets the state, and only then tells: who is told may call at once.
+    /// Sets the state before it tells the observer, because the observer may make a call at once.
     fn set(&self, state: State, event: &Event) {
         self.state.send_modify(|(old, attempts)| {
             *old = state;

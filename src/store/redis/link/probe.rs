@@ -1,4 +1,4 @@
-//! What a connection is asked when there is doubt about it.
+//! Tests of a connection that may be dead, or whose replica may be out of date.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use crate::store::redis::connection::poll_once;
 /// How long an answer may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether it answers a PING; behind long replies, which may take so long to come.
+/// Whether the connection answers a PING. Long replies may come before the answer, so it waits up to `longest` while
+/// they keep arriving.
 pub(crate) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
     let begun = Instant::now();
     let mut reply = pin!(pipe.send_one(&redis::cmd("PING")));
@@ -22,7 +23,7 @@ pub(crate) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
         if let Ok(reply) = timeout(PROBE_TIMEOUT, reply.as_mut()).await {
             return reply.is_ok();
         }
-        // It may have come, and the thread that should read it was too busy.
+        // The answer may have arrived while the thread that should read it was too busy.
         pipe.catch_up();
         if let Some(reply) = poll_once(reply.as_mut()).await {
             return reply.is_ok();
@@ -34,8 +35,8 @@ pub(crate) async fn answers(pipe: &Pipe, longest: Duration) -> bool {
     }
 }
 
-/// Whether it leads to a replica that hears from its primary. One that does not answer at all is
-/// found out by the calls that it leaves unanswered.
+/// Whether the connection leads to a replica that hears from its primary. A replica that does not answer at all
+/// passes: the calls that it leaves unanswered reveal it.
 pub(crate) async fn follows(pipe: &Pipe) -> bool {
     match timeout(PROBE_TIMEOUT, pipe.send_one(&redis::cmd("ROLE"))).await {
         Ok(Ok(replies)) => replies.iter().next().is_some_and(|role| is_following(&role)),

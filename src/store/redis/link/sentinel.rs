@@ -1,5 +1,5 @@
-//! Finds the primary by asking sentinels
-//! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>), and hears of a new one.
+//! Asks sentinels for the primary and its replicas, and subscribes to their messages about a new primary
+//! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -18,26 +18,25 @@ use crate::store::redis::connection::redaction::Sent;
 use crate::store::redis::connection::server_error::ServerError;
 use crate::store::redis::connection::settings::{Address, Login, Sentinels, Settings, is_host};
 
-/// How long the others may take once a sentinel has answered, unless most of them agree before.
+/// How long the other sentinels may take once one has named a primary, unless more than half agree earlier.
 const OTHER_SENTINELS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many replicas one attempt tries. A sentinel may name any number, and the next attempt begins with
-/// another one.
+/// How many replicas one attempt tries. A sentinel may name any number, and the next attempt begins at a random one.
 const MAX_REPLICAS_TRIED: usize = 8;
 
 /// The sentinels of a primary.
 pub(crate) struct Sentinel {
     sentinels: Vec<Peer>,
     name: String,
-    /// The primary, but for its address.
+    /// How to connect to the primary, without its address.
     primary: Peer,
     family: u8,
 }
 
-/// A connection to a sentinel that tells of every new primary.
+/// A connection to a sentinel that reports every new primary.
 pub(crate) struct Subscription {
     connection: Opened,
-    /// Which is the primary, as this sentinel knows.
+    /// The primary, according to this sentinel.
     pub primary: Option<Address>,
 }
 
@@ -70,8 +69,8 @@ impl Sentinel {
         self.sentinels.len()
     }
 
-    /// Opens a connection to the primary: to whom most sentinels name, as the others may have missed a
-    /// failover; and who must say so itself, as all may have.
+    /// Opens a connection to the primary. The sentinels vote on its address, because some may have missed a failover.
+    /// The server itself must confirm that it is the primary, because all of them may have missed it.
     pub async fn open(&self) -> Result<(Opened, Address), Error> {
         let mut last = None;
         let votes = self.votes().await?;
@@ -85,7 +84,7 @@ impl Sentinel {
         Err(last.unwrap_or_else(|| self.unknown()))
     }
 
-    /// Opens a connection to one of the replicas, any of them, as its sentinels know them.
+    /// Opens a connection to one of the replicas that the sentinels know, chosen at random.
     pub async fn open_replica(&self) -> Result<(Opened, Address), Error> {
         let mut replicas = self.replicas().await?;
         let middle = random() as usize % replicas.len().max(1);
@@ -103,7 +102,7 @@ impl Sentinel {
         Err(last.unwrap_or_else(|| self.unknown()))
     }
 
-    /// The replicas that the first sentinel to answer knows.
+    /// The replicas, according to the first sentinel that answers.
     async fn replicas(&self) -> Result<Vec<Address>, Error> {
         let question = redis::cmd("SENTINEL").arg(&["REPLICAS", &self.name]).get_packed_command();
         let mut last = None;
@@ -122,15 +121,15 @@ impl Sentinel {
         Err(last.unwrap_or_else(|| self.unknown()))
     }
 
-    /// Whether more sentinels name another primary than this one.
+    /// Whether more sentinels name another primary than name this one.
     pub async fn has_moved_from(&self, primary: &Address) -> bool {
         let votes = self.votes().await.unwrap_or_default();
         let for_this = votes.iter().find(|(address, _)| address == primary);
         votes.first().is_some_and(|(_, most)| *most > for_this.map_or(0, |(_, votes)| *votes))
     }
 
-    /// The primaries that sentinels name, the one that most name first. Once more than half of all
-    /// sentinels agree, the others are not waited for.
+    /// The primaries that sentinels name, with the number of votes for each. The one with the most votes comes first.
+    /// Once more than half of all sentinels agree, it does not wait for the others.
     async fn votes(&self) -> Result<Vec<(Address, usize)>, Error> {
         let mut asked = JoinSet::new();
         for peer in &self.sentinels {
@@ -139,7 +138,7 @@ impl Sentinel {
         }
         let mut votes: Vec<(Address, usize)> = Vec::new();
         let mut last = None;
-        // Whoever gives up by itself may do so, and say why.
+        // A question that reaches its own timeout ends before this, so that its error is known.
         let mut until = Instant::now() + 2 * self.primary.connect_timeout + OTHER_SENTINELS_TIMEOUT;
         while let Ok(Some(answer)) = timeout_at(until, asked.join_next()).await {
             match answer.unwrap_or(Err(Error::Internal)) {
@@ -164,11 +163,11 @@ impl Sentinel {
         if votes.is_empty() { Err(last.unwrap_or_else(|| self.unknown())) } else { Ok(votes) }
     }
 
-    /// Subscribes to what one of the sentinels tells of new primaries.
+    /// Subscribes to the messages of one of the sentinels about new primaries.
     pub async fn subscribe(&self, number: usize) -> Result<Subscription, Error> {
         let mut commands = self.question();
         commands.extend(redis::cmd("SUBSCRIBE").arg("+switch-master").get_packed_command());
-        // It answers both before it tells anything else, so nothing falls in between.
+        // The sentinel answers both commands before it sends a message, so no message is missed.
         let sentinel = &self.sentinels[number];
         let (connection, replies) = ask(sentinel, &commands, 2).await?;
         let primary = read_primary(&replies, sentinel)?;
@@ -195,11 +194,11 @@ impl fmt::Display for Sentinel {
 }
 
 impl Subscription {
-    /// Waits until the sentinel tells something, or the connection ends.
+    /// Waits until the sentinel sends a message, or the connection ends.
     pub async fn news(self) {
         let (pipe, driver) = self.connection;
         tokio::select! {
-            // What it tells comes as a reply to nothing.
+            // A message counts as the reply to an empty request.
             _news = pipe.send(&[], 1) => {}
             _ending = driver => {}
         }
@@ -217,7 +216,7 @@ async fn ask(peer: &Peer, commands: &[u8], replies: usize) -> Result<(Opened, Re
     Ok((opened, answer))
 }
 
-/// Reads who is the primary; nothing if the sentinel knows none of this name.
+/// Reads the address of the primary. `None` if the sentinel knows no primary of this name.
 fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>, Error> {
     let reason = match replies.iter().next() {
         Some(Reply::Nil) => return Ok(None),
@@ -236,8 +235,8 @@ fn read_primary(replies: &Replies, peer: &Peer) -> Result<Option<(String, u16)>,
     Err(open::unreachable(peer, &reason))
 }
 
-/// Reads where a replica is, unless it is known to be down, from its properties: names and values in
-/// turn.
+/// Reads the address of a replica from its properties, which are names and values in turn. `None` if the replica is
+/// known to be down.
 fn read_replica(properties: &Reply<'_>, family: u8) -> Option<Address> {
     let Reply::Array(properties) = properties else { return None };
     let property = |wanted: &str| {

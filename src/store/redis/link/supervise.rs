@@ -1,4 +1,4 @@
-//! Connects, and connects again.
+//! Opens the connection of a link, and opens it again whenever it ends.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::store::redis::connection::settings::Address;
 
 const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a silent connection may still speak once another one is ready.
+/// How long a silent connection may still receive something once another one is ready.
 const GRACE_FOR_SILENT_CONNECTION: Duration = Duration::from_millis(200);
 
-/// How often it is looked whether a silent connection has spoken, while another one is opened.
+/// How often a silent connection is checked while another one is opened.
 const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Keeps the connection, as long as the link lives.
+/// Keeps a connection open for as long as the link lives.
 pub(crate) async fn supervise(shared: Arc<Shared>) {
     let mut pause = shared.first_pause();
-    // A connection that is ready already.
+    // A connection that was opened beside a silent one, and is ready.
     let mut spare = None;
     for number in 1.. {
         let opened = match spare.take() {
@@ -40,7 +40,8 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
             Ok(((pipe, mut driver), server)) => {
                 let since = Instant::now();
                 let name = server.to_string();
-                // A proxy that hangs up on what it does not know would do so on this.
+                // A bare server hung up on the handshake. It may be a proxy, which would hang up on this question
+                // too.
                 let is_bare = Server::new(&server, shared.end.login().tls.is_some()).is_bare();
                 if !shared.end.is_replica() && !shared.is_apart && !is_bare {
                     let observer = Arc::clone(&shared.observer);
@@ -51,7 +52,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
                 let mut beside = pin!(None);
                 let lost = loop {
                     tokio::select! {
-                        // First, so that what has come is known to the others.
+                        // The driver first: it reads what has arrived, so the branches below see it.
                         biased;
                         _ending = &mut driver => break "the connection was lost",
                         () = shared.replace.notified() => {
@@ -75,12 +76,12 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
                 };
                 let lost = Event::Lost(Error::Connection { server: name, reason: lost.into() });
                 shared.set(State::Down(None), &lost);
-                // A server that drops every connection at once must not be hammered.
+                // Backs off when a server drops every connection at once.
                 if spare.is_some() || since.elapsed() >= MAX_RECONNECT_PAUSE {
                     pause = shared.first_pause();
                     continue;
                 }
-                // This one was ready, so it may be a call that breaks connections.
+                // The server was ready, so it may be a call that breaks connections.
                 pause = pause.min(shared.longest_pause_if_ready());
             }
             Err(error) => shared.set(State::Down(Some(error.clone())), &Event::Failed(error)),
@@ -94,14 +95,14 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
     }
 }
 
-/// Opens a connection. While it is wanted, an attempt that hangs does not keep another from being made
-/// beside it: what swallowed the first may be over.
+/// Opens a connection. While calls wait, an attempt that hangs does not prevent another one beside it: the cause of
+/// the first one's hanging may be over.
 async fn open(
     shared: &Arc<Shared>,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(Opened, Address), Error> {
     let mut attempts = JoinSet::new();
-    // As often as a server that refuses is asked; and not too many at a time.
+    // Not sooner than the retries after a refusal, and at most about ten attempts at a time.
     let pause = MAX_RECONNECT_PAUSE.max(shared.timeouts.connect / 10);
     loop {
         if attempts.is_empty() || is_wanted() {
@@ -115,14 +116,14 @@ async fn open(
     }
 }
 
-/// Opens a connection beside one that is silent while calls wait. Nothing if that one speaks first.
+/// Opens a connection beside one that is silent while calls wait. `None` if the silent one receives something first.
 async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Address)> {
     let heard = pipe.received();
     let is_silent = || pipe.received() == heard && pipe.is_awaited();
     loop {
         let opened = async {
             let opened = open(shared, is_silent).await;
-            // A server that goes on may serve the new one first.
+            // A server that was stalled may serve the new connection before the old one.
             tokio::time::sleep(GRACE_FOR_SILENT_CONNECTION).await;
             opened
         };
@@ -130,7 +131,7 @@ async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Addre
             opened = opened => opened,
             () = async { while is_silent() { tokio::time::sleep(SILENCE_CHECK_INTERVAL).await } } => return None,
         };
-        // It may have spoken, and the thread that should read was too busy.
+        // The old connection may have received something while the thread that should read it was too busy.
         pipe.catch_up();
         if !is_silent() {
             return None;
