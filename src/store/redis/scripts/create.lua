@@ -2,15 +2,17 @@
 -- KEYS: 1 session, 2 index. ARGV: 1 id, 2 ttl_ms (0: never expires), 3 owner and 4 data as JSON.
 -- Returns 1. May run twice: it writes the same. If a command fails, nothing stays.
 
--- Data of so many bytes or more has its size noted: see update.
+-- If the data has at least this many bytes, the record says how many: update.lua needs it.
 local size_from = 2048
 
--- So many expired members are dropped at a time. 32 calls share a script at the most, and a step is 100 sessions.
+-- How many expired members one create removes. At most 32 calls share a script, so one run removes about as many
+-- members as a step of kill_all.lua (100).
 local pruned_at_once = 3
 
--- Drops expired members, soonest first. EXISTS ends for good what a clock that is ahead takes for expired, so no
--- session is left that the index has forgotten. While a slot moves, a server refuses to look for what it does not
--- have: another create will prune.
+-- Removes expired members from the index, the earliest expiry first. If the server's clock is ahead, it takes a
+-- session for expired too early. EXISTS then deletes that session for good, so no session is left that is not in the
+-- index. While a slot moves, a server refuses to look for a key that it does not have. A later create will remove
+-- that member.
 local function prune(index, prefix)
   local ids = redis.call('ZRANGE', index, '-inf', '(' .. now, 'BYSCORE', 'LIMIT', 0, pruned_at_once)
   for _, id in ipairs(ids) do
@@ -19,14 +21,14 @@ local function prune(index, prefix)
 end
 
 local function store(session, index, id, expiry, record)
-  -- First, as it is what fails: when there is no memory left, or if the index is not one.
+  -- The command that can fail comes first: it fails if there is no memory left, or if the index is not a sorted set.
   redis.call('ZADD', index, expiry or '+inf', id)
   if expiry then
     redis.call('SET', session, record, 'PXAT', expiry)
   else
     redis.call('SET', session, record)
   end
-  -- Most owners have one session: nothing to look for beside it.
+  -- Most owners have one session, so there is no other member to check.
   if expiry and redis.call('ZCARD', index) == 1 then
     redis.call('PEXPIREAT', index, index_expiry(expiry, now))
   else

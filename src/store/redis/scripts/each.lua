@@ -1,15 +1,15 @@
--- Begins the scripts that carry out one call, or several of a kind.
+-- Begins the scripts that carry out one call, or several calls of the same operation.
 
--- What pcall has caught, as a reply. Redis raises texts: the server's error, which Redis 6 puts behind the place in the
--- script if it is a refusal.
+-- Turns an error that pcall has caught into a reply. Redis raises errors as text. Redis 6 puts the position in the
+-- script before the server's error if the server refused the command.
 local function error_of(failure)
   if type(failure) ~= 'string' then return failure end
   local message = string.gsub(failure, '^@user_script: %d+: %-?', '')
   return redis.error_reply(string.find(message, '^%u+ ') and message or 'ERR ' .. message)
 end
 
--- Carries out a call for each so many keys and arguments. Returns what it returns; of several calls a
--- list, in which an error is that of its call alone.
+-- Runs `call` once for each group of keys and arguments. Returns its result, or for several calls a list of results.
+-- An error in the list belongs to that call alone.
 local function each(keys, arguments, call)
   local count = #KEYS / keys
   if count == 1 then return call(0, 0) end

@@ -1,9 +1,9 @@
--- Begins the scripts that set when a session ends.
+-- Begins the scripts that set when a session expires.
 
 local now = clock()
 
--- The end of a session that has so long to live (ttl_ms, 0: it never expires; then, nil), as text. It takes
--- long to write, and calls that share a script mostly share it.
+-- When a session with this ttl_ms expires, as text; nil if it never expires (ttl_ms 0). Formatting the number is
+-- slow, and calls that share a script mostly have the same ttl_ms, so the last result is kept.
 local last_ttl, last_expiry = '0', nil
 local function expiry_after(ttl_ms)
   if ttl_ms ~= last_ttl then

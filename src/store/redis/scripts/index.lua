@@ -1,11 +1,11 @@
 -- Begins every script that touches an owner's index: a sorted set of session ids by expiry in ms.
 
--- The index outlives its last session by as long as that has to live, this many ms at most: a server's clock that is
--- ahead for a while must not end the index before the sessions.
+-- The index outlives its last session by that session's remaining time, but at most by this many ms. Otherwise a
+-- server's clock that is ahead for a while could expire the index before the sessions.
 local longest_margin = 3600000
 
--- When an index expires whose last session does so at `expiry`, as text. To write a number takes long, and calls
--- that share a script mostly ask for the same one.
+-- When the index expires if its last session expires at `expiry`, as text. Formatting the number is slow, and calls
+-- that share a script mostly ask for the same one, so the last result is kept.
 local last_asked, last_told
 local function index_expiry(expiry, now)
   if expiry ~= last_asked then
@@ -15,7 +15,7 @@ local function index_expiry(expiry, now)
   return last_told
 end
 
--- Has the index live as long as its longest session needs; it never expires if one never does.
+-- Keeps the index for as long as its longest session needs it. The index never expires if a session never does.
 local function keep_index(index, now)
   local expiry = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2]
   if expiry == 'inf' then

@@ -1,10 +1,11 @@
--- Removes an owner's sessions, those that end soonest first: one step, as others wait meanwhile.
+-- Removes some of an owner's sessions, those with the earliest expiry first. One run is one step, because other
+-- clients wait during it.
 -- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
--- ARGV: 1 what the keys of the owner's sessions begin with.
--- Returns how many sessions were removed, and 1 if there are more, else 0. Each step begins at the front of the index
--- and removes what it sees, so nothing can move behind it.
+-- ARGV: 1 the beginning of the keys of the owner's sessions.
+-- Returns how many sessions were removed, and 1 if there are more, else 0.
+-- Each step begins at the front of the index and removes the members that it reads, so no member can move behind it.
 
--- How much a step removes: so many sessions, or so many bytes and the session that brings them to that.
+-- A step ends after this many sessions, or with the session that brings it to this many bytes.
 local step_sessions, step_bytes = 100, 8388608
 
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -26,6 +27,6 @@ for n, id in ipairs(ids) do
 end
 local killed = redis.call('DEL', unpack(sessions))
 redis.call('ZREM', KEYS[1], unpack(removed))
--- Reckoned: while a slot moves, a server refuses to look for what it does not have, and the index ended with its last
--- member.
+-- Calculated, not asked: the index is gone with its last member, and while a slot moves, a server refuses to look for
+-- a key that it does not have.
 return { killed, listed > #removed and 1 or 0 }

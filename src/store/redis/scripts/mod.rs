@@ -1,15 +1,16 @@
-//! The Lua scripts on their way to a server. Each operation names its script in `operation/`; the one that folds a
-//! record belongs to no operation.
+//! The Lua scripts, and the commands that run or load them. Each operation names its script in `operation/`; only the
+//! one that folds a record belongs to no operation. `dispatch/` runs the scripts, and the handshake in `connection/`
+//! loads them.
 
 use redis::Cmd;
 
 use crate::operation::{Operation, Script};
 
-/// Replaces a record by the folded one.
+/// Replaces a record by its folded form.
 pub(crate) static FOLD: Script = Script::new(&[include_str!("fold.lua")]);
 
-/// Begins a command that runs a script: by its hash, or by its text if the server has not seen it. The keys, whose
-/// number is given, and the arguments follow.
+/// Begins a command that runs a script: by its hash, or by its text if the server does not have the script. The keys,
+/// whose number is given, and the arguments follow.
 pub(crate) fn begin(command: &mut Cmd, script: &Script, needs_eval: bool, keys: usize) {
     if needs_eval {
         command.arg("EVAL").arg(script.text());
@@ -19,7 +20,7 @@ pub(crate) fn begin(command: &mut Cmd, script: &Script, needs_eval: bool, keys: 
     command.arg(keys);
 }
 
-/// The commands that make a server know every script.
+/// The commands that load every script into a server.
 pub(crate) fn loads() -> impl Iterator<Item = Cmd> {
     let scripts = Operation::SPECS.iter().filter_map(|spec| spec.script);
     let scripts = scripts.chain(std::iter::once(&FOLD));

@@ -1,12 +1,13 @@
 -- Appends a merge patch to a session, whose expiry stays.
 -- KEYS: 1 session. ARGV: 1 patch as JSON, 2 how many bytes the record may have.
--- Returns 0 if there is no such session, 1, or 2 if the record has grown so long that it should be folded; 3 if it is
--- full, and nothing was done.
+-- Returns 0 if there is no such session, 1 if the patch was appended, or 2 if it was appended and the record should
+-- be
+-- folded. Returns 3 if the record is full and nothing was done.
 
--- A record with no more bytes than this is not folded.
+-- A record is folded only if it has more bytes than this.
 local fold_from = 4096
 
--- How many bytes the data had when the record was last written whole, if they were many.
+-- How many bytes the data had when the record was last written whole; 0 if they were few.
 local function size_of(session)
   return tonumber(string.match(redis.call('GETRANGE', session, 0, 199), '^{[^\n]*"size":(%d+)')) or 0
 end
