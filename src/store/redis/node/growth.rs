@@ -1,5 +1,5 @@
-//! How fast the records of sessions grow: patches are appended to a record, and folded into its data now and then. A
-//! burst of updates of one session could append more than is folded, so its later part waits.
+//! How fast the records of sessions grow. Updates append patches to a record, and it is folded into its data now and
+//! then. A burst of updates of one session could append patches faster than they are folded, so later updates wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,38 +9,38 @@ use tokio::sync::Notify;
 use super::Node;
 use crate::token::SessionId;
 
-/// So many bytes of patches may be on their way to one record, or be appended while it is folded; or one pipeline's,
-/// if it is the only one.
+/// At most this many bytes of patches may be in flight to one record, or be appended while it is folded. A single
+/// pipeline may exceed this if no other has patches for that record.
 const MAX_PATCH_BYTES_IN_FLIGHT: usize = 8 * 1024;
 
-/// The records that grow, of one node.
+/// The records of one node that grow.
 #[derive(Default)]
 pub(crate) struct Growth {
     records: Mutex<HashMap<SessionId, Growing>>,
     has_room: Notify,
 }
 
-/// A record that grows. It is forgotten once nothing is on its way and nobody folds it.
+/// A record that grows. It is forgotten once no patch is in flight and no task folds it.
 #[derive(Default)]
 struct Growing {
-    /// Bytes of patches that are on their way, or were appended since somebody began to fold it.
+    /// Bytes of patches that are in flight, or were appended since a task began to fold the record.
     bytes: usize,
-    /// Of these, what was appended.
+    /// The part of these bytes that was appended.
     appended: usize,
     is_folded: bool,
 }
 
-/// How many bytes of patches there are for which session.
+/// How many bytes of patches a pipeline has for each session.
 pub(crate) struct Patches(Vec<(SessionId, usize)>);
 
-/// Patches on their way, until this is dropped.
+/// Patches in flight, until this is dropped.
 pub(crate) struct PatchesInFlight {
     node: Arc<Node>,
     patches: Patches,
 }
 
 impl PatchesInFlight {
-    /// What has entered.
+    /// Holds patches that have entered, and lets them leave when it is dropped.
     pub fn new(node: &Arc<Node>, patches: Patches) -> Self {
         Self { node: Arc::clone(node), patches }
     }
@@ -53,7 +53,7 @@ impl Drop for PatchesInFlight {
 }
 
 impl Patches {
-    /// The lengths of patches, by session.
+    /// Sums the lengths of patches by session.
     pub fn of(patches: impl Iterator<Item = (SessionId, usize)>) -> Self {
         let mut bytes_by_session: Vec<(SessionId, usize)> = Vec::new();
         for (id, length) in patches {
@@ -67,7 +67,7 @@ impl Patches {
 }
 
 impl Growth {
-    /// Takes note that patches are sent, unless they have to wait. Returns whether they may be sent.
+    /// Records that patches are sent, unless they have to wait. Returns whether they may be sent.
     pub fn enter(&self, patches: &Patches) -> bool {
         if patches.0.is_empty() {
             return true;
@@ -85,7 +85,7 @@ impl Growth {
         true
     }
 
-    /// Waits until patches may be sent, and takes note that they are.
+    /// Waits until patches may be sent, and records that they are.
     pub async fn enter_when_there_is_room(&self, patches: &Patches) {
         loop {
             let changed = self.has_room.notified();
@@ -96,7 +96,7 @@ impl Growth {
         }
     }
 
-    /// Takes note that patches were answered, or will be sent again.
+    /// Records that patches were answered, or will be sent again.
     pub fn leave(&self, patches: &Patches) {
         if patches.0.is_empty() {
             return;
@@ -117,12 +117,12 @@ impl Growth {
         self.has_room.notify_waiters();
     }
 
-    /// Takes note that somebody folds a record. Returns whether nobody did.
+    /// Records that a task folds a record. Returns `false` if one already does.
     pub fn begin_fold(&self, id: SessionId) -> bool {
         !std::mem::replace(&mut self.lock().entry(id).or_default().is_folded, true)
     }
 
-    /// Takes note that nobody folds a record any more.
+    /// Records that no task folds a record any more.
     pub fn end_fold(&self, id: SessionId) {
         let mut records = self.lock();
         if let Some(record) = records.get_mut(&id) {

@@ -1,4 +1,6 @@
-//! One server that holds sessions: the connection to it, and who waits to use it.
+//! One server that holds sessions: the link to it, the queue of pipelines that wait to be sent, and the calls that
+//! may break its connection. It knows no calls and no slots. `topology/` makes the nodes, and `dispatch/` sends to
+//! them.
 
 pub(crate) mod growth;
 pub(crate) mod quarantine;
@@ -16,10 +18,10 @@ use crate::store::redis::connection::settings::{Address, Settings};
 use crate::store::redis::link::endpoint::Endpoint;
 use crate::store::redis::link::{Link, Timeouts};
 
-/// What every node of an instance has in common.
+/// What all nodes of an instance have in common.
 pub(crate) struct Setup {
     pub settings: Settings,
-    /// Is told what becomes of the connections, but those to replicas.
+    /// Is told of the connections to all nodes except replicas.
     pub observer: Observer,
     pub culprits: Arc<Culprits>,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Node {
     pub link: Link,
     pub queue: Queue,
     pub growth: Growth,
-    /// Where calls are sent that were under way when connections broke, while there are any.
+    /// The connection for calls that were in flight when connections broke, while there are any.
     pub quarantine: Mutex<Option<Arc<Quarantine>>>,
     pub culprits: Arc<Culprits>,
     end: Arc<Endpoint>,
@@ -57,7 +59,7 @@ impl Node {
         })
     }
 
-    /// Ends the connection for suspected calls, too, which may hang.
+    /// Replaces the quarantine's connection, which may hang.
     pub fn end_quarantine(&self) {
         if let Some(quarantine) = &*lock(&self.quarantine)
             && let Some(live) = quarantine.link.now()
@@ -66,7 +68,7 @@ impl Node {
         }
     }
 
-    /// Where suspected calls are sent, which is opened for the first of them.
+    /// The connection for suspected calls. It is opened for the first of them.
     pub fn quarantine(self: &Arc<Self>) -> Arc<Quarantine> {
         let mut quarantine = lock(&self.quarantine);
         let open = || {

@@ -1,8 +1,8 @@
-//! A connection apart from all others, for calls that were under way when connections broke twice.
+//! A separate connection for calls that were in flight when connections broke twice.
 //!
-//! One of them may be what breaks them: too long for the server or for a proxy, or with too long an
-//! answer. They are sent in groups, which are halved when the connection breaks, until one call is
-//! under way alone. The others stay where they are, and are not held up.
+//! One of these calls may be the reason: the request may be too long for the server or for a proxy, or its reply may
+//! be. They are sent in groups. When the connection breaks, the next group is half as large, until one call is in
+//! flight alone. All other calls stay on the node's own connection, and are not held up.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -21,20 +21,20 @@ use crate::store::redis::link::endpoint::Endpoint;
 use crate::store::redis::link::{Link, Timeouts};
 use crate::token::SessionId;
 
-/// How often it is looked whether the connection is still needed.
+/// How often it is checked whether the connection is still needed.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a call that a server could not take is sent apart at once when it comes again. Then
-/// somebody may have changed the server.
+/// How long a call that a server could not take is sent in quarantine when it is made again. After that, the server
+/// may have been reconfigured.
 const CULPRIT_TTL: Duration = Duration::from_secs(60);
 
 /// How many such calls are remembered.
 const MAX_CULPRITS: usize = 64;
 
-/// From this length on it is the length that is taken for the cause, in bytes of data.
+/// If a request has at least this many bytes of data, its length is taken for the cause.
 const LONG_REQUEST_BYTES: usize = 64 * 1024;
 
-/// A connection to a node, beside its own, while calls are suspected.
+/// A connection to a node, beside its own one, while calls are suspected.
 pub(crate) struct Quarantine {
     pub link: Link,
     pub queue: Queue,
@@ -43,10 +43,10 @@ pub(crate) struct Quarantine {
 }
 
 struct Gate {
-    /// How many calls may be under way at once.
+    /// How many calls may be in flight at once.
     most: usize,
     under_way: usize,
-    /// The connection that broke last, and how many calls were under way.
+    /// The connection that broke last, and how many calls were in flight on it.
     broken: Option<(Pipe, usize)>,
 }
 
@@ -61,7 +61,8 @@ impl Quarantine {
         }
     }
 
-    /// Waits until there is room for so many calls, or for some of them alone. For whoever has its turn.
+    /// Waits until there is room for this many calls, or admits some of them if no other call is in flight. The
+    /// caller must have its turn.
     pub async fn pass(&self, calls: usize) -> Pass<'_> {
         loop {
             {
@@ -82,25 +83,25 @@ impl Quarantine {
     }
 }
 
-/// Lets calls be under way, until it is dropped.
+/// Admits calls, which count as in flight until it is dropped.
 pub(crate) struct Pass<'q> {
     quarantine: &'q Quarantine,
     pub calls: usize,
 }
 
 impl Pass<'_> {
-    /// Whether no other call is under way.
+    /// Whether no other call is in flight.
     pub fn is_for_one_alone(&self) -> bool {
         self.calls == 1 && self.quarantine.gate().under_way == 1
     }
 
-    /// They were answered: more may be under way at once.
+    /// Records that the calls were answered. More calls may be in flight at once.
     pub fn answered(&self) {
         let mut gate = self.quarantine.gate();
         gate.most = gate.most.saturating_add(self.calls);
     }
 
-    /// The connection broke: half as many may be under way at once. Returns how many were.
+    /// Records that the connection broke. Half as many calls may be in flight at once. Returns how many were.
     pub fn broken(&self, pipe: &Pipe) -> usize {
         let mut gate = self.quarantine.gate();
         if let Some((_, calls)) = gate.broken.as_ref().filter(|(last, _)| last.is(pipe)) {
@@ -120,7 +121,7 @@ impl Drop for Pass<'_> {
     }
 }
 
-/// Ends a node's quarantine once nobody is in it.
+/// Closes a node's quarantine once no pipeline uses it.
 pub(crate) async fn close_when_idle(node: Weak<Node>) {
     loop {
         sleep(IDLE_CHECK_INTERVAL).await;
@@ -133,7 +134,8 @@ pub(crate) async fn close_when_idle(node: Weak<Node>) {
     }
 }
 
-/// The calls that servers could not take, so that the same call breaks no other connection again.
+/// The calls that servers could not take. They are remembered, so that the same call does not break another
+/// connection.
 #[derive(Default)]
 pub(crate) struct Culprits {
     hasher: RandomState,
@@ -142,14 +144,14 @@ pub(crate) struct Culprits {
 }
 
 enum Culprit {
-    /// Whatever has at least so many bytes of data.
+    /// Every call with at least this many bytes of data.
     Length(usize),
-    /// A method on one session.
+    /// An operation on one session, by its hash.
     Call(u64),
 }
 
 impl Culprits {
-    /// Takes note of a call that a server could not take: the bytes of its data, and what it does to which session.
+    /// Remembers a call that a server could not take, by the bytes of its data and by its operation and session.
     pub fn note(&self, data_bytes: usize, what: impl Hash) {
         self.remember(match data_bytes {
             length @ LONG_REQUEST_BYTES.. => Culprit::Length(length),
@@ -157,12 +159,12 @@ impl Culprits {
         });
     }
 
-    /// Takes note that a connection broke while a record was folded.
+    /// Remembers that a connection broke while a record was folded.
     pub fn note_fold(&self, id: SessionId) {
         self.remember(Culprit::Call(self.hash_of_fold(id)));
     }
 
-    /// Whether a connection has broken while this record was folded.
+    /// Whether a connection broke while this record was folded.
     pub fn has_fold(&self, id: SessionId) -> bool {
         self.count.load(Ordering::Relaxed) > 0 && self.knows(0, self.hash_of_fold(id))
     }

@@ -1,26 +1,26 @@
-//! Lets batches send to a server in the order in which they came, also when they have to send again.
+//! Lets pipelines send to a server in the order of their batches, even if they have to send again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// A pipeline of a batch among all others: batches in the order in which they came.
+/// The position of a pipeline among all others: by batch in the order of arrival, then within its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub batch: u64,
     pub pipeline: u64,
 }
 
-/// The pipelines that wait to be sent, by their place.
+/// The pipelines that wait to be sent, in order.
 #[derive(Default)]
 pub(crate) struct Queue {
     waiting: Mutex<BTreeMap<Place, Arc<Notify>>>,
 }
 
 impl Queue {
-    /// Waits until every pipeline before this place is sent or settled. It is this one's turn until what
-    /// is returned is dropped, or an earlier one comes back: see [`Turn::stands`].
+    /// Waits until every earlier pipeline is sent or answered. This pipeline has its turn until the result is
+    /// dropped, or until an earlier pipeline comes back: see [`Turn::stands`].
     pub async fn turn(&self, place: Place) -> Turn<'_> {
         let called = Arc::new(Notify::new());
         self.lock().insert(place, Arc::clone(&called));
@@ -29,7 +29,7 @@ impl Queue {
         turn
     }
 
-    /// Whether nobody waits.
+    /// Whether no pipeline waits.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
@@ -51,12 +51,12 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Whether no earlier pipeline has come back since, from a connection that broke.
+    /// Whether it is still this pipeline's turn. An earlier pipeline may have come back from a connection that broke.
     pub fn stands(&self) -> bool {
         self.queue.first() == Some(self.place)
     }
 
-    /// Waits until it stands.
+    /// Waits until it is this pipeline's turn.
     pub async fn come(&self) {
         while !self.stands() {
             self.called.notified().await;
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// What a future has come to by now, polled once.
+    /// The output of a future, if it is ready when polled once.
     async fn once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         let mut future = future;
         poll_fn(|cx| match future.as_mut().poll(cx) {
