@@ -1,4 +1,4 @@
-//! A batch on its way: one pipeline per node, until every call is answered.
+//! A batch of calls: one pipeline per node, until every call is answered.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::store::redis::node::Node;
 use crate::store::redis::node::queue::Place;
 use crate::store::redis::topology::Topology;
 
-/// A batch among those of its store, until its deadline.
+/// One of the batches of a store, with its deadline.
 pub(crate) struct Batch {
     number: u64,
     pipelines: AtomicU64,
@@ -33,7 +33,7 @@ impl Batch {
         Self { number, pipelines: AtomicU64::new(0), command_timeout, begun, deadline }
     }
 
-    /// Sends to one server until every call is answered or the deadline has come.
+    /// Sends to one server until every call is answered or the deadline has passed.
     pub async fn run_on(
         mut self,
         node: &Arc<Node>,
@@ -52,13 +52,13 @@ impl Batch {
             let ended = pipeline.go(None).await;
             open = pipeline.settle(ended, None, answers);
             going_on.extend(open.extract_if(.., |call| call.goes_on));
-            // What is answered does not wait for what must be sent again.
+            // Calls that are answered do not wait for those that must be sent again.
             answers.send();
         }
     }
 
-    /// Sends to several servers, to each what is its own, until every call is answered or the
-    /// deadline has come.
+    /// Sends to several servers until every call is answered or the deadline has passed. Each node gets its own
+    /// calls.
     pub async fn run_over(
         mut self,
         topology: &Topology,
@@ -88,8 +88,8 @@ impl Batch {
         }
     }
 
-    /// The calls that have made a step and have more to do. Each step renews their deadline, so the calls that keep
-    /// the old one are settled first.
+    /// The calls that have made a step and have more to do. Each step renews the deadline, so calls with the old
+    /// deadline are finished first.
     fn go_on<'c>(&mut self, going_on: &mut Vec<InFlightCall<'c>>) -> Vec<InFlightCall<'c>> {
         let calls = std::mem::take(going_on);
         if !calls.is_empty() {
@@ -110,7 +110,7 @@ impl Batch {
     }
 }
 
-/// Awaits the first pipeline to end, and takes it out.
+/// Awaits the first pipeline to end, and removes it from the list.
 async fn first<'c, L>(pipelines: &mut Vec<Pin<Box<L>>>) -> (NodePipeline<'c>, Ended)
 where
     L: Future<Output = (NodePipeline<'c>, Ended)>,

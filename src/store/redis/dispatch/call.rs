@@ -1,4 +1,4 @@
-//! A call in flight: what it is about, and how it has fared so far. What the operation means is in `operation/`.
+//! A call in flight: its target, and what has happened to it so far. The meaning of its operation is in `operation/`.
 
 use std::sync::Arc;
 
@@ -22,42 +22,42 @@ use crate::store::redis::node::Node;
 use crate::store::redis::scripts;
 use crate::token::{Route, SessionId};
 
-/// After this many broken connections a call is sent apart from the others.
+/// After this many broken connections a call is sent in quarantine.
 const SUSPECT_AFTER_BROKEN: u8 = 2;
 
 /// A call in flight.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct InFlightCall<'c> {
-    /// Its place in the batch.
+    /// Its position in the batch.
     pub place: usize,
     operation: &'c dyn OnRedis,
     target: Target<'c>,
     /// The server does not know the script by its hash.
     pub needs_eval: bool,
-    /// The server has refused to carry it out with others.
+    /// The server has refused to carry it out together with others.
     pub alone: bool,
     /// It was sent on a connection that broke, so it may have been carried out.
     pub in_doubt: bool,
-    /// Connections that broke under it, and of these those under it alone.
+    /// How many connections broke while it was in flight, and how many of these while no other call was.
     pub broke: u8,
     pub broke_alone: u8,
     /// Why it must be sent again.
     pub refused: Option<Error>,
-    /// How often it was put off.
+    /// How many times it was postponed.
     pub postponed: u32,
     /// When it is sent again.
     pub again: Again,
-    /// It may be read from a replica; once routed, it is sent to one.
+    /// It may be read from a replica. After routing: it is sent to one.
     pub from_replica: bool,
-    /// The node that another one referred it to, for once.
+    /// The node that another node referred it to, for one attempt.
     pub referred: Option<Arc<Node>>,
-    /// How often a node sent it to another one.
+    /// How many times a node redirected it.
     pub redirections: u8,
     /// The record is full, and must be folded before it can take the patch.
     pub is_full: bool,
-    /// What the record is replaced by: it was folded with the patch.
+    /// The folded record, with the patch, that replaces the old one.
     pub fold: Option<Box<Fold>>,
-    /// A connection on which there came an answer that cannot be the asker's, or not to such a call.
+    /// A connection on which it got an answer that belongs to another session, or to another kind of call.
     pub doubted: Option<Box<(Arc<Node>, Live)>>,
     /// A step has removed a session.
     pub has_removed: bool,
@@ -70,11 +70,11 @@ pub(crate) struct InFlightCall<'c> {
 pub(crate) enum Again {
     /// As soon as there is a connection.
     AtOnce,
-    /// Not before this time, and later calls wait behind it: the whole server is not ready.
+    /// Not before this time. Later calls wait behind it, because the whole server is not ready.
     InTurn(Instant),
-    /// Not before this time, and others may go first: only its slot is not ready.
+    /// Not before this time. Other calls may go first, because only its slot is not ready.
     Aside(Instant),
-    /// Apart from the others: it may be what breaks connections.
+    /// In quarantine, because it may be the call that breaks connections.
     Apart,
 }
 
@@ -92,7 +92,7 @@ impl Again {
 }
 
 impl<'c> InFlightCall<'c> {
-    /// Takes on a call. `None` if no session can have its token.
+    /// Prepares a call. `None` if no session can have its token.
     pub fn new(
         place: usize,
         operation: &'c Operation<'c>,
@@ -124,7 +124,7 @@ impl<'c> InFlightCall<'c> {
     }
 
     /// Whether one run of a script may carry out both calls. A server that refuses one key, such as that of another
-    /// app, refuses the whole run. And what went wrong for several is tried one by one.
+    /// app, refuses the whole run. Calls that failed together are tried one by one.
     pub fn can_share_script(&self, other: &Self) -> bool {
         let (spec, others) = (self.operation.spec(), other.operation.spec());
         spec.can_share_script
@@ -134,7 +134,7 @@ impl<'c> InFlightCall<'c> {
             && ![self, other].iter().any(|call| call.alone || call.in_doubt || call.fold.is_some())
     }
 
-    /// The script that carries it out; nothing for a plain command.
+    /// The script that carries it out. `None` for a plain command.
     fn script(&self) -> Option<&'static Script> {
         match &self.fold {
             Some(_) => Some(&scripts::FOLD),
@@ -142,7 +142,7 @@ impl<'c> InFlightCall<'c> {
         }
     }
 
-    /// The key of its session, if it is about one.
+    /// The key of its session, if it has one.
     pub fn session_key(&self) -> Option<Vec<u8>> {
         self.target.session_key()
     }
@@ -153,7 +153,7 @@ impl<'c> InFlightCall<'c> {
 
     /// The patch of an `update`, and how many bytes of data it may leave.
     pub fn patch(&self) -> Option<(&'c str, usize)> {
-        // A call that makes a session brings data, too, but has no record that could be full.
+        // A call that creates a session has data too, but no record that could be full.
         let patch = self.operation.data().filter(|_| self.target.new_token.is_empty());
         patch.map(|patch| (patch, self.target.max_bytes))
     }
@@ -177,7 +177,7 @@ impl<'c> InFlightCall<'c> {
         }
     }
 
-    /// What a reply means that is no error.
+    /// The meaning of a reply that is not an error.
     pub fn read<'r>(&'r self, reply: &Reply<'r>) -> Meaning<'r> {
         let past = Past {
             may_have_acted: self.in_doubt,
@@ -187,29 +187,28 @@ impl<'c> InFlightCall<'c> {
         self.operation.read(&self.target, reply, past)
     }
 
-    /// Has it sent again on another connection, because the answer on this one cannot be the asker's. A record that
-    /// lies under another session's key is the same there, and then this connection stays.
+    /// Sends it again on another connection, because the answer on this one belongs to another call. If the wrong
+    /// record lies under the session's key, the answer there is the same, and then this connection is kept.
     pub fn doubt(&mut self, node: &Arc<Node>, live: &Live) {
         self.in_doubt |= !self.reads_only();
         self.doubted = Some(Box::new((Arc::clone(node), live.clone())));
         self.again = Again::Apart;
     }
 
-    /// Replaces the connection on which there came an answer that was not the asker's, because another connection
-    /// gave another answer.
+    /// Replaces the connection that gave a wrong answer, because another connection gave a different one.
     pub fn replace_doubted(&mut self) {
         if let Some(doubted) = self.doubted.take() {
             doubted.0.link.replace(&doubted.1);
         }
     }
 
-    /// Rejects a call that was answered with something else on two connections.
+    /// Rejects a call that got a wrong answer on two connections.
     pub fn reject_doubtful(&self, answers: &mut Answers) {
         let error = if self.reads_only() { Error::Corrupt } else { unexpected() };
         answers.reject(self.place, &error);
     }
 
-    /// Whether it only reads, and may find this record: it is not that of another owner.
+    /// Whether it only reads, and this record belongs to its owner.
     pub fn may_find(&self, record: &[u8]) -> bool {
         self.reads_only() && is_own_record(record, &self.target)
     }
@@ -218,7 +217,7 @@ impl<'c> InFlightCall<'c> {
         self.operation.spec().reads_only
     }
 
-    /// Answers with a large record, on a thread of its own: reading it would hold up other calls.
+    /// Answers with a large record on a separate thread, because parsing it would hold up other calls.
     pub fn answer_on_another_thread(&self, record: Bytes, answers: &mut Answers) {
         let (app, owner) = (self.target.app.to_vec(), self.target.owner);
         let mut answers = answers.detach(self.place);
@@ -228,8 +227,8 @@ impl<'c> InFlightCall<'c> {
         });
     }
 
-    /// Lets it read from a replica, unless this process has just changed the owner's sessions, and remembers such
-    /// changes.
+    /// Lets it read from a replica, unless this process has just changed the owner's sessions. Remembers the owner if
+    /// the call is such a change.
     pub fn read_from_replica(&mut self, recent: &RecentWrites) {
         let now = Instant::now();
         if self.reads_only() {
@@ -239,25 +238,25 @@ impl<'c> InFlightCall<'c> {
         }
     }
 
-    /// Has it sent apart from the others.
+    /// Sends it in quarantine.
     pub fn suspect(&mut self) {
         self.broke = SUSPECT_AFTER_BROKEN;
         self.again = Again::Apart;
     }
 
-    /// Takes note that it was answered. Returns what it was suspected of.
+    /// Records that it was answered. Returns the counts of connections that broke under it.
     pub fn absolve(&mut self) -> (u8, u8) {
         self.again = Again::AtOnce;
         (std::mem::take(&mut self.broke), std::mem::take(&mut self.broke_alone))
     }
 
-    /// Suspects it as before.
+    /// Restores the counts of connections that broke under it.
     pub fn suspect_again(&mut self, suspicion: (u8, u8)) {
         (self.broke, self.broke_alone) = suspicion;
         self.again = self.at_once();
     }
 
-    /// When it is sent again if nothing else is said.
+    /// When it is sent again by default.
     pub fn at_once(&self) -> Again {
         if self.broke >= SUSPECT_AFTER_BROKEN { Again::Apart } else { Again::AtOnce }
     }
@@ -266,17 +265,17 @@ impl<'c> InFlightCall<'c> {
         self.broke < SUSPECT_AFTER_BROKEN
     }
 
-    /// Its name in JavaScript.
+    /// The name of its method in JavaScript.
     pub fn method(&self) -> &'static str {
         self.operation.spec().name
     }
 
-    /// What it does, and to which session.
+    /// Its operation and its session.
     pub fn what(&self) -> impl std::hash::Hash {
         (self.method(), self.route(), self.target.app, self.target.id.map(|id| *id.as_bytes()))
     }
 
-    /// The length of the data that it brings.
+    /// The length of its data, in bytes.
     pub fn data_bytes(&self) -> usize {
         self.operation.data().map_or(0, str::len)
     }
@@ -286,7 +285,7 @@ impl<'c> InFlightCall<'c> {
         keys::slot(self.route(), self.target.app)
     }
 
-    /// What no message may repeat of it. `with_others`: they were sent in one command.
+    /// The secrets that no message may repeat. `with_others`: several calls were sent in one command.
     pub fn sent<'a>(&self, login: &'a Login, with_others: bool) -> Sent<'a>
     where
         'c: 'a,
@@ -295,15 +294,15 @@ impl<'c> InFlightCall<'c> {
         Sent { login: Some(login), texts: [self.operation.secret(), data], with_others }
     }
 
-    /// Has it sent again later, and remembers why.
+    /// Sends it again later, and remembers why.
     pub fn postpone(&mut self, again: Again, refused: Error) {
         self.again = again;
         self.refused = Some(refused);
         self.postponed += 1;
     }
 
-    /// Whether it finds its keys as it goes: then a node that has only some keys of a slot may do a part of it, or
-    /// take what is still to come for gone.
+    /// Whether its script finds its keys while it runs. A node that has only some keys of a slot may then carry out
+    /// only a part, or take keys that have not arrived yet for missing.
     pub fn finds_its_keys(&self) -> bool {
         self.operation.spec().finds_its_keys
     }
@@ -314,7 +313,7 @@ impl<'c> InFlightCall<'c> {
         if self.in_doubt { Error::Lost { reason: error.to_string() } } else { error }
     }
 
-    /// The error of a call that found no server before its deadline, or was refused one.
+    /// The error of a call that got no connection before its deadline, or whose server refused the connection.
     pub fn outage(&self, outage: &Error) -> Error {
         let reason = self.refused.as_ref().unwrap_or(outage);
         match reason {
@@ -325,7 +324,7 @@ impl<'c> InFlightCall<'c> {
     }
 }
 
-/// Writes the command that carries out these calls: one, or several that share a script.
+/// Writes the command that carries out these calls: one call, or several that share a script.
 pub(crate) fn write_command(command: &mut Cmd, calls: &[InFlightCall<'_>]) {
     let Some((script, first)) = calls.first().and_then(|first| Some((first.script()?, first)))
     else {

@@ -1,5 +1,5 @@
-//! Folds the patches of a record into its data: of one that has grown long, beside the calls; of one that is
-//! full, before an update that it has no room for.
+//! Folds the patches of a record into its data. A record that has grown long is folded in the background. A full
+//! record is folded before an update that it has no room for.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,12 +16,13 @@ use crate::store::redis::node::Node;
 use crate::store::redis::scripts;
 use crate::token::SessionId;
 
-/// From this many bytes on, a record is folded on a thread of its own: others wait for the one that asks.
+/// From this many bytes on, a record is folded on a separate thread, because other calls wait for the thread that
+/// asks.
 const FOLD_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
 
-/// What a record is replaced by.
+/// The folded form that replaces a record.
 pub(crate) struct Fold {
-    /// Its first line, and how many bytes of it were read: what was appended since stays.
+    /// The record's first line, and how many bytes were read. Patches that were appended since then are kept.
     about: String,
     read: usize,
     text: String,
@@ -34,8 +35,8 @@ impl Fold {
     }
 }
 
-/// Folds a record that has grown long, unless somebody does. Nobody waits for it, and if it fails the record is only
-/// longer than it need be.
+/// Folds a record that has grown long, unless another task does. No call waits for it. If it fails, the record is
+/// only longer than necessary.
 pub(crate) fn fold_beside(node: &Arc<Node>, live: &Live, id: SessionId, key: Vec<u8>) {
     if node.culprits.has_fold(id) || !node.growth.begin_fold(id) {
         return;
@@ -43,7 +44,8 @@ pub(crate) fn fold_beside(node: &Arc<Node>, live: &Live, id: SessionId, key: Vec
     let (node, pipe) = (Arc::clone(node), live.pipe.clone());
     tokio::spawn(async move {
         let fold = fold_in_place(&pipe, &key);
-        // What broke it off breaks off the calls too, so it must not be what broke the connection again.
+        // A broken connection also breaks off calls. The fold may be the cause, so it is remembered and not tried
+        // again soon.
         let folded = tokio::time::timeout(node.link.command_timeout(), fold).await;
         if matches!(folded, Ok(Err(Broken))) && pipe.broke() {
             node.culprits.note_fold(id);
@@ -63,8 +65,8 @@ async fn fold_in_place(pipe: &Pipe, key: &[u8]) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Reads the records that these updates found full, and has the first update of each replace its record. Returns
-/// the updates that cannot be carried out, with the reasons.
+/// Reads the records that these updates found full. The first update of each record will replace it by its folded
+/// form. Returns the updates that cannot be carried out, with the reasons.
 pub(crate) async fn make_room<'c>(
     pipe: &Pipe,
     calls: &mut Vec<InFlightCall<'c>>,
@@ -89,7 +91,8 @@ pub(crate) async fn make_room<'c>(
         }
         redis::cmd("GET").arg(key).write_packed_command(&mut commands);
         let replies = pipe.send(&commands, 1 + usize::from(asking)).await?;
-        // What is no record any more, or is elsewhere, the update finds out when it is sent again.
+        // If there is no such record any more, or the node does not have it, the update finds that out when it is
+        // sent again.
         let Some(Reply::Bytes(record)) = replies.iter().last() else { continue };
         match fold(record, patch, max_bytes).await {
             Ok(fold) => call.fold = Some(Box::new(fold)),

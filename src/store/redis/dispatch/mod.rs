@@ -1,6 +1,6 @@
-//! What is sent when, again, and until when: a batch becomes one pipeline per node, and a call that was not answered
-//! is sent again until its deadline. It knows calls and their operations, and asks `topology/` which node serves a
-//! slot. It does not know how nodes are found or how connections are opened.
+//! Sends calls and retries them: a batch becomes one pipeline per node, and a call that was not answered is sent
+//! again until its deadline. It does not find nodes or open connections: `topology/` says which node serves a slot.
+//! `RedisStore` hands it each batch.
 
 pub(crate) mod batch;
 pub(crate) mod call;

@@ -1,4 +1,4 @@
-//! `ping`: asks the server, or each primary of a cluster, until it has answered or the deadline has come.
+//! `ping`: asks the server, or each primary of a cluster, until it has answered or the deadline has passed.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::store::redis::node::Node;
 use crate::store::redis::topology::Topology;
 use crate::store::redis::topology::cluster::Cluster;
 
-/// Before a server is asked again that could not answer yet, or whose connection broke.
+/// The pause before a server is asked again that could not answer yet, or whose connection broke.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Resolves when every server that serves sessions has answered.
@@ -37,7 +37,7 @@ pub(crate) async fn ping(topology: &Topology, command_timeout: Duration) -> Resu
     }
 }
 
-/// Asks all primaries. If others take their place meanwhile, those are asked.
+/// Asks all primaries. If other nodes replace them meanwhile, it asks those.
 async fn ping_cluster(cluster: &Cluster, deadline: Instant) -> Result<(), Error> {
     loop {
         let map = cluster.map();
@@ -78,12 +78,12 @@ async fn ping_node(node: Arc<Node>, deadline: Instant) -> Result<(), Error> {
         let silence = deadline.min(Instant::now() + SILENCE_BEFORE_DOUBT);
         let mut replies = link.limit(silence, reply.as_mut()).await;
         if replies.is_none() {
-            // It may be dead without knowing it: another connection is opened beside it.
+            // The connection may be dead without an error, so another one is opened beside it.
             link.doubt(&live);
             replies = link.limit(deadline, reply.as_mut()).await;
         }
         if replies.is_none() {
-            // It may have come, and the thread that should read it was too busy.
+            // The answer may have arrived while the thread that should read it was too busy.
             live.pipe.catch_up();
             replies = poll_once(reply.as_mut()).await;
         }
@@ -97,7 +97,7 @@ async fn ping_node(node: Arc<Node>, deadline: Instant) -> Result<(), Error> {
                         _ => return Err(refusal(&error)),
                     }
                 }
-                // It was the reply to something else.
+                // It was the reply to another command.
                 _ => link.replace(&live),
             },
             Some(Err(Broken)) => link.replace(&live),

@@ -1,5 +1,4 @@
-//! One pipeline: calls that go to one node together. What becomes of them afterwards is in
-//! `retry.rs`.
+//! One pipeline: the calls that are sent to one node together. `retry.rs` handles the outcome.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,26 +22,26 @@ use crate::store::redis::node::quarantine::{Pass, Quarantine};
 use crate::store::redis::node::queue::{Place, Turn};
 use crate::store::redis::topology::cluster::Cluster;
 
-/// How long a node may take to be reached that a call was referred to for once.
+/// How long a call waits for the connection to a node that it was referred to for one attempt.
 const REFERRAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long nothing may come while a call waits, until there is doubt. The connection may be dead, and
-/// not know it; and another node of the cluster may have taken the place of one that hangs.
+/// How long a call waits without any bytes before its connection is doubted. The connection may be dead without an
+/// error, or another node of the cluster may have replaced one that hangs.
 pub(crate) const SILENCE_BEFORE_DOUBT: Duration = Duration::from_secs(1);
 
-/// A call that broke so many connections alone, while other calls went on, is what breaks them. One may
-/// be an accident.
+/// A call that broke this many connections alone, while other calls were answered, is the cause. A single time may be
+/// an accident.
 const CULPRIT_AFTER_BROKEN_ALONE: u8 = 2;
 
-/// How long a call waits that was alone when the server failed, or the network.
+/// How long a call waits that was in flight alone when the server or the network failed.
 const PAUSE_AFTER_OUTAGE: Duration = Duration::from_millis(100);
 
-/// How long it may take to open the connection for other calls, before one is sent alone.
+/// How long to wait for the node's own connection before a call is sent alone.
 const WITNESS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Calls on their way to one server.
+/// Calls that are sent to one server.
 pub(crate) struct NodePipeline<'c> {
-    /// Nothing where no node of the cluster is known to serve their slot.
+    /// `None` if no known node of the cluster serves their slot.
     pub node: Option<Arc<Node>>,
     pub calls: Vec<InFlightCall<'c>>,
     /// Calls that cannot be carried out, and why.
@@ -50,35 +49,35 @@ pub(crate) struct NodePipeline<'c> {
     /// Holds back later patches until these are answered.
     patches_in_flight: Option<PatchesInFlight>,
     place: Place,
-    /// Attempts to connect that were made before it began.
+    /// How many attempts to connect had ended before it began.
     attempts: u64,
     begun: Instant,
-    /// Those that must wait until the others are answered.
+    /// Calls that must wait until the others are answered.
     pub rest: Vec<InFlightCall<'c>>,
-    /// Where it is sent apart from the others.
+    /// The quarantine, if it is sent there.
     pub apart: Option<Arc<Quarantine>>,
-    /// When its calls are given up; later than `due` while a long reply is coming.
+    /// When its calls are given up. Later than `due` while a long reply is arriving.
     pub deadline: Instant,
     due: Instant,
 }
 
-/// What a pipeline came to.
+/// The outcome of a pipeline.
 pub(crate) enum Ended {
     /// The server replied.
     Replied(Live, Answered),
-    /// They were not sent: the connection had ended.
+    /// The calls were not sent, because the connection had ended.
     Unsent(Live),
-    /// The connection ended first.
+    /// The connection ended before the replies.
     Broken(Live),
-    /// The connection ended each time that they were under way alone: the server cannot take them.
+    /// The connection ended each time that the call was in flight alone: the server cannot take it.
     Intolerable(Error),
-    /// The deadline came first.
+    /// The deadline passed before the replies.
     Unanswered(Live),
     /// A replica takes too long.
     Late(Live),
-    /// They were not sent by the deadline, or need not be: the server would refuse.
+    /// The calls were not sent before the deadline, or the server would refuse them.
     Outage(Error),
-    /// They were not sent: another server is to have some of them now.
+    /// The calls were not sent, because some of them must be routed again.
     Rerouted,
 }
 
@@ -90,13 +89,13 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// A part of the replies, to be kept without being copied.
+    /// Keeps a part of the replies without copying it.
     pub fn keep(&self, part: &[u8]) -> Bytes {
         self.replies.keep(part)
     }
 
-    /// The reply to each call, as far as they can be read, and whether it is an error of all that one
-    /// script was to carry out.
+    /// The reply to each call, as far as the replies can be read. The flag says that one error answers all calls of a
+    /// shared script.
     pub fn by_call(&self) -> impl Iterator<Item = (Reply<'_>, bool)> {
         let mut commands = self.runs.iter().zip(self.replies.iter());
         let mut several = (Vec::new().into_iter(), false);
@@ -106,7 +105,7 @@ impl Answered {
                     return Some((reply, several.1));
                 }
                 several = match commands.next()? {
-                    // What follows `ASKING` is redirected again if that was refused.
+                    // The reply to `ASKING` is skipped. If it was refused, the next command is redirected again.
                     (0, _) => continue,
                     (1, reply) => return Some((reply, false)),
                     (run, Reply::Array(list)) if list.len() == *run => (list.into_iter(), false),
@@ -142,7 +141,7 @@ impl<'c> NodePipeline<'c> {
         }
     }
 
-    /// Sends, as soon as it can, and waits for the replies.
+    /// Sends as soon as it can, and waits for the replies.
     pub async fn go(&mut self, cluster: Option<&Cluster>) -> Ended {
         let Some(node) = self.node.clone() else { return self.wait_for_a_node(cluster).await };
         let node = &node;
@@ -196,12 +195,12 @@ impl<'c> NodePipeline<'c> {
         self.send(link, live, Some(turn), cluster).await
     }
 
-    /// Whether it has updates that have found a record full.
+    /// Whether it has updates that found a record full.
     fn finds_full(&self) -> bool {
         self.calls.iter().any(|call| call.is_full)
     }
 
-    /// Sends on a connection apart from the others, as many calls as may be under way there at once.
+    /// Sends in quarantine, as many calls as may be in flight there at once.
     async fn go_apart(&mut self, node: &Arc<Node>, cluster: Option<&Cluster>) -> Ended {
         let quarantine = node.quarantine();
         self.apart = Some(Arc::clone(&quarantine));
@@ -217,7 +216,7 @@ impl<'c> NodePipeline<'c> {
             Err(outage) => return Ended::Outage(outage),
         };
         self.rest = self.calls.split_off(pass.calls);
-        // What other calls go on on meanwhile: if that ends too, the server or the network has failed.
+        // The connection that other calls use meanwhile. If it ends too, the server or the network has failed.
         let mut witness = None;
         if pass.is_for_one_alone() {
             let until = self.deadline.min(Instant::now() + WITNESS_TIMEOUT);
@@ -242,7 +241,7 @@ impl<'c> NodePipeline<'c> {
                 if others_go_on {
                     call.broke_alone += 1;
                 } else {
-                    // It is the server, or the network. They must not be hammered.
+                    // The server or the network has failed. Back off.
                     sleep_until(
                         self.deadline.min(Instant::now() + with_jitter(PAUSE_AFTER_OUTAGE)),
                     )
@@ -258,7 +257,7 @@ impl<'c> NodePipeline<'c> {
         ended
     }
 
-    /// The connection, when it is this pipeline's turn to send, and there is room for some of its calls.
+    /// Waits for the connection, for this pipeline's turn to send, and for room for some of its calls.
     async fn admit_apart<'q>(
         &self,
         quarantine: &'q Quarantine,
@@ -284,7 +283,7 @@ impl<'c> NodePipeline<'c> {
         }
     }
 
-    /// Whether it goes to a replica, which then has calls that may read there, and no others.
+    /// Whether it is sent to a replica. All of its calls may read from one then.
     pub fn reads_replica(&self) -> bool {
         self.calls.iter().any(|call| call.from_replica)
     }
@@ -294,7 +293,7 @@ impl<'c> NodePipeline<'c> {
         if waits || !node.queue.is_empty() { None } else { node.link.now() }
     }
 
-    /// The connection, when it is this pipeline's turn to send.
+    /// Waits for the connection, and for this pipeline's turn to send.
     async fn admit<'n>(
         &self,
         node: &'n Node,
@@ -317,7 +316,7 @@ impl<'c> NodePipeline<'c> {
         }
     }
 
-    /// Waits for the last of the calls that wait in such a way.
+    /// Waits until the latest time at which a call of this kind may be sent.
     async fn pause(&self, such: impl Fn(Again) -> bool) {
         let such = self.calls.iter().map(|call| call.again).filter(|again| such(*again));
         if let Some(time) = such.filter_map(Again::time).max() {
@@ -325,7 +324,7 @@ impl<'c> NodePipeline<'c> {
         }
     }
 
-    /// Waits until the node is no longer the one to send to.
+    /// Waits until the calls should be sent to another node.
     async fn leave(&self, node: &Arc<Node>, cluster: &Cluster) {
         if self.calls.iter().any(|call| call.referred.is_some()) {
             tokio::time::sleep(REFERRAL_TIMEOUT).await;
@@ -350,7 +349,7 @@ impl<'c> NodePipeline<'c> {
         }
     }
 
-    /// How many calls each command carries out; none: it is `ASKING`.
+    /// How many calls each command carries out. 0 stands for `ASKING`.
     fn runs(&self, shares_scripts: bool) -> Vec<usize> {
         let mut runs = Vec::with_capacity(self.calls.len());
         for run in self.calls.chunk_by(|call, next| shares_scripts && call.can_share_script(next)) {
@@ -380,12 +379,12 @@ impl<'c> NodePipeline<'c> {
         commands
     }
 
-    /// How long its calls have had when the deadline has come.
+    /// How long its calls have waited at the deadline.
     pub fn waited(&self, timeout: Duration) -> Duration {
         timeout + (self.deadline - self.due)
     }
 
-    /// Whether its deadline was renewed as often as it may be.
+    /// Whether its deadline was renewed as often as allowed.
     pub fn is_spent(&self, timeout: Duration) -> bool {
         self.waited(timeout) >= timeout * MAX_TIMEOUTS_OF_LONG_REPLY
     }
@@ -417,8 +416,8 @@ impl<'c> NodePipeline<'c> {
             let next = [doubt, halfway].into_iter().flatten().fold(self.deadline, Instant::min);
             let mut outcome = link.limit(next, replies.as_mut()).await;
             if outcome.is_none() {
-                // They, or the end of the connection, may have come, and the thread that should
-                // read was too busy. Halfway there is time to send again.
+                // The replies, or the end of the connection, may have arrived while the thread that should read was
+                // too busy. Halfway to the deadline there is still time to send again.
                 pipe.catch_up();
                 outcome = poll_once(replies.as_mut()).await;
             }
@@ -457,7 +456,7 @@ impl<'c> NodePipeline<'c> {
     }
 }
 
-/// The error of a call that the server, or a proxy, closes its connection for each time.
+/// The error of a call for which the server, or a proxy, closes the connection each time.
 fn intolerable(call: &InFlightCall<'_>, server: &Address) -> Error {
     let method = call.method();
     let (what, limits) = match call.data_bytes() {
@@ -477,14 +476,14 @@ fn intolerable(call: &InFlightCall<'_>, server: &Address) -> Error {
     Error::Lost { reason }
 }
 
-/// How far long replies had come.
+/// The bytes of long replies and requests that had moved at a point in time.
 struct Progress {
     since: Instant,
     bytes: u64,
 }
 
 impl Progress {
-    /// Whether enough has come since.
+    /// Whether enough bytes have moved since then.
     fn goes_on(&self, now: Instant, bytes: u64) -> bool {
         let came = u128::from(bytes - self.bytes) * 1000;
         let least = (now - self.since).as_millis() * u128::from(PROGRESS_BYTES_PER_SECOND);

@@ -1,5 +1,5 @@
-//! Which owners' sessions this process has changed of late, so that it does not read them from a
-//! replica that may not have heard of it.
+//! Which owners' sessions this process has changed recently. It does not read them from a replica, which may not have
+//! the change yet.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -11,19 +11,19 @@ use tokio::time::Instant;
 
 use crate::token::Route;
 
-/// How many changes of one generation are told apart; with more, everything is read from the primary. Some
-/// 20 MiB.
+/// How many changed owners of one generation are told apart, in about 20 MiB. If there are more, every session is
+/// read from the primary.
 const MAX_CHANGES: usize = 1 << 20;
 
-/// Owners by the route of their sessions. Two may be taken for one: then more is read from the
-/// primary.
+/// Owners, by the hash of their sessions' route. Two owners may have the same hash; then more sessions than necessary
+/// are read from the primary.
 pub(crate) struct RecentWrites {
     memory: Duration,
     hasher: RandomState,
     generations: Mutex<Generations>,
 }
 
-/// What was changed since then, and what was before that.
+/// Owners changed since `since`, and those changed in the generation before.
 struct Generations {
     since: Instant,
     young: HashSet<u64>,
@@ -31,7 +31,7 @@ struct Generations {
 }
 
 impl RecentWrites {
-    /// Remembers each change for this long at least, and twice as long at most.
+    /// Remembers each change for at least this long, and at most twice as long.
     pub fn new(memory: Duration) -> Self {
         let generations = Generations {
             since: Instant::now(),
@@ -51,7 +51,7 @@ impl RecentWrites {
         });
     }
 
-    /// Whether there was a change.
+    /// Whether there was a change recently.
     pub fn has(&self, now: Instant, route: Route, app: &[u8]) -> bool {
         let owner = self.hasher.hash_one((route, app));
         self.with(now, |generations| {

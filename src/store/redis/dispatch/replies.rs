@@ -1,4 +1,4 @@
-//! What the replies to a pipeline mean for its calls: each is answered, rejected, or sent again.
+//! The meaning of the replies to a pipeline: each call is answered, rejected, or sent again.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -21,21 +21,22 @@ use crate::store::redis::link::{Link, Live};
 use crate::store::redis::node::Node;
 use crate::store::redis::topology::cluster::{Cluster, Crowded};
 
-/// How soon a call is sent again that the server could not take yet, at the latest. It begins with an
-/// eighth of this, and doubles: a server in trouble must not be hammered by all who wait for it.
+/// The longest pause before a call is sent again that the server could not take yet. The first pause is an eighth of
+/// it, and doubles, so that the waiting calls do not overload a server in trouble.
 const MAX_RETRY_PAUSE: Duration = Duration::from_millis(400);
 const RETRY_PAUSE_DOUBLINGS: u32 = 3;
 
-/// How often a call follows a redirection at once: nodes that point at each other need time.
+/// How many redirections a call follows without a pause. Nodes that redirect to each other need time.
 const MAX_REDIRECTIONS_AT_ONCE: u8 = 4;
 
-/// From this many bytes on, a record is read on a thread of its own: others wait for the one that reads replies.
+/// From this many bytes on, a record is parsed on a separate thread, because other calls wait for the thread that
+/// reads replies.
 const READ_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
 
-/// The replies of a primary to the calls of one pipeline, and where they came from.
+/// The replies of a primary to the calls of one pipeline, and their connection.
 pub(crate) struct Replied<'r> {
     pub node: &'r Arc<Node>,
-    /// The node's link, or the one that is apart.
+    /// The node's link, or its quarantine's.
     pub link: &'r Link,
     pub live: &'r Live,
     pub answered: &'r Answered,
@@ -44,7 +45,7 @@ pub(crate) struct Replied<'r> {
     pub deadline: Instant,
 }
 
-/// What becomes of a call.
+/// What happens to a call after its reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// It is answered, or rejected.
@@ -54,13 +55,13 @@ enum Next {
 }
 
 impl Replied<'_> {
-    /// Answers what can be answered, and returns what must be sent again.
+    /// Answers the calls that can be answered, and returns those that must be sent again.
     pub fn read<'c>(
         &self,
         calls: Vec<InFlightCall<'c>>,
         answers: &mut Answers,
     ) -> Vec<InFlightCall<'c>> {
-        // One for all, because a pipeline waits for the last of its calls.
+        // One pause for all calls, because a pipeline waits for the last of them.
         let longest = LazyCell::new(|| with_jitter(MAX_RETRY_PAUSE));
         let mut open = Vec::new();
         let mut replies = self.answered.by_call();
@@ -81,7 +82,7 @@ impl Replied<'_> {
                     Next::Settled
                 }
                 Some((reply, _)) => self.read_reply(&mut call, &reply, suspicion, answers),
-                // It ended in something that is no reply, so what comes next cannot be trusted either.
+                // The replies ended in bytes that are not a reply, so later bytes cannot be trusted either.
                 None => {
                     self.link.replace(self.live);
                     call.in_doubt = true;
@@ -95,7 +96,7 @@ impl Replied<'_> {
         open
     }
 
-    /// Reads a reply that is no error. `suspicion`: what the call was suspected of.
+    /// Reads a reply that is not an error. `suspicion`: the counts of connections that broke under the call.
     fn read_reply(
         &self,
         call: &mut InFlightCall<'_>,
@@ -126,7 +127,7 @@ impl Replied<'_> {
             }
             Meaning::Full => {
                 (call.is_full, call.fold) = (true, None);
-                // The folding reads the record, which may be what breaks connections.
+                // Folding reads the record, and its length may be what breaks connections.
                 call.suspect_again(suspicion);
                 Next::Again
             }
@@ -144,8 +145,8 @@ impl Replied<'_> {
         next
     }
 
-    /// Reads a server's error. `of_all`: it is that of all calls that one script was to carry out. `soon`: when the
-    /// call is sent again if it has to wait.
+    /// Reads a server's error. `of_all`: it answers all calls of a shared script. `soon`: when the call is sent again
+    /// if it has to wait.
     fn read_error(
         &self,
         call: &mut InFlightCall<'_>,
@@ -180,7 +181,7 @@ impl Replied<'_> {
                 Some(cluster) => self.redirect(call, &to, cluster, error, soon),
                 None => return reject(call, &part_of_a_cluster(error), answers),
             },
-            // A server that takes no script with keys of several slots may take them one by one.
+            // A server that refuses a script with keys of several slots may take the calls one by one.
             Verdict::Reject(_) if of_all => {
                 call.alone = true;
                 self.live.pipe.set_shares_scripts(false);
@@ -190,7 +191,7 @@ impl Replied<'_> {
         Next::Again
     }
 
-    /// Has a call sent to the node that this one names, or later if it names none.
+    /// Sends a call to the node that the redirection names, or later if it names none.
     fn redirect(
         &self,
         call: &mut InFlightCall<'_>,
@@ -200,7 +201,7 @@ impl Replied<'_> {
         soon: Instant,
     ) {
         if !to.names_a_node() {
-            // A slot that has moved is found by the refresh; one that is moving has to arrive.
+            // A refresh finds a slot that has moved. A slot that is still moving has to arrive first.
             let again = if to.once { Again::Aside } else { Again::InTurn };
             call.postpone(again(soon), refusal(error));
             cluster.refresh();
@@ -213,7 +214,7 @@ impl Replied<'_> {
         match cluster.follow(to, &self.live.server) {
             Ok(None) => {}
             Ok(node) if !call.finds_its_keys() => call.referred = node,
-            // A node to which the slot is moving would carry it out on a part of the keys.
+            // The node to which the slot is moving would carry out the call on only some of the keys.
             Ok(_) | Err(Crowded) => call.postpone(Again::Aside(soon), refusal(error)),
         }
     }
@@ -224,16 +225,16 @@ fn reject(call: &InFlightCall<'_>, error: &Error, answers: &mut Answers) -> Next
     Next::Settled
 }
 
-/// When a call is sent again that was put off so often before.
+/// When a call is sent again that was postponed this many times before.
 fn later(postponed: u32, longest: Duration, deadline: Instant) -> Instant {
     let now = Instant::now();
-    // Half of its time at most, so that its last attempt is close to its deadline.
+    // At most half of its remaining time, so that its last attempt is close to its deadline.
     let half = deadline.saturating_duration_since(now) / 2;
     let pause = longest / (1 << RETRY_PAUSE_DOUBLINGS.saturating_sub(postponed));
     now + pause.min(half.max(longest / (1 << RETRY_PAUSE_DOUBLINGS)))
 }
 
-/// The error of a call that was sent to a node of a cluster as to a server of its own.
+/// The error of a call that was sent to a node of a cluster as if it were a single server.
 fn part_of_a_cluster(error: &ServerError<'_>) -> Error {
     match refusal(error) {
         Error::Redis { code, detail } => {

@@ -1,4 +1,4 @@
-//! What a pipeline came to: answers to its calls, and what of them must be sent again.
+//! Handles the outcome of a pipeline: answers its calls, and returns those that must be sent again.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::redis::node::Node;
 use crate::store::redis::topology::cluster::Cluster;
 
 impl<'c> NodePipeline<'c> {
-    /// Answers what can be answered, and returns what must be sent again.
+    /// Answers the calls that can be answered, and returns those that must be sent again.
     pub fn settle(
         mut self,
         ended: Ended,
@@ -41,7 +41,7 @@ impl<'c> NodePipeline<'c> {
         let apart = self.apart.take();
         for call in &mut self.calls {
             (call.again, call.goes_on) = (call.at_once(), false);
-            // Whatever it does not find there, the primary is asked for.
+            // The primary is asked for every session that the replica does not have.
             call.from_replica = false;
         }
         let node = self.node.take();
@@ -114,7 +114,7 @@ impl<'c> NodePipeline<'c> {
         self.calls
     }
 
-    /// Answers with the sessions that were found. A replica may not have heard of the others yet.
+    /// Answers with the sessions that were found. The replica may not have the others yet.
     fn read_from_replica(
         self,
         node: Option<&Arc<Node>>,
@@ -142,8 +142,8 @@ impl<'c> NodePipeline<'c> {
                 Some(Reply::Error(error)) => match judge(&ServerError::from(&*error)) {
                     Verdict::Reject(Error::Corrupt) => {}
                     verdict => {
-                        // Where it redirects, it is the map that is wrong; else its next greeting
-                        // tells whether it is fit.
+                        // If the replica redirects, the map is out of date. After any other error, the next handshake
+                        // shows whether the replica can be used.
                         if !matches!(verdict, Verdict::Redirect(_)) {
                             link.replace(live);
                         }

@@ -24,7 +24,7 @@ pub(crate) fn route<'c>(topology: &Topology, calls: Vec<InFlightCall<'c>>) -> Ve
     }
 }
 
-/// Calls that must be sent apart, or may read from the replica, are kept apart from the others.
+/// Separates calls that are sent in quarantine, or may read from the replica, from the others.
 fn over_primary<'c>(
     primary: &Arc<Node>,
     replica: Option<&Arc<Node>>,
@@ -51,7 +51,7 @@ fn over_primary<'c>(
     parts.into_iter().flatten().collect()
 }
 
-/// Calls that must wait are kept apart from those that need not.
+/// Separates calls that must wait from those that need not.
 fn over_cluster<'c>(cluster: &Cluster, calls: Vec<InFlightCall<'c>>) -> Vec<RoutedCalls<'c>> {
     let map = cluster.map();
     let mut parts = BTreeMap::new();
