@@ -1,5 +1,5 @@
-//! Sessions in Redis, on one server, behind Sentinel or on a Cluster: every operation is one command
-//! or one script, on one slot.
+//! Keeps sessions in Redis: on one server, behind Sentinel, or on a Cluster. Every operation is one command or one
+//! script on one slot. This folder does not know JavaScript; the engine hands it batches of calls.
 
 mod connection;
 mod dispatch;
@@ -29,25 +29,25 @@ use crate::call::Call;
 use crate::event::Observer;
 use crate::operation::{Answer, Operation};
 
-/// How long after a change by this process the owner's sessions are not read from replicas. Replicas
-/// are milliseconds behind, if all is well; nothing bounds it.
+/// The owner's sessions are not read from replicas until this long after a change by this process. A replica is
+/// usually milliseconds behind, but nothing bounds its delay.
 const REPLICATION_GRACE: Duration = Duration::from_secs(10);
 
 /// Sessions in Redis.
 pub struct RedisStore {
     policy: Policy,
     servers: Topology,
-    /// What must not be read from replicas; nothing where they are not read from.
+    /// The owners whose sessions must not be read from replicas. `None` if replicas are not read from.
     recent: Option<RecentWrites>,
-    /// What servers could not take.
+    /// The calls that broke the connection to a server each time.
     culprits: Arc<Culprits>,
     command_timeout: Duration,
-    /// How many batches have come.
+    /// How many batches were started.
     batches: AtomicU64,
 }
 
 impl RedisStore {
-    /// Begins to connect. `observer` is told what becomes of the connections.
+    /// Begins to connect. `observer` is told when a connection is ready, fails or is lost.
     #[must_use]
     pub fn new(settings: Settings, policy: Policy, observer: Observer) -> Self {
         let command_timeout = settings.command_timeout;
@@ -65,7 +65,7 @@ impl RedisStore {
         }
     }
 
-    /// The open connections, if they are few.
+    /// The open connections, or none if the cluster has many nodes.
     pub(crate) fn connections(&self) -> Vec<Pipe> {
         self.servers.connections()
     }
@@ -80,7 +80,7 @@ impl RedisStore {
         }
     }
 
-    /// Answers the pings among calls. One answer of the servers is that to all.
+    /// Answers the pings of a batch. All of them share one answer of the servers.
     fn pings(
         &self,
         calls: &[Call<'_>],
@@ -112,7 +112,7 @@ impl RedisStore {
         }
     }
 
-    /// What must be sent; calls whose answer needs no server are answered at once.
+    /// The calls that must be sent. Calls that need no server are answered at once.
     fn tasks<'c>(&self, calls: &'c [Call<'c>], answers: &mut Answers) -> Vec<InFlightCall<'c>> {
         let mut tasks = Vec::with_capacity(calls.len());
         for (place, call) in calls.iter().enumerate() {
