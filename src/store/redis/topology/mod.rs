@@ -1,4 +1,5 @@
-//! Which servers hold the sessions, and which of them a call goes to.
+//! Which servers hold the sessions, and which of them serves a slot. It finds the nodes and keeps the map of a
+//! cluster up to date, but sends no calls. `dispatch/` asks it where to send.
 
 pub(crate) mod cluster;
 
@@ -13,9 +14,9 @@ use crate::store::redis::node::{Node, Setup};
 
 /// The servers that hold the sessions.
 pub(crate) enum Topology {
-    /// One, which may be another one after a failover.
+    /// One server. Behind Sentinel, another one replaces it after a failover.
     One(Arc<Node>),
-    /// One, and a replica of it.
+    /// One server and one of its replicas.
     Replicated { primary: Arc<Node>, replica: Arc<Node> },
     /// The nodes of a cluster.
     Cluster(Cluster),
@@ -51,7 +52,7 @@ impl Topology {
         }
     }
 
-    /// The open connections, if they are few.
+    /// The open connections, or none if the cluster has many nodes.
     pub fn connections(&self) -> Vec<Pipe> {
         let pipe = |node: &Arc<Node>| node.link.now().map(|live| live.pipe);
         match self {

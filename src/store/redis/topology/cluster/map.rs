@@ -9,21 +9,21 @@ use crate::protocol::Reply;
 use crate::store::redis::connection::settings::{Address, is_host};
 use crate::store::redis::node::{Node, Setup};
 
-/// How many primaries a map has at the most, and how many replicas; what is told of others is left out.
-/// Redis Cluster is made for 1000 nodes (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>),
-/// and each costs a connection.
+/// The most primaries that a map has, and the most replicas. Others are ignored. Redis Cluster is designed for 1000
+/// nodes (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>), and each node costs a
+/// connection.
 const MAX_NODES: usize = 2000;
 
 /// Which node serves which slot.
 pub(crate) struct Map {
-    /// By slot, the node's number and one; 0 where none serves it.
+    /// For each slot, the number of its node, counted from 1; 0 if no node serves it.
     slots: Vec<u16>,
     nodes: Vec<Arc<Node>>,
-    /// By a node's number less one, its replicas that may be read from.
+    /// For each node, at its number minus one, the replicas that may be read from.
     replicas: Vec<Vec<Arc<Node>>>,
 }
 
-/// Slots, and who serves them.
+/// A range of slots, and the nodes that serve it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     pub slots: RangeInclusive<u16>,
@@ -38,7 +38,7 @@ impl Default for Map {
 }
 
 impl Map {
-    /// Makes a map of what a node has told. Nodes that this one has, and referred nodes, are taken over.
+    /// Makes a map from what a node has reported. Nodes of this map, and referred nodes, are reused.
     pub fn updated(&self, ranges: Vec<Range>, referred_nodes: &[Arc<Node>], setup: &Setup) -> Self {
         let mut map = Self::default();
         let known = by_address(referred_nodes.iter().chain(&self.nodes));
@@ -75,8 +75,8 @@ impl Map {
         map
     }
 
-    /// A replica of the node that serves a slot, if one is connected. The slots of a node are spread
-    /// over its replicas.
+    /// A replica of the node that serves a slot, if one is connected. The slots of a node are spread over its
+    /// replicas.
     pub fn replica(&self, slot: u16) -> Option<&Arc<Node>> {
         let number = usize::from(self.slots[usize::from(slot)]);
         let replicas = self.replicas.get(number.checked_sub(1)?)?;
@@ -104,7 +104,7 @@ impl Map {
         self.nodes.iter().find(|node| node.link.leads_to(address)).cloned()
     }
 
-    /// The same map, but for one slot.
+    /// The same map, with another node for one slot.
     pub fn with(&self, slot: u16, node: Arc<Node>) -> Self {
         let Self { slots, nodes, replicas } = self;
         let mut map =
@@ -114,7 +114,7 @@ impl Map {
         map
     }
 
-    /// Whether the same nodes serve the same slots and have the same replicas, in whatever order.
+    /// Whether the same nodes serve the same slots and have the same replicas, in any order.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let of_slot = |slot| match (self.node(slot), other.node(slot)) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
@@ -133,7 +133,7 @@ impl Map {
             && (0..SLOTS).all(of_slot)
     }
 
-    /// The number of a node, which is added if it is new.
+    /// The number of a node, counted from 1. A new node is added.
     fn number(&mut self, node: Arc<Node>) -> u16 {
         let place = self.nodes.iter().position(|known| Arc::ptr_eq(known, &node));
         let place = place.unwrap_or_else(|| {
@@ -152,9 +152,9 @@ fn by_address<'n>(
     nodes.filter_map(|node| Some((node.link.address()?, node))).collect()
 }
 
-/// Reads a reply to `CLUSTER SLOTS` (<https://redis.io/docs/latest/commands/cluster-slots/>) of the
-/// node at `from`; nothing if it is not one. A range that cannot be read, as one whose node nobody knows
-/// how to reach, does not hide the others.
+/// Reads the reply to `CLUSTER SLOTS` (<https://redis.io/docs/latest/commands/cluster-slots/>) of the node at `from`.
+/// `None` if it is no such reply. A range that cannot be read, for example because its node has no usable address,
+/// does not hide the others.
 pub(crate) fn read_slots(reply: &Reply<'_>, from: &Address) -> Option<Vec<Range>> {
     let Reply::Array(told) = reply else { return None };
     let ranges: Vec<_> = told.iter().filter_map(|range| read_range(range, from)).collect();
@@ -178,12 +178,12 @@ fn read_node(node: &Reply<'_>, from: &Address) -> Option<Address> {
     let Reply::Array(node) = node else { return None };
     let [host, Reply::Int(port), rest @ ..] = node.as_slice() else { return None };
     let host = match host {
-        // A node that has not the name it should have is where its address says.
+        // The node should have a host name and has none. Its IP address is used.
         Reply::Bytes(b"?") => read_ip(rest)?,
         host => host,
     };
     let host = match host {
-        // A node that does not know its own address is where it was asked.
+        // The node does not know its own address. It is the one that was asked.
         Reply::Nil => "",
         Reply::Bytes(host) => std::str::from_utf8(host).ok()?,
         _ => return None,
@@ -192,8 +192,8 @@ fn read_node(node: &Reply<'_>, from: &Address) -> Option<Address> {
     is_host(host).then(|| from.of_node(host, port))
 }
 
-/// The address among what is told of a node behind its port: its id, and then, from Redis 7 on, names
-/// and values.
+/// The IP address among the properties of a node that follow its port: its id, and then, from Redis 7 on, names and
+/// values.
 fn read_ip<'a, 'b>(rest: &'a [Reply<'b>]) -> Option<&'a Reply<'b>> {
     let [_, Reply::Array(about), ..] = rest else { return None };
     let ip = about.chunks_exact(2).find(|pair| pair[0] == Reply::Bytes(b"ip"))?;

@@ -1,8 +1,9 @@
-//! The nodes of a Redis Cluster: which serves which slot, kept up to date while calls need it.
+//! The nodes of a Redis Cluster: which node serves which slot, kept up to date while calls need it. `dispatch/` sends
+//! the calls, and asks here for their nodes.
 //!
-//! The `redis` crate's cluster client sends each call by itself and picks replies apart for all nodes
-//! in one task; here a batch becomes one pipeline per node, by the same connections, queues and
-//! rules as on one server.
+//! The cluster client of the `redis` crate sends each call by itself, and parses the replies of all nodes in one
+//! task. Here, a batch becomes one pipeline per node. It uses the same connections, queues and rules as on one
+//! server.
 
 mod map;
 mod refresh;
@@ -21,55 +22,55 @@ use crate::store::redis::connection::server_error::Redirect;
 use crate::store::redis::connection::settings::Address;
 use crate::store::redis::node::{Node, Setup};
 
-/// How often replicas are looked for, where they are to be read from and there is none.
+/// How long to wait before the cluster is asked again for replicas, if they may be read from and none is connected.
 const REPLICA_SEARCH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Up to so many nodes are few: the event loop's thread reads from each as soon as it has something.
+/// Up to this many nodes, the event loop's thread reads from each of them itself.
 const MAX_NODES_READ_INLINE: usize = 8;
 
-/// How many nodes are kept that the map does not have. Slots move to a few new nodes at a time; a node
-/// that names ever new ones must not fill the memory.
+/// How many nodes outside the map are kept. Slots move to a few new nodes at a time, and a node that keeps naming new
+/// ones must not fill the memory.
 const MAX_REFERRED_NODES: usize = 32;
 
-/// The nodes of a cluster, for as long as this lives.
+/// The nodes of a cluster. Dropping it ends the refreshes.
 pub(crate) struct Cluster {
     shared: Arc<Shared>,
     refreshes: AbortHandle,
 }
 
-/// What the refreshes and the calls share.
+/// The state that the refreshes and the calls share.
 struct Shared {
     setup: Setup,
     /// The nodes to ask first.
     seeds: Vec<Address>,
     state: watch::Sender<State>,
-    /// Calls that wait for another node.
+    /// How many calls wait for another node.
     waiting: AtomicUsize,
     wanted: Notify,
 }
 
-/// What is known of the cluster.
+/// The current knowledge of the cluster.
 #[derive(Default)]
 struct State {
     map: Arc<Map>,
-    /// Nodes that calls were referred to, and that were not known to serve anything; the one that was
-    /// used last is the last.
+    /// Nodes that calls were referred to, and that are not in the map. The most recently used one is last.
     referred_nodes: Vec<Arc<Node>>,
-    /// What the last refresh ran into.
+    /// The error of the last refresh, if it failed.
     trouble: Option<Error>,
-    /// When a node last told.
+    /// When a refresh last succeeded.
     refreshed: Option<Instant>,
 }
 
 impl State {
-    /// The node at an address that a call was referred to. If there are too many, it takes the place of one that nobody uses.
+    /// The node at an address that a call was referred to. If there are too many such nodes, it replaces one that no
+    /// call uses.
     fn referred_node(&mut self, address: Address, setup: &Setup) -> Result<Arc<Node>, Crowded> {
         let known = self.referred_nodes.iter().position(|node| node.link.leads_to(&address));
         let referred_node = if let Some(place) = known {
             self.referred_nodes.remove(place)
         } else {
             if self.referred_nodes.len() >= MAX_REFERRED_NODES {
-                // Calls that use it hold it.
+                // A call that uses a node holds a reference to it.
                 let unused =
                     self.referred_nodes.iter().position(|node| Arc::strong_count(node) == 1);
                 self.referred_nodes.remove(unused.ok_or(Crowded)?);
@@ -81,11 +82,11 @@ impl State {
     }
 }
 
-/// Too many referred nodes are in use: the call has to wait.
+/// Too many referred nodes are in use, so the call has to wait.
 pub(crate) struct Crowded;
 
 impl Cluster {
-    /// Begins to look at the cluster.
+    /// Begins to refresh the map.
     pub fn new(seeds: Vec<Address>, setup: Setup) -> Self {
         let shared = Arc::new(Shared {
             setup,
@@ -98,7 +99,7 @@ impl Cluster {
         Self { shared, refreshes }
     }
 
-    /// The nodes that serve slots, unless they are many.
+    /// The nodes that serve slots, or none if there are many.
     pub fn few_nodes(&self) -> Vec<Arc<Node>> {
         let map = Arc::clone(&self.shared.state.borrow().map);
         if map.nodes().len() <= MAX_NODES_READ_INLINE { map.nodes().to_vec() } else { Vec::new() }
@@ -111,13 +112,13 @@ impl Cluster {
             (Arc::clone(&state.map), state.trouble.is_some())
         };
         if is_troubled {
-            // Calls may do without, and then nobody would ever say that it is over.
+            // Calls may succeed without a refresh. Without one, the end of the trouble would never be reported.
             self.refresh();
         }
         map
     }
 
-    /// A replica that is connected. One may have been added since the cluster was last looked at.
+    /// A replica that is connected. If there is none, one may have been added since the last refresh.
     pub fn replica<'m>(&self, map: &'m Map, slot: u16) -> Option<&'m Arc<Node>> {
         let replica = map.replica(slot);
         let refreshed = || self.shared.state.borrow().refreshed;
@@ -129,13 +130,13 @@ impl Cluster {
         replica
     }
 
-    /// Has the cluster looked at again and again, until what is returned is dropped.
+    /// Refreshes the map again and again, until the result is dropped.
     pub fn wait(&self) -> Waiting<'_> {
         Waiting::new(&self.shared)
     }
 
-    /// Waits until another node than this one serves one of these slots. While somebody waits, the cluster is asked
-    /// again and again.
+    /// Waits until another node than this one serves one of these slots. Meanwhile the map is refreshed again and
+    /// again.
     pub async fn has_moved(&self, slots: &[u16], node: Option<&Arc<Node>>) {
         let _waiting = self.wait();
         let same = |now: Option<&Arc<Node>>| match (now, node) {
@@ -149,7 +150,7 @@ impl Cluster {
         drop(state.wait_for(has_moved).await);
     }
 
-    /// Waits until the map is another one. While somebody waits, the cluster is asked again and again.
+    /// Waits until the map changes. Meanwhile it is refreshed again and again.
     pub async fn has_changed_from(&self, map: &Arc<Map>) {
         let _waiting = self.wait();
         let mut state = self.shared.state.subscribe();
@@ -157,10 +158,10 @@ impl Cluster {
         drop(state.wait_for(|state| !Arc::ptr_eq(&state.map, map)).await);
     }
 
-    /// Waits until the cluster refuses us, which waiting does not change.
+    /// Waits until the cluster refuses us. Waiting longer does not change a refusal.
     pub async fn refusal(&self) -> Error {
         let mut state = self.shared.state.subscribe();
-        // What an earlier call ran into may be over.
+        // The error of an earlier refresh may be out of date.
         state.mark_unchanged();
         while state.changed().await.is_ok() {
             if let Some(refusal @ Error::Redis { .. }) = &state.borrow_and_update().trouble {
@@ -170,7 +171,7 @@ impl Cluster {
         Error::Internal
     }
 
-    /// What keeps calls waiting that no node serves.
+    /// The error of calls whose slot no node serves.
     pub fn outage(&self) -> Error {
         self.shared.state.borrow().trouble.clone().unwrap_or_else(|| Error::Redis {
             code: "CLUSTERDOWN".into(),
@@ -178,14 +179,14 @@ impl Cluster {
         })
     }
 
-    /// Has the cluster looked at again.
+    /// Refreshes the map soon.
     pub fn refresh(&self) {
         self.shared.wanted.notify_one();
     }
 
-    /// Follows a redirection by the node at `from`. Returns the node to refer the call to; none if it is
-    /// to go where the map says, which is told of a slot that has moved to a node that it has. Who serves
-    /// what on a node that it has not is for the cluster to say, which is looked at.
+    /// Follows a redirection by the node at `from`. Returns the node to refer the call to, or `None` if the call is
+    /// routed by the map. A slot that has moved to a node of the map is corrected there. If the node is not in the
+    /// map, the map is refreshed.
     ///
     /// # Errors
     ///
@@ -208,7 +209,7 @@ impl Cluster {
             }
             None => {
                 referred = state.referred_node(address, &self.shared.setup).map(Some);
-                // It serves no slot: nobody waits for that.
+                // The node serves no slot in the map, and no call waits for that.
                 false
             }
         });

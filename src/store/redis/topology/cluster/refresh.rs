@@ -1,5 +1,5 @@
-//! Asks the cluster's nodes who serves what: at the start, when a node says that something moved,
-//! and again and again while calls wait for a node that serves them.
+//! Topology refresh: asks the cluster's nodes which slots they serve. It does so at the start, when a node reports
+//! that a slot has moved, and again and again while calls wait for a node.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::store::redis::node::Node;
 const FIRST_REFRESH_PAUSE: Duration = Duration::from_millis(100);
 const MAX_REFRESH_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a node may think before another one is asked beside it.
+/// How long a node may take before another one is asked beside it.
 const HEAD_START: Duration = Duration::from_millis(200);
 
-/// How many questions may be open at a time that were asked again.
+/// How many repeated questions may be in flight at once.
 const MAX_QUESTIONS_IN_FLIGHT: usize = 32;
 
-/// How long the last calls to a node may take that serves nothing any more.
+/// How long the last calls may take on a node that serves no slot any more.
 const RETIRED_NODE_GRACE: Duration = Duration::from_secs(1);
 
 /// Keeps the map up to date.
@@ -57,7 +57,7 @@ pub(crate) async fn keep_up(shared: Arc<Shared>) {
     }
 }
 
-/// Draws the map anew. Returns whether it has changed.
+/// Replaces the map. Returns whether it has changed.
 fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
     let mut gone = Vec::new();
     let mut had_trouble = false;
@@ -71,22 +71,22 @@ fn install(shared: &Shared, ranges: Vec<Range>) -> bool {
         }
         let is_gone = |node: &&Arc<Node>| !map.nodes().iter().any(|now| Arc::ptr_eq(now, node));
         gone.extend(known.nodes().iter().filter(is_gone).cloned());
-        // Those that are in use still count.
+        // A referred node that is in use still counts.
         let is_in_use = |node: &Arc<Node>| Arc::strong_count(node) > 1 && is_gone(&node);
         state.referred_nodes.retain(is_in_use);
         state.map = Arc::new(map);
         true
     });
     gone.iter().for_each(retire);
-    // Those that are yet to connect tell so themselves.
+    // Nodes that have yet to connect report it themselves.
     if had_trouble && shared.state.borrow().map.nodes().iter().any(|n| n.link.now().is_some()) {
         (shared.setup.observer)(&Event::Ready);
     }
     has_changed
 }
 
-/// Ends the connection to a node that serves nothing any more, which may hang, so that calls which
-/// wait for it are sent to its successor.
+/// Replaces the connection to a node that serves no slot any more, because it may hang. Calls that wait on it are
+/// then sent to the node's successor.
 fn retire(node: &Arc<Node>) {
     let node = Arc::downgrade(node);
     tokio::spawn(async move {
@@ -99,8 +99,8 @@ fn retire(node: &Arc<Node>) {
     });
 }
 
-/// Asks one node after the other, in an order that begins elsewhere each time, as one may be cut off
-/// from the rest and not know it. The first answer counts.
+/// Asks one node after the other until one answers. Each round begins at another node, because a node may be cut off
+/// from the rest without knowing it.
 async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> {
     let mut nodes = shared.state.borrow().map.addresses();
     if !nodes.is_empty() {
@@ -133,10 +133,9 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
     Err(trouble.unwrap_or(Error::Internal))
 }
 
-/// Asks all nodes again and again while calls wait, beside questions that hang: what swallowed those
-/// may be over.
+/// Asks all nodes again and again while calls wait, beside questions that hang. The cause of the hanging may be over.
 async fn ask_again(shared: &Shared, nodes: &[Address]) -> Vec<Range> {
-    // As often as a server is tried that hangs; see `link/supervise.rs`.
+    // At the rate at which a link retries a server that hangs; see `link/supervise.rs`.
     let pause = MAX_REFRESH_PAUSE.max(shared.setup.settings.connect_timeout / 10);
     let pause = (pause / u32::try_from(nodes.len()).unwrap_or(u32::MAX)).max(HEAD_START);
     let mut rest = nodes.iter().cycle();
