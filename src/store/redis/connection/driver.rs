@@ -1,4 +1,4 @@
-//! The runtime's part of a connection.
+//! The runtime's part of a connection: a future that reads replies and writes requests.
 
 use std::future::Future;
 use std::io;
@@ -18,21 +18,21 @@ use crate::protocol::is_strange;
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The peer closed it, or it broke. `answered`: in the middle of its answers.
+    /// The peer closed it, or it broke. `answered`: after the beginning of a reply.
     Closed { answered: bool },
-    /// The peer said this, and closed it.
+    /// The peer sent this error, and closed it.
     Said(String),
-    /// What came is no reply; it begins so.
+    /// The peer sent bytes that are not a reply. These are the first of them.
     Strange(Vec<u8>),
-    /// TLS failed, as these words of ours say.
+    /// TLS failed. The text is our explanation.
     Failed(String),
 }
 
-/// Of what is no reply so much is kept.
+/// How many bytes are kept of what is not a reply.
 const MAX_STRANGE_BYTES: usize = 16;
 
-/// Reads replies, unless that is done elsewhere, and writes what could not be written at once. It
-/// must be polled for anything to happen, and ends when the connection does.
+/// Reads replies, unless another thread does, and writes requests that could not be written at once. It must be
+/// polled for that, and is ready when the connection has ended.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     watch: Watch,
@@ -49,10 +49,10 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
         let driver = self.get_mut();
-        // Both directions at each poll: if both sides only wrote, neither would get on.
+        // Both directions at each poll: if both peers only wrote, neither would make progress.
         let mut ended = driver.poll_write(cx).is_ready();
         let mut failure = None;
-        // After its waker is known, or it would not hear of a change.
+        // After the waker is registered. Otherwise a change of the flag would not wake the driver.
         if driver.shared.read_elsewhere.load(Ordering::Acquire) {
             if driver.shared.outgoing().unsent.is_empty() {
                 driver.watch = Watch::default();
@@ -70,7 +70,7 @@ impl Future for Driver {
 }
 
 impl Drop for Driver {
-    /// Tells those who wait that nothing comes any more.
+    /// Tells the waiters that no more replies come.
     fn drop(&mut self) {
         self.shared.outgoing().ended = true;
         let mut waiting = self.shared.waiting();
@@ -110,7 +110,7 @@ impl Driver {
         }
     }
 
-    /// How it ended, from what is left unread.
+    /// How the connection ended, judging by the unread bytes.
     fn ending(&self, failure: Option<String>) -> Ending {
         let incoming = self.shared.incoming();
         match (failure, incoming.last_words(), incoming.unread()) {

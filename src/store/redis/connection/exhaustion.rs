@@ -1,11 +1,11 @@
-//! Tells what this machine has run out of when a connection cannot be opened, and what to do.
+//! Says which limit of this machine was reached when a connection cannot be opened, and what to do about it.
 
 use std::io;
 
-/// Windows Sockets' `WSAEMFILE`, which is no number of another system.
+/// Windows Sockets' `WSAEMFILE`. No other system uses this number.
 const TOO_MANY_SOCKETS: i32 = 10_024;
 
-/// What the system ran out of, if that is why no connection could be opened.
+/// The resource that the system ran out of, if that is why no connection could be opened.
 pub(crate) fn lack(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         24 | TOO_MANY_SOCKETS => {

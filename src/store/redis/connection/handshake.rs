@@ -1,5 +1,5 @@
-//! What is said first on a connection: who we are, which database, what the server is. Not by the
-//! `redis` crate's own way, which takes a password that is not needed for a failure.
+//! The handshake: logs in, selects the database, and finds out what the server is. It does not use the `redis`
+//! crate's handshake, which treats a password that the server does not need as a failure.
 
 use redis::Cmd;
 
@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::protocol::Reply;
 use crate::store::redis::scripts;
 
-/// The oldest servers that can do all that is asked of them: `SET … PXAT` came with Redis 6.2.
+/// The oldest servers that support every command used here: `SET … PXAT` came with Redis 6.2.
 const NEEDED: &str = "needs Redis 6.2 or Valkey 7.2";
 
 /// Why a connection could not be used.
 pub(crate) enum Failure {
-    /// The peer hung up, maybe on a command that it does not know.
+    /// The peer hung up, perhaps because it does not know a command.
     HungUp(Error),
     Other(Error),
 }
@@ -33,7 +33,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// Logs in and makes ready. `bare`: with no command that the peer need not know.
+/// Performs the handshake. `bare`: only with commands that the peer must know.
 pub(crate) async fn log_in(stream: Stream, peer: &Peer, bare: bool) -> Result<Opened, Failure> {
     let mut opened = pipe(stream);
     let greetings = greetings(peer, bare);
@@ -58,14 +58,14 @@ pub(crate) async fn log_in(stream: Stream, peer: &Peer, bare: bool) -> Result<Op
     Ok(opened)
 }
 
-/// What is to be said of a peer that hung up on us.
+/// The failure of a peer that hung up.
 fn hung_up(peer: &Peer, ending: Ending) -> Failure {
     let speaks_tls = peer.login.tls.is_some();
     match ending {
         Ending::Said(words) => {
             let said = ServerError::new(&words, Sent::to_log_in(&peer.login));
             let error = unreachable(peer, &format!("it closed the connection: {}", said.shown()));
-            // Some say which command they do not know, and hang up.
+            // Some peers name the command that they do not know, and hang up.
             let names_command = words.contains("command") && !is_of_connection(&words);
             if names_command { Failure::HungUp(error) } else { Failure::Other(error) }
         }
@@ -88,10 +88,10 @@ fn hung_up(peer: &Peer, ending: Ending) -> Failure {
     }
 }
 
-/// Which refusals of a greeting matter.
+/// Which errors in the handshake matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Must {
-    /// It may only be refused for there being no password to check.
+    /// It may fail only because the server has no password to check.
     LogIn,
     /// It must succeed.
     Select,
@@ -99,9 +99,9 @@ enum Must {
     BePrimary,
     /// The server must say that it is a replica with a connection to its primary.
     BeReplica,
-    /// It may be refused, but not because of who we are.
+    /// It may fail, but not because the server refuses the connection or the login.
     Try,
-    /// As well; if not, the server says which it is.
+    /// Like `Try`. If it succeeds, the server reports its name and version.
     TellItself,
 }
 
@@ -118,7 +118,7 @@ fn greetings(peer: &Peer, bare: bool) -> Vec<(Must, Cmd)> {
         Purpose::ServeAsPrimary { .. } => commands.push((Must::BePrimary, redis::cmd("ROLE"))),
         Purpose::ServeAsReplica { .. } => {
             commands.push((Must::BeReplica, redis::cmd("ROLE")));
-            // In a cluster a replica answers nothing without it; elsewhere it is refused.
+            // In a cluster, a replica serves no reads without it. Elsewhere the server refuses it.
             commands.push((Must::Try, redis::cmd("READONLY")));
         }
         Purpose::Serve { .. } | Purpose::AskNode | Purpose::AskSentinel => {}
@@ -130,12 +130,12 @@ fn greetings(peer: &Peer, bare: bool) -> Vec<(Must, Cmd)> {
         let name = ["SETINFO", "LIB-NAME", "spots-sessions"];
         commands.push((Must::Try, redis::cmd("CLIENT").arg(&name).take()));
         if peer.purpose.database().is_some() {
-            // No user needs a right for it.
+            // No user needs a permission for it.
             commands.push((Must::TellItself, redis::cmd("HELLO")));
             commands.extend(scripts::loads().map(|load| (Must::Try, load)));
         }
     } else if commands.is_empty() {
-        // That there is a server at all is known by an answer. Proxies know this one.
+        // Only an answer shows that there is a server at all. Proxies know this command.
         commands.push((Must::Try, redis::cmd("GET").arg("spots:{greeting}").take()));
     }
     commands
@@ -157,7 +157,7 @@ fn check(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Error> {
         _ => return Ok(()),
     };
     let matters = match must {
-        // Redis 6 and later, and Redis before; both without a code of their own.
+        // The errors of Redis 6 and later, and of older Redis. Neither has a code of its own.
         Must::LogIn => !error.contains("without any password") && !error.contains("no password"),
         Must::Select | Must::BePrimary | Must::BeReplica => true,
         Must::Try | Must::TellItself => is_of_connection(error),
@@ -165,12 +165,12 @@ fn check(must: Must, reply: &Reply<'_>, peer: &Peer) -> Result<(), Error> {
     if matters { Err(refused(peer, error)) } else { Ok(()) }
 }
 
-/// Whether an error is about the connection, whatever the command was that it answers.
+/// Whether an error is about the connection, whichever command it answers.
 fn is_of_connection(error: &str) -> bool {
     error.starts_with("NOAUTH ") || is_farewell(error)
 }
 
-/// Whether a server says this, and hangs up.
+/// Whether a server hangs up after this error.
 fn is_farewell(error: &str) -> bool {
     error.starts_with("DENIED ") || error.contains("max number of clients")
 }
@@ -186,14 +186,14 @@ pub(crate) fn refused(peer: &Peer, words: &str) -> Error {
     let error = ServerError::new(words, Sent::to_log_in(&peer.login));
     match judge(&error) {
         Verdict::Reject(refusal) if !is_farewell(words) => refusal,
-        // It will pass: calls wait for the next attempt.
+        // The reason is temporary, so calls wait for the next attempt.
         _ => unreachable(peer, &error.shown()),
     }
 }
 
-/// Refuses a server that is too old, if it says so in its reply to HELLO
-/// (<https://redis.io/docs/latest/commands/hello/>). What else there is tells a version of Redis that it is
-/// compatible with, or one of its own; below 6.0, which brought HELLO, it is not Redis that tells it.
+/// Refuses a server that is too old, if its reply to HELLO says so (<https://redis.io/docs/latest/commands/hello/>).
+/// Other servers report a version of Redis that they are compatible with, or a version of their own. A version below
+/// 6.0 is not that of Redis, because HELLO came with 6.0.
 fn check_version(reply: &Reply<'_>) -> Result<(), Error> {
     let Reply::Array(fields) = reply else { return Ok(()) };
     let field = |name: &[u8]| {
@@ -221,8 +221,8 @@ fn check_version(reply: &Reply<'_>) -> Result<(), Error> {
     Err(Error::Redis { code: "ERR".into(), detail })
 }
 
-/// Whether a reply to HELLO is that of one server, which has all keys. A node of a cluster says so;
-/// proxies that spread keys over servers do not know the command, or have no number for the connection.
+/// Whether a reply to HELLO is that of a single server, which has all keys. A node of a cluster reports another mode.
+/// Proxies that spread keys over servers do not know the command, or report no id of the connection.
 fn is_one_server(reply: &Reply<'_>) -> bool {
     let Reply::Array(fields) = reply else { return false };
     let has = |is: fn(&[Reply<'_>]) -> bool| fields.chunks(2).any(is);

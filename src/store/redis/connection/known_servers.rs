@@ -1,4 +1,4 @@
-//! What connections have shown of servers, by address, for all instances of the process.
+//! What connections have shown about servers, by address, for all instances of the process.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -6,32 +6,32 @@ use std::time::{Duration, Instant};
 
 use super::settings::Address;
 
-/// How long a server is greeted with no more than it must be: one that hung up by chance would never
-/// be told the rest again, and a proxy may be replaced by a server.
+/// How long a server gets only the bare handshake. A server that hung up by accident should get the full handshake
+/// again, and a proxy may be replaced by a server.
 const BARE_TTL: Duration = Duration::from_secs(600);
 
-/// How many servers are remembered. With more of them all are forgotten, which costs each of them one
-/// more attempt to connect.
+/// How many servers are remembered. When there are more, all are forgotten, which costs each of them at most one more
+/// attempt to connect.
 const MAX_SERVERS: usize = 1024;
 
 static SERVERS: LazyLock<Mutex<HashMap<Key, Known>>> = LazyLock::new(Mutex::default);
 
-/// An address, and whether it is spoken to by TLS.
+/// An address, and whether it is used with TLS.
 type Key = (Address, bool);
 
 #[derive(Clone, Copy, Default)]
 struct Known {
-    /// It has answered to something.
+    /// It has answered at all.
     answered: bool,
-    /// It has answered a whole greeting.
+    /// It has answered a full handshake.
     greeted: bool,
-    /// It has hung up on a whole greeting, and answered none since.
+    /// It has hung up on a full handshake, and has not answered one since.
     hung_up: bool,
-    /// It hangs up on more than a bare greeting, as far as is known.
+    /// Since when it is known to answer only a bare handshake.
     bare_since: Option<Instant>,
 }
 
-/// A server, as it is remembered.
+/// A server whose behaviour is remembered.
 pub(crate) struct Server(Key);
 
 impl Server {
@@ -39,7 +39,7 @@ impl Server {
         Self((address.clone(), speaks_tls))
     }
 
-    /// Whether it is to be sent no command that it need not know.
+    /// Whether it should get only the commands that it must know.
     pub fn is_bare(&self) -> bool {
         self.read().bare_since.is_some_and(|since| since.elapsed() < BARE_TTL)
     }
@@ -49,7 +49,7 @@ impl Server {
         self.read().answered
     }
 
-    /// Takes note that it has answered a greeting.
+    /// Records that it has answered a handshake.
     pub fn answered(&self, bare: bool) {
         self.change(|known| {
             known.answered = true;
@@ -61,8 +61,8 @@ impl Server {
         });
     }
 
-    /// Takes note that it hung up on a whole greeting. Returns whether it may do so each time: one that
-    /// has answered before may have been restarted.
+    /// Records that it hung up on a full handshake. Returns whether it may do so each time. A server that has
+    /// answered one before may only have been restarted.
     pub fn hung_up(&self) -> bool {
         let mut before = Known::default();
         self.change(|known| {

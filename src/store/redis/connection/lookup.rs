@@ -1,8 +1,8 @@
-//! Looks names up: each one at a time, for all instances of the process, and few names at once.
+//! Looks up host names: each name once at a time for all instances of the process, and only a few names at once.
 //!
-//! The system looks a name up on a thread that waits, for half a minute if its name servers say nothing.
-//! If each attempt to connect took one, a few dead names would take all threads, and names that can be
-//! looked up would wait behind them.
+//! The system looks a name up on a thread that blocks, for half a minute if its name servers do not answer. If each
+//! attempt to connect took a thread, a few dead names would take all threads, and names that can be looked up would
+//! wait behind them (head-of-line blocking).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
@@ -27,23 +27,23 @@ const MANY_LOOKUPS: usize = 32;
 /// How many lookups may run at once, fresh or slow.
 const MAX_RUNNING_LOOKUPS: usize = 96;
 
-/// How many names may wait. A caller that asks for more is refused: a cluster could name endless nodes.
+/// How many names may wait. More names are refused, because a cluster could name any number of nodes.
 const MAX_WAITING_NAMES: usize = 1024;
 
 /// The addresses of a name, or why there are none.
 type Answer = Result<Arc<[SocketAddr]>, (io::ErrorKind, Arc<str>)>;
 
-/// The addresses that a name stands for, in the system's order, without a port.
+/// The addresses of a name, in the system's order, without a port.
 ///
 /// # Errors
 ///
-/// What the system says. Until it says something this waits.
+/// The error of the system. It waits until the system answers.
 pub(crate) async fn look_up(name: &str) -> io::Result<Arc<[SocketAddr]>> {
     let alone = |ip: IpAddr| SocketAddr::new(ip, 0);
     if let Ok(ip) = name.parse() {
         return Ok([alone(ip)].into());
     }
-    // It needs no name server (RFC 6761, section 6.3), and must not wait for one.
+    // This name needs no name server (RFC 6761, section 6.3), and must not wait for one.
     if name.eq_ignore_ascii_case("localhost") {
         return Ok([Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()].map(alone).into());
     }
@@ -54,25 +54,26 @@ pub(crate) async fn look_up(name: &str) -> io::Result<Arc<[SocketAddr]>> {
     answer.map_err(|(kind, words)| io::Error::new(kind, words.to_string()))
 }
 
-/// All look-ups of the process.
+/// All lookups of the process.
 static LOOKUPS: LazyLock<Mutex<Lookups>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Lookups {
-    /// Who waits for each name that is looked up, or is to be.
+    /// The waiters for each name that is being looked up, or waits to be.
     asked: HashMap<String, watch::Sender<Option<Answer>>>,
-    /// Names to be looked up, the last of them first: who has waited longer has less time left.
+    /// Names that wait for a lookup. The last one is next: the calls of a name that has waited longer have less time
+    /// left.
     next: Vec<String>,
-    /// Names that had no answer the last time, the first of them first, and only behind all others.
+    /// Names that had no answer the last time, in order. They come after all others.
     later: VecDeque<String>,
-    /// Which those are.
+    /// The names that had no answer the last time.
     unanswered: BTreeSet<String>,
     running: usize,
     young: usize,
 }
 
 impl Lookups {
-    /// Has a name looked up, unless it is already.
+    /// Waits for the lookup of a name, which begins if it is not in flight.
     fn join(&mut self, name: &str) -> io::Result<watch::Receiver<Option<Answer>>> {
         if let Some(asked) = self.asked.get(name) {
             return Ok(asked.subscribe());
@@ -94,7 +95,7 @@ impl Lookups {
         Ok(answer)
     }
 
-    /// Begins as many look-ups as may run now.
+    /// Begins as many lookups as may run now.
     fn begin(&mut self) {
         while self.may_begin() {
             let has_room = self.running < MANY_LOOKUPS;
@@ -115,12 +116,12 @@ impl Lookups {
         self.running < MAX_RUNNING_LOOKUPS && self.young < max_young
     }
 
-    /// Whether somebody still waits for a name.
+    /// Whether a caller still waits for a name.
     fn is_wanted(&self, name: &str) -> bool {
         self.asked.get(name).is_some_and(|asked| !asked.is_closed())
     }
 
-    /// Takes out the names that nobody waits for any more.
+    /// Removes the names that no caller waits for any more.
     fn forget_unwanted(&mut self) {
         let asked = &mut self.asked;
         let mut is_wanted = |name: &String| {
@@ -134,13 +135,13 @@ impl Lookups {
         self.later.retain(is_wanted);
     }
 
-    /// Takes note that a look-up takes long, and begins the next.
+    /// Records that a lookup is slow, and begins others.
     fn grow_old(&mut self) {
         self.young -= 1;
         self.begin();
     }
 
-    /// Tells those who wait, and begins the next.
+    /// Gives the answer to the waiters, and begins other lookups.
     fn end(&mut self, name: &str, answer: Answer, is_young: bool) {
         self.running -= 1;
         self.young -= usize::from(is_young);
@@ -184,7 +185,7 @@ fn lookups() -> MutexGuard<'static, Lookups> {
 mod tests {
     use super::*;
 
-    /// None can begin.
+    /// Lookups of which no other can begin.
     fn busy() -> Lookups {
         Lookups { running: MAX_RUNNING_LOOKUPS, ..Lookups::default() }
     }

@@ -1,6 +1,6 @@
-//! One connection to one server: it is opened (names, sockets, TLS, the handshake), commands are written to it and
-//! replies are read from it. It knows Redis' protocol, and nothing of sessions, calls or other servers.
-//! A connection that ends stays ended: `link/` opens the next one.
+//! One connection to one server: opens it (names, sockets, TLS, the handshake), writes commands and reads replies. It
+//! knows Redis' protocol, and nothing about sessions, calls or other servers. A connection that ends stays ended:
+//! `link/` opens the next one.
 
 pub(crate) mod driver;
 pub(crate) mod exhaustion;

@@ -1,4 +1,4 @@
-//! Opens one connection: looks the name up, connects, encrypts, and has `greeting.rs` log in.
+//! Opens one connection: looks up the name, connects, encrypts, and performs the handshake of `handshake.rs`.
 
 use std::fmt::Display;
 use std::io;
@@ -24,11 +24,11 @@ use super::stream::{Socket, Stream};
 use super::tls::explain;
 use crate::error::Error;
 
-/// A connection that is ready for commands, and what must be polled for it to work. It ends when
-/// the connection does.
+/// A connection that is ready for commands, and the driver that must be polled for it to work. The driver is ready
+/// when the connection has ended.
 pub(crate) type Opened = (Pipe, Driver);
 
-/// A server, and what we want of it.
+/// A server, and how to connect to it.
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub address: Address,
@@ -53,7 +53,7 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// The database of the sessions; nothing where there are none.
+    /// The database of the sessions. `None` if the connection is not for sessions.
     pub fn database(self) -> Option<u32> {
         match self {
             Self::Serve { database }
@@ -76,16 +76,15 @@ impl Peer {
     }
 }
 
-/// How long a peer may be silent, or leave what was sent unacknowledged, before the kernel drops
-/// the connection.
+/// How long a peer may be silent, or not acknowledge what was sent, before the kernel drops the connection.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Opens a connection.
 ///
 /// # Errors
 ///
-/// [`Error::Connection`] if the server cannot be reached in time, [`Error::Redis`] if it refuses
-/// the credentials or the database.
+/// [`Error::Connection`] if the server cannot be reached in time, [`Error::Redis`] if it refuses the credentials or
+/// the database.
 pub(crate) async fn open(peer: &Peer) -> Result<Opened, Error> {
     match tokio::time::timeout(peer.connect_timeout, connect(peer)).await {
         Ok(opened) => opened,
@@ -93,7 +92,7 @@ pub(crate) async fn open(peer: &Peer) -> Result<Opened, Error> {
     }
 }
 
-/// Sends commands on a connection that nobody polls yet, and waits for their replies or its end.
+/// Sends commands on a connection whose driver is not polled yet, and waits for their replies or its end.
 pub(crate) async fn ask(
     (pipe, driver): &mut Opened,
     commands: &[u8],
@@ -105,7 +104,7 @@ pub(crate) async fn ask(
         Ok(replies) = &mut replies => return Ok(replies),
         ending = driver => ending,
     };
-    // A server may answer and hang up in one go.
+    // A server may answer and hang up at once.
     match poll_once(replies).await {
         Some(Ok(replies)) => Ok(replies),
         _ => Err(ending),
@@ -119,19 +118,19 @@ pub(crate) fn unreachable(peer: &Peer, reason: &str) -> Error {
 
 /// The error of a server that does not answer.
 pub(crate) fn silent(server: &impl Display, waited: Duration, tls: bool) -> Error {
-    // A server that expects commands in clear waits for the rest of what TLS begins with.
+    // A server without TLS takes the beginning of the TLS handshake for a command, and waits for the rest.
     let hint = if tls { " (does it speak TLS?)" } else { "" };
     let reason = format!("no answer within {} ms{hint}", waited.as_millis());
     Error::Connection { server: server.to_string(), reason }
 }
 
-/// The error of a peer whose answer is none.
+/// The error of a peer that does not speak the protocol.
 pub(crate) fn not_redis(peer: &Peer) -> Error {
     unreachable(peer, "it does not speak Redis' protocol (is it the port of another service?)")
 }
 
-/// Connects and logs in. A proxy may hang up on a command that it does not know: then once more, without
-/// those that it need not know.
+/// Connects and performs the handshake. A proxy may hang up on a command that it does not know. It gets a second
+/// attempt, with only the commands that it must know.
 async fn connect(peer: &Peer) -> Result<Opened, Error> {
     let server = Server::new(&peer.address, peer.login.tls.is_some());
     let mut bare = server.is_bare();
@@ -146,7 +145,7 @@ async fn connect(peer: &Peer) -> Result<Opened, Error> {
     Ok(opened?)
 }
 
-/// Connects, and encrypts if it is to.
+/// Connects, and encrypts if TLS is configured.
 async fn reach(peer: &Peer) -> Result<Stream, Error> {
     match &peer.address {
         #[cfg(unix)]
@@ -173,7 +172,7 @@ async fn reach(peer: &Peer) -> Result<Stream, Error> {
     }
 }
 
-/// Tries each address that the name stands for, in the resolver's order.
+/// Tries each address of the name, in the resolver's order.
 async fn connect_tcp(
     host: &str,
     port: u16,
@@ -185,7 +184,7 @@ async fn connect_tcp(
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for &&(mut address) in &addresses {
         address.set_port(port);
-        // None may use up the time of the others: the first may be one that swallows everything.
+        // No address may use up the time of the others: the first one may never answer.
         let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         match tokio::time::timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
@@ -207,8 +206,8 @@ fn is_of_family(address: SocketAddr, family: u8) -> bool {
     }
 }
 
-/// Without `TCP_NODELAY` half the throughput is lost on a real network (redis-rs issue 2195).
-/// Where a sandbox refuses one of these, the connection works without it.
+/// Without `TCP_NODELAY` half the throughput is lost on a real network (redis-rs issue 2195). If a sandbox refuses
+/// one of these options, the connection works without it.
 fn configure(stream: &TcpStream) {
     stream.set_nodelay(true).ok();
     let socket = SockRef::from(stream);

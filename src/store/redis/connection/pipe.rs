@@ -1,4 +1,4 @@
-//! One open connection: commands go in as bytes, and their replies come out, in the same order.
+//! One open connection: takes requests as bytes, and returns their replies in the same order.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,46 +18,46 @@ use super::read_buffer::{ReadBuffer, Waiters, Waiting};
 use super::stream::{Socket, Stream};
 use crate::protocol::{ProtocolError, Reply, parse};
 
-/// Where commands go in, from any thread. Clones share the connection.
+/// Sends commands on a connection, from any thread. Clones share the connection.
 #[derive(Clone)]
 pub(crate) struct Pipe(Arc<Shared>);
 
-/// The connection ended before all replies came: the commands may have been carried out.
+/// The connection ended before all replies came. The commands may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
 
-/// So many bytes a second, and more, are a reply that is coming. Less is a trickle, and no sign of life.
+/// A reply that comes at this rate or faster makes progress. A slower one is taken for a dead connection.
 pub(crate) const PROGRESS_BYTES_PER_SECOND: u64 = 64 * 1024;
 
-/// Commands of so many bytes take their time to arrive: a microsecond for each byte is a slow line.
+/// A request of at least this many bytes takes time to arrive: a microsecond per byte on a slow network.
 pub(crate) const LONG_REQUESTS_BYTES: usize = 64 * 1024;
 
-/// What the pipe and its driver share. Who takes several locks takes them in the order of the fields.
+/// What the pipe and its driver share. A thread that takes several locks takes them in the order of the fields.
 pub(crate) struct Shared {
     pub stream: Stream,
-    /// Whether another thread watches for replies, and the driver need not.
+    /// Whether another thread reads replies, so that the driver need not.
     pub read_elsewhere: AtomicBool,
-    /// Whether a long reply is coming in.
+    /// Whether a long reply is arriving.
     is_busy: AtomicBool,
-    /// Bytes that have come.
+    /// How many bytes have arrived.
     received: AtomicU64,
-    /// Bytes that came while a long reply did, and that the system took of long requests.
+    /// How many bytes of long replies have arrived, plus the bytes of long requests that the system has taken.
     moved_of_long: AtomicU64,
-    /// When the long requests that were sent will have arrived, over a slow line.
+    /// When the long requests that were sent will have arrived, over a slow network.
     arrival: Mutex<Option<Instant>>,
     /// Whether one script may carry out several calls.
     shares_scripts: AtomicBool,
-    /// Whether it was not this side that ended it.
+    /// Whether it has ended, and not by this side.
     pub broke: AtomicBool,
     incoming: Mutex<ReadBuffer>,
     outgoing: Mutex<Outgoing>,
     waiting: Waiters,
 }
 
-/// What goes out.
+/// Requests that are not sent yet.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    /// What the system did not take at once.
+    /// Bytes that the system did not take at once.
     pub unsent: BytesMut,
     /// Wakes the driver, to write the rest.
     pub driver: Option<Waker>,
@@ -70,7 +70,7 @@ impl Outgoing {
     }
 }
 
-/// Whether there may be more.
+/// Whether there may be more to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Read {
     Nothing,
@@ -81,21 +81,21 @@ enum Read {
 pub(crate) struct Replies(Bytes);
 
 impl Replies {
-    /// The replies in their order. What cannot be read ends them.
+    /// The replies in order. They end at the first one that cannot be parsed.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Reply<'_>> {
         let mut rest = &self.0[..];
         let next = move || if rest.is_empty() { None } else { parse(&mut rest).ok() };
         std::iter::from_fn(next).fuse()
     }
 
-    /// A part of them, to be kept without being copied.
+    /// Keeps a part of the replies without copying it.
     pub(crate) fn keep(&self, part: &[u8]) -> Bytes {
         self.0.slice_ref(part)
     }
 }
 
 impl Pipe {
-    /// Sends commands. They are on their way, in the order of these calls, when this returns.
+    /// Sends commands. Requests are sent in the order of these calls.
     pub fn send(
         &self,
         commands: &[u8],
@@ -106,8 +106,7 @@ impl Pipe {
         async move { answer.await.map(Replies).map_err(|_| Broken) }
     }
 
-    /// Says whether another thread watches for replies, which it then takes by [`Self::read`].
-    /// Returns what it was. Not for TLS.
+    /// Sets whether another thread reads replies, by [`Self::read`]. Returns the value before. Not for TLS.
     pub fn read_elsewhere(&self, elsewhere: bool) -> bool {
         let was = self.0.read_elsewhere.swap(elsewhere, Ordering::AcqRel);
         if was != elsewhere {
@@ -116,37 +115,37 @@ impl Pipe {
         was
     }
 
-    /// Whether a long reply is coming in.
+    /// Whether a long reply is arriving.
     pub fn is_busy(&self) -> bool {
         self.0.is_busy.load(Ordering::Relaxed)
     }
 
-    /// How many bytes have come, on whatever thread.
+    /// How many bytes have arrived, on any thread.
     pub fn received(&self) -> u64 {
         self.0.received.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of long replies have come, and of long requests were taken by the system.
+    /// How many bytes of long replies have arrived, plus the bytes of long requests that the system has taken.
     pub fn moved_of_long(&self) -> u64 {
         self.0.moved_of_long.load(Ordering::Relaxed)
     }
 
-    /// When the long requests that were sent will have arrived, over a slow line.
+    /// When the long requests that were sent will have arrived, over a slow network.
     pub fn arrival(&self) -> Option<Instant> {
         *lock(&self.0.arrival)
     }
 
-    /// Whether somebody waits for a reply.
+    /// Whether a caller waits for a reply.
     pub fn is_awaited(&self) -> bool {
         !self.0.waiting().is_empty()
     }
 
-    /// Reads what has come, on this thread; once, as there may be no end to it.
+    /// Reads what has arrived, on this thread. It reads only once, because more may keep arriving.
     pub fn read(&self) -> Result<(), Broken> {
         self.0.stream.socket().map_or(Ok(()), |socket| self.0.read(socket).map(drop))
     }
 
-    /// Reads all that has come, and takes reading back from who does it elsewhere.
+    /// Reads everything that has arrived, and takes reading back from another thread.
     pub fn catch_up(&self) {
         self.read_elsewhere(false);
         if let Some(socket) = self.0.stream.socket() {
@@ -154,8 +153,8 @@ impl Pipe {
         }
     }
 
-    /// Whether the connection is known to have ended. One that nobody used for a while is looked at, as
-    /// it may have ended with nobody watching: what is not written to it is not in doubt.
+    /// Whether the connection is known to have ended. It is checked if it was idle, because it may have ended while
+    /// no thread was reading. A call that is not written to a dead connection is not in doubt.
     pub fn has_ended(&self) -> bool {
         let shared = &self.0;
         let is_idle = shared.waiting().is_empty();
@@ -165,13 +164,13 @@ impl Pipe {
         }
     }
 
-    /// What another thread may watch.
+    /// The file descriptor that another thread may watch.
     #[cfg(unix)]
     pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
         self.0.stream.socket().map(std::os::fd::AsRawFd::as_raw_fd)
     }
 
-    /// Whether it has ended, and it was not this side that ended it.
+    /// Whether it has ended, and not by this side.
     pub fn broke(&self) -> bool {
         self.0.broke.load(Ordering::Relaxed)
     }
@@ -181,7 +180,7 @@ impl Pipe {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether one script may carry out several calls, whose keys are of several slots.
+    /// Whether one script may carry out several calls, whose keys are in several slots.
     pub fn shares_scripts(&self) -> bool {
         self.0.shares_scripts.load(Ordering::Relaxed)
     }
@@ -196,7 +195,7 @@ impl Pipe {
     }
 }
 
-/// Makes a pipe of a stream.
+/// Makes a pipe from a stream.
 pub(crate) fn pipe(stream: Stream) -> (Pipe, Driver) {
     let shared = Arc::new(Shared {
         stream,
@@ -215,18 +214,18 @@ pub(crate) fn pipe(stream: Stream) -> (Pipe, Driver) {
 }
 
 impl Shared {
-    /// Takes note of bytes of a long reply, or of long requests.
+    /// Records bytes of a long reply, or of a long request.
     pub fn moved(&self, bytes: usize) {
         self.moved_of_long.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Where the connection has ended, `waiting` is dropped, and so told.
+    /// If the connection has ended, `waiting` is dropped, and its waiter gets `Broken`.
     fn send(&self, commands: &[u8], waiting: Waiting) {
         let mut outgoing = self.outgoing();
         if outgoing.ended {
             return;
         }
-        // First, or the replies might come before anybody waits for them.
+        // First, because the replies might arrive before the waiter is registered.
         self.waiting().push_back(waiting);
         if commands.len() >= LONG_REQUESTS_BYTES {
             let mut arrival = lock(&self.arrival);
@@ -234,8 +233,8 @@ impl Shared {
             let begin = arrival.map_or(now, |arrival| arrival.max(now));
             *arrival = Some(begin + Duration::from_micros(commands.len() as u64));
         }
-        // A task of the I/O thread leaves it to the driver, which writes the batches of several at
-        // once: 5.2 × ioredis at 1000 in flight, against 4.2 ×. An error, too, is the driver's.
+        // A task of the I/O thread leaves writing to the driver, which writes the batches of several tasks at once:
+        // 5.2 × ioredis at 1000 in flight, against 4.2 ×. Errors are left to the driver too.
         let written = match self.stream.socket() {
             Some(socket) if outgoing.unsent.is_empty() && tokio::task::try_id().is_none() => {
                 socket.write(commands).unwrap_or(0)
@@ -248,7 +247,7 @@ impl Shared {
         }
     }
 
-    /// Reads once, on this thread, and gives whole replies to those who wait for them.
+    /// Reads once, on this thread, and gives complete replies to their waiters.
     fn read(&self, socket: &Socket) -> Result<Read, Broken> {
         let mut incoming = self.incoming();
         match incoming.read_inline(socket) {
@@ -264,9 +263,9 @@ impl Shared {
         Err(Broken)
     }
 
-    /// Gives whole replies to those who wait for them, after so many bytes have come.
+    /// Gives complete replies to their waiters, after `came` bytes have arrived.
     pub fn deliver(&self, incoming: &mut ReadBuffer, came: usize) -> Result<(), ProtocolError> {
-        // Whoever reads holds `incoming`, so nobody else counts.
+        // The reading thread holds the lock of `incoming`, so no other thread counts.
         let received = self.received.load(Ordering::Relaxed) + came as u64;
         self.received.store(received, Ordering::Relaxed);
         incoming.deliver(&self.waiting)?;

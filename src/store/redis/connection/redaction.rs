@@ -1,8 +1,8 @@
-//! What is shown of a server's words: enough to understand them, and nothing secret that was sent.
+//! Which words of a server's error are shown: enough to understand it, and no secret that was sent.
 //!
-//! A server, or a proxy before it, words its errors as it likes, and may repeat any part of any command,
-//! cut anywhere. A text of words that servers are known to use is shown as it is. In any other text each
-//! word is hidden that shares a piece with what was sent.
+//! A server, or a proxy before it, words its errors as it likes. It may repeat any part of any command, cut off
+//! anywhere. A text that servers are known to use is shown unchanged. In any other text, each word that shares a
+//! piece with what was sent is hidden.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -11,24 +11,23 @@ use memchr::memmem::find_iter;
 
 use super::settings::{Login, Secret};
 
-/// How much of a server's error is read, in bytes. The longest of Redis itself has some 400.
+/// How many bytes of a server's error are read. The longest error of Redis itself has about 400.
 const MAX_READ_BYTES: usize = 1024;
 
-/// How much of it is shown, in characters.
+/// How many characters of it are shown.
 pub(crate) const MAX_SHOWN_CHARS: usize = 200;
 
-/// Longer data is not searched: then each word is hidden that servers are not known to use.
+/// Longer data is not searched. Instead, each word that servers are not known to use is hidden.
 const MAX_SEARCHED_BYTES: usize = 64 * 1024;
 
-/// A password and a word that share so many characters in a row are related. Topology cut what they
-/// repeat.
+/// A word that shares this many characters in a row with a password is hidden. Servers cut off what they repeat.
 const SHARED_CHARS: usize = 4;
 
-/// What stands in place of a word that is hidden.
+/// Replaces a hidden word.
 const HIDDEN: &str = "***";
 
-/// Errors of Redis, Valkey and proxies, as far as they are the same for everybody. One of these is shown
-/// whatever was sent: to hide a word of it would only tell that the word is in the password.
+/// Errors of Redis, Valkey and proxies, as far as they are the same for everybody. They are shown whatever was sent.
+/// Hiding a word of one would only reveal that the password contains that word.
 const KNOWN: [&str; 40] = [
     "WRONGPASS invalid username-password pair or user is disabled.",
     "NOAUTH Authentication required.",
@@ -78,19 +77,19 @@ const KNOWN: [&str; 40] = [
     "ERR proxy upstream connection not available",
 ];
 
-/// What was sent to a server, and must not come back in a message.
+/// The texts that were sent to a server, and must not come back in a message.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sent<'a> {
-    /// How we logged in.
+    /// The login, with its password.
     pub login: Option<&'a Login>,
     /// The call's token or owner, and its data.
     pub texts: [&'a [u8]; 2],
-    /// The command was not for this call alone, and the others' texts are not here.
+    /// The command was shared with other calls, whose texts are not here.
     pub with_others: bool,
 }
 
 impl<'a> Sent<'a> {
-    /// What is sent before there is a call.
+    /// The texts that are sent before there is a call.
     pub fn to_log_in(login: &'a Login) -> Self {
         Self { login: Some(login), ..Self::default() }
     }
@@ -101,7 +100,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// The part of a server's words that is read.
+/// The part of a server's error that is read.
 pub(crate) fn head(words: &str) -> &str {
     let mut end = words.len().min(MAX_READ_BYTES);
     while !words.is_char_boundary(end) {
@@ -112,7 +111,7 @@ pub(crate) fn head(words: &str) -> &str {
     words.split(", with args beginning with").next().unwrap_or_default()
 }
 
-/// What may be shown of a server's words: one line, at most so many printable characters.
+/// The part of a server's error that may be shown: one line of at most `max_chars` printable characters.
 pub(crate) fn shown(words: &str, sent: Sent<'_>, max_chars: usize) -> String {
     let printable = |c| if is_control(c) { ' ' } else { c };
     let words: String = head(words).chars().map(printable).collect();
@@ -122,7 +121,7 @@ pub(crate) fn shown(words: &str, sent: Sent<'_>, max_chars: usize) -> String {
     }
     let search = Search::new(sent);
     let shown = search.hide_in(words);
-    // Letter by letter, with anything in between.
+    // The password may be spelt out letter by letter, with anything in between.
     if search.is_spelt_in(&shown) { HIDDEN.to_owned() } else { cut(&shown, max_chars) }
 }
 
@@ -131,7 +130,7 @@ pub(crate) fn is_harmless(word: &str, sent: Sent<'_>) -> bool {
     is_known(word) || Search::new(sent).hide_in(word) == word
 }
 
-/// Control characters, and those by which a text changes the direction in which it is read.
+/// Whether it is a control character, or changes the direction of the text.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -144,7 +143,7 @@ fn cut(words: &str, max_chars: usize) -> String {
     }
 }
 
-/// Letters and digits in a row, and what stands between them and the next.
+/// The pieces of a text: letters and digits in a row, each with the characters between it and the next piece.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text.trim_start_matches(is_between);
     std::iter::from_fn(move || {
@@ -163,7 +162,7 @@ fn is_between(c: char) -> bool {
     !is_letter(c)
 }
 
-/// Whether a server says this, a sentence or a part of one, to everybody.
+/// Whether a text is a known error, or a part of one.
 pub(crate) fn is_known(words: &str) -> bool {
     static BARE: LazyLock<Vec<String>> =
         LazyLock::new(|| KNOWN.iter().map(|known| bare(known)).collect());
@@ -171,24 +170,24 @@ pub(crate) fn is_known(words: &str) -> bool {
     BARE.iter().any(|known| known.contains(&words))
 }
 
-/// The letters and digits of a text, in lower case, each piece between spaces.
+/// The letters and digits of a text, in lower case, with spaces around each piece.
 fn bare(words: &str) -> String {
     let pieces = pieces(words).flat_map(|(piece, _)| [" ", piece]);
     pieces.chain([" "]).collect::<String>().to_ascii_lowercase()
 }
 
-/// Whether words repeat a password that has no letters.
+/// Whether words repeat a password that has no letters or digits.
 fn has_signs_of(password: &str, words: &str) -> bool {
     !password.is_empty() && password.chars().all(is_between) && words.contains(password)
 }
 
-/// Compares words with what was sent, in lower case.
+/// Compares words with the texts that were sent, in lower case.
 struct Search<'a> {
     password: &'a str,
     lower_password: String,
-    /// The password without what is between its letters.
+    /// The letters and digits of the password alone.
     bare_password: String,
-    /// Nothing if they are too long to search, or are not all here.
+    /// `None` if the texts are too long to search, or are not all known.
     texts: Option<[Vec<u8>; 2]>,
 }
 
@@ -203,7 +202,7 @@ impl<'a> Search<'a> {
         Self { password, lower_password, bare_password, texts }
     }
 
-    /// Whether a text has all letters of the password in their order.
+    /// Whether a text contains all letters of the password in order.
     fn is_spelt_in(&self, words: &str) -> bool {
         let letters: String =
             words.to_ascii_lowercase().chars().filter(|c| is_letter(*c)).collect();
@@ -219,7 +218,7 @@ impl<'a> Search<'a> {
         let mut shown = words[..begin].to_owned();
         let mut rest = pieces(&words).peekable();
         while let Some((piece, after)) = rest.next() {
-            // What a server cannot print it writes as `\x1b` or `\"`.
+            // A server escapes characters that it cannot print, as `\x1b` or `\"`.
             let is_escaped = shown.ends_with('\\') || after.starts_with('\\');
             let hides = is_escaped || self.repeats(piece, rest.peek().is_none());
             shown.push_str(if hides { HIDDEN } else { piece });
@@ -228,7 +227,7 @@ impl<'a> Search<'a> {
         shown
     }
 
-    /// Whether a piece may come from what was sent. `is_last`: it may have been cut.
+    /// Whether a piece may come from what was sent. `is_last`: it may have been cut off.
     fn repeats(&self, piece: &str, is_last: bool) -> bool {
         let piece = piece.to_ascii_lowercase();
         self.is_of_password(&piece, is_last) || self.is_of_texts(&piece)
@@ -258,7 +257,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Whether a text has a piece; a short one only as a whole word.
+/// Whether a text contains a piece. A short piece counts only as a whole word.
 fn has(text: &[u8], piece: &str) -> bool {
     let is_letter =
         |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());

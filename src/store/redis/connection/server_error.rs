@@ -1,14 +1,14 @@
-//! What a server's error means for the call that got it.
+//! The meaning of a server's error for the call that got it.
 
 use super::redaction::{MAX_SHOWN_CHARS, Sent, head, is_harmless, is_known, shown};
 use super::settings::{Address, is_host};
 use crate::error::Error;
 use crate::keys::SLOTS;
 
-/// An error as a server says it.
+/// An error as the server sent it.
 pub(crate) struct ServerError<'a> {
     words: &'a str,
-    /// What was sent, and must not be shown.
+    /// The texts that were sent, and must not be shown.
     sent: Sent<'a>,
 }
 
@@ -17,48 +17,48 @@ impl<'a> ServerError<'a> {
         Self { words: head(words), sent }
     }
 
-    /// What may be shown of it.
+    /// The part of it that may be shown.
     pub fn shown(&self) -> String {
         shown(self.words, self.sent, MAX_SHOWN_CHARS)
     }
 }
 
 impl<'a> From<&'a str> for ServerError<'a> {
-    /// For who does not show it.
+    /// For a caller that does not show the error.
     fn from(words: &'a str) -> Self {
         Self::new(words, Sent::default())
     }
 }
 
-/// What is to be done about a server's error.
+/// How to handle a server's error.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The script must be sent by its text.
     SendText,
-    /// The server will be able to later; the call was not carried out.
+    /// The server will be able to carry out the call later. It was not carried out.
     Later,
-    /// As well; but the error is a proxy's, which may have sent the call on and lost the answer.
+    /// Like `Later`, but the error comes from a proxy. It may have forwarded the call and lost the answer.
     Unknown,
-    /// The call's slot is on its way to another node: the call was not carried out, or only in part.
+    /// The call's slot is moving to another node. The call was not carried out, or only in part.
     Migrating,
-    /// This server may not write any more; another one does.
+    /// This server does not take writes any more. Another one does.
     Elsewhere,
-    /// Another node of the cluster is the one to ask.
+    /// Another node of the cluster serves the slot.
     Redirect(Redirect),
     /// The call is rejected.
     Reject(Error),
 }
 
-/// Where a node of a cluster sends a call
+/// The redirection of a call by a node of a cluster
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Redirect {
     pub slot: u16,
-    /// Empty for that of the node that says so, `?` where a node has not the name it should have, or
-    /// one that nobody can have.
+    /// Empty for the host of the node that redirects. `?` if a node should have a name and has none, or if its name
+    /// or port cannot be valid.
     host: String,
     port: u16,
-    /// `ASK`: the slot is on its way, so for this call alone.
+    /// `ASK`: the slot is moving, so the redirection is for this call alone.
     pub once: bool,
 }
 
@@ -76,12 +76,12 @@ impl Redirect {
         Some(Self { slot, host: host.to_owned(), port, once })
     }
 
-    /// Whether it says which node.
+    /// Whether it names a node.
     pub fn names_a_node(&self) -> bool {
         self.host != "?"
     }
 
-    /// The address of the node, as this one told it.
+    /// The address of the node, as the node at `from` names it.
     pub fn address(&self, from: &Address) -> Address {
         from.of_node(&self.host, self.port)
     }
@@ -93,7 +93,7 @@ fn read_endpoint(endpoint: &str) -> Option<(&str, u16)> {
     Some((host, port.parse().ok().filter(|port| *port > 0)?))
 }
 
-/// Judges a server's error.
+/// Decides how to handle a server's error.
 pub(crate) fn judge(error: &ServerError<'_>) -> Verdict {
     if let Some(redirect) = Redirect::read(error.words) {
         return Verdict::Redirect(redirect);
@@ -111,10 +111,10 @@ pub(crate) fn judge(error: &ServerError<'_>) -> Verdict {
     }
 }
 
-/// What proxies say, in lower case, when they do not reach a server or lose its answer: Envoy (`upstream
-/// failure`, `no upstream host`), twemproxy and Dynomite (the system's words), Codis (`backend conn
-/// reset`), predixy (`no server connection avaliable`, `deliver request fail`), camellia (`proxy upstream
-/// not available`), Alibaba Cloud and others.
+/// Parts of the errors of proxies, in lower case, when they cannot reach a server or lose its answer: Envoy
+/// (`upstream failure`, `no upstream host`), twemproxy and Dynomite (the system's errors), Codis (`backend conn
+/// reset`), predixy (`no server connection avaliable`, `deliver request fail`), camellia (`proxy upstream not
+/// available`), Alibaba Cloud and others.
 const OF_PROXIES: [&str; 24] = [
     "upstream",
     "unavailable",
@@ -142,8 +142,8 @@ const OF_PROXIES: [&str; 24] = [
     "too busy",
 ];
 
-/// Whether an error, with a code that is not one of Redis, is a proxy's that will pass. What is said of a
-/// command may repeat names that users have chosen.
+/// Whether an error comes from a proxy and is temporary. Its code is not one of Redis. Errors about a command are
+/// excluded, because they may repeat names that users have chosen.
 fn is_of_proxy(code: &str, words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     (code == NO_CODE || !is_known(code))
@@ -151,10 +151,10 @@ fn is_of_proxy(code: &str, words: &str) -> bool {
         && OF_PROXIES.iter().any(|said| words.contains(said))
 }
 
-/// What a script runs into that finds a key by itself which has left for another node.
+/// The error of a script that finds a key by itself, if the key has moved to another node.
 const NON_LOCAL_KEY: &str = "to access a non local key in a cluster node";
 
-/// The code of an error that has none of its own.
+/// The code of an error that has no code of its own.
 const NO_CODE: &str = "ERR";
 
 /// The rejection of a call by the server.
@@ -162,26 +162,26 @@ pub(crate) fn refusal(error: &ServerError<'_>) -> Error {
     let (code, detail) = split_code(error);
     let (code, detail) = script_error(detail, error.sent).unwrap_or((code, detail));
     let detail = match detail.rsplit_once(" script: ") {
-        // The script's hash and line help nobody.
+        // The script's hash and line do not help a user.
         Some((words, place)) if place.contains("@user_script") => words,
         _ => detail,
     };
     let max_chars = MAX_SHOWN_CHARS - code.len() - 1;
     let mut detail = shown(detail.trim_end_matches(','), error.sent, max_chars);
     if code == NO_CODE && detail == "syntax error" {
-        // So says one that is too old, and too old for HELLO too.
+        // A server that is too old reports this error. It may be too old for HELLO too.
         detail.push_str(" (does it run Redis 6.2 or Valkey 7.2, or later?)");
     }
     Error::Redis { code: code.to_owned(), detail }
 }
 
-/// The code that an error begins with, and the rest. A proxy's may have none: `upstream failure`.
+/// The code that an error begins with, and the rest. A proxy's error may have no code: `upstream failure`.
 fn split_code<'a>(error: &ServerError<'a>) -> (&'a str, &'a str) {
     let (code, detail) = error.words.split_once(' ').unwrap_or((error.words, ""));
     if is_code(code, error.sent) { (code, detail) } else { (NO_CODE, error.words) }
 }
 
-/// Whether a word is a code, as `OOM` is, and nothing that was sent.
+/// Whether a word is a code, such as `OOM`, and repeats nothing that was sent.
 fn is_code(word: &str, sent: Sent<'_>) -> bool {
     let is_upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let begins = word.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase());
@@ -191,12 +191,12 @@ fn is_code(word: &str, sent: Sent<'_>) -> bool {
         && is_harmless(word, sent)
 }
 
-/// The longest code, in characters: those of Redis have 13 at the most.
+/// The longest code, in characters. Those of Redis have at most 13.
 const LONGEST_CODE: usize = 32;
 
-/// Redis 6.2 wraps what fails in a script:
-/// `ERR Error running script (call to f_<sha>): @user_script:3: WRONGTYPE Operation …`, or, where it
-/// refuses to run a command, `… @user_script:3: @user_script: 3: -READONLY You can't …`.
+/// Redis 6.2 wraps the errors of a script: `ERR Error running script (call to f_<sha>): @user_script:3: WRONGTYPE
+/// Operation …`. If it refuses to run a command, it writes `… @user_script:3: @user_script: 3: -READONLY You can't
+/// …`.
 fn script_error<'a>(detail: &'a str, sent: Sent<'_>) -> Option<(&'a str, &'a str)> {
     let (_, inner) = detail.strip_prefix("Error running script")?.rsplit_once("@user_script:")?;
     let (_, inner) = inner.split_once(": ")?;
@@ -369,7 +369,7 @@ mod tests {
                 format!("{six}{wrong_type}"),
                 Verdict::Reject(Error::Corrupt),
             ),
-            // What Redis 6 itself refuses to run tells its place twice (spring-data-redis 3042).
+            // Redis 6 gives the position twice if it refuses to run a command (spring-data-redis 3042).
             (
                 "Redis 6, a replica, its place told twice",
                 format!("{six}@user_script: 3: {read_only}"),

@@ -1,10 +1,10 @@
-//! Where Redis is, and how to speak to it.
+//! The addresses of Redis, and how to connect to it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What must be known to open connections, and how long calls may take.
+/// The settings for connections and calls.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which servers hold the sessions.
@@ -13,48 +13,48 @@ pub struct Settings {
     pub login: Login,
     /// The number given to `SELECT`.
     pub database: u32,
-    /// Whether `get` may read from replicas. Not on a server of its own.
+    /// Whether `get` may read from replicas. Ignored for a single server.
     pub reads_replicas: bool,
     /// How long a connection may take to be ready for commands.
     pub connect_timeout: Duration,
-    /// How long a call may take, connecting and repeating included.
+    /// How long a call may take, including connecting and retries.
     pub command_timeout: Duration,
 }
 
 /// Which servers hold the sessions.
 #[derive(Clone, Debug)]
 pub enum Deployment {
-    /// This one.
+    /// This server.
     Server(Address),
-    /// The one that is the primary, as sentinels know.
+    /// The primary, according to sentinels.
     Sentinel(Sentinels),
-    /// The primaries of the cluster that these are nodes of.
+    /// The primaries of a cluster, some of whose nodes are these.
     Cluster(Vec<Address>),
 }
 
-/// Sentinels, and what they watch.
+/// Sentinels, and the name of the primary that they watch.
 #[derive(Clone, Debug)]
 pub struct Sentinels {
-    /// Where they listen.
+    /// The addresses that they listen on.
     pub addresses: Vec<Address>,
-    /// What they call the primary and its replicas.
+    /// Their name for the primary and its replicas.
     pub name: String,
     /// How to log in to the sentinels themselves.
     pub login: Login,
 }
 
-/// How to introduce oneself to a server.
+/// How to log in to a server, and whether to use TLS.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     /// Sent with `AUTH` if there is a password.
     pub username: Option<String>,
     /// Sent with `AUTH`.
     pub password: Option<Secret>,
-    /// Absent for a connection in clear.
+    /// Absent for a connection without TLS.
     pub tls: Option<Tls>,
 }
 
-/// Where a server listens.
+/// The address that a server listens on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A name or an IP address, looked up at each attempt.
@@ -63,7 +63,7 @@ pub enum Address {
         host: String,
         /// 1 to 65535.
         port: u16,
-        /// 4 or 6 to use addresses of that family alone, 0 for any.
+        /// 4 or 6 to use only addresses of that family, 0 for any.
         family: u8,
     },
     /// The path of a Unix socket.
@@ -71,7 +71,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address that this node of a cluster gives of another; an empty host stands for its own.
+    /// The address of another node, as this node of a cluster reports it. An empty host means this node's own.
     pub(crate) fn of_node(&self, host: &str, port: u16) -> Self {
         match self {
             Self::Tcp { host: own, family, .. } => {
@@ -86,8 +86,8 @@ impl Address {
 /// The longest name of a host (RFC 1035, section 2.3.4), in characters.
 const MAX_HOST_CHARS: usize = 255;
 
-/// Whether a server may have named a host so: as long as a name in DNS may be (RFC 1035, section 2.3.4), and
-/// fit for a message. An empty one stands for the server's own.
+/// Whether a host's name that a server reports can be valid: no longer than a name in DNS (RFC 1035, section 2.3.4),
+/// and fit for a message. An empty name means the server's own.
 pub(crate) fn is_host(name: &str) -> bool {
     name.len() <= MAX_HOST_CHARS && !name.chars().any(|c| c.is_control() || c.is_whitespace())
 }
@@ -96,7 +96,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port, .. } => {
-                // Nodes and sentinels name hosts, and may say anything.
+                // Nodes and sentinels report hosts, and may report anything.
                 let printable = host.chars().filter(char::is_ascii_graphic);
                 let host: String = printable.take(MAX_HOST_CHARS).collect();
                 if host.contains(':') {
@@ -110,12 +110,12 @@ impl fmt::Display for Address {
     }
 }
 
-/// A TLS client's configuration, and the name that a server's certificate must bear.
+/// A TLS client's configuration, and the name that the server's certificate must have.
 #[derive(Clone)]
 pub struct Tls {
     /// Made by [`super::tls::configure`].
     pub config: Arc<rustls::ClientConfig>,
-    /// Also sent as SNI; left out, it is the host that is connected to.
+    /// Also sent as SNI. If absent, it is the host of the address.
     pub server_name: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! The kinds of connection, and how bytes pass through them.
+//! The kinds of connection, and how bytes are read and written.
 //!
-//! A socket in clear is used directly, from any thread; the runtime watches it, by the same descriptor
-//! (`watch.rs`), only while one of its tasks waits for it. TLS is the runtime's alone.
+//! A socket without TLS is used directly, from any thread. The runtime watches it, by the same descriptor
+//! (`watch.rs`), only while one of its tasks waits for it. Only the runtime uses a TLS stream.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -42,7 +42,7 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// The socket, if its bytes are those of the protocol.
+    /// The socket, if it is used without TLS.
     pub fn socket(&self) -> Option<&Socket> {
         match self {
             Self::Clear(socket) => Some(socket),
@@ -50,8 +50,8 @@ impl Stream {
         }
     }
 
-    /// Ends the connection. `has_unanswered`: there are calls that will be sent again elsewhere, and
-    /// must not act again after that, as far as this side can see to it.
+    /// Ends the connection. `has_unanswered`: there are calls that will be sent again elsewhere. What is still unsent
+    /// of them is discarded, so that they do not act again later, as far as this side can prevent it.
     pub fn end(&self, has_unanswered: bool) {
         match self {
             Self::Clear(socket) => {
@@ -63,12 +63,12 @@ impl Stream {
             Self::Tls(stream) if has_unanswered => {
                 forget_unsent(&SockRef::from(lock(stream).get_ref().0));
             }
-            // It ends when the last who holds it drops it.
+            // It ends when its last owner drops it.
             Self::Tls(_) => {}
         }
     }
 
-    /// Writes what the system takes. `watch` is begun when that is nothing.
+    /// Writes what the system takes. If that is nothing, `watch` begins to wait for the socket.
     pub fn poll_write(
         &self,
         watch: &mut Watch,
@@ -86,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// Sends on what is written and still held back.
+    /// Sends bytes that were written and are still buffered.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Clear(_) => Poll::Ready(Ok(())),
@@ -94,7 +94,7 @@ impl Stream {
         }
     }
 
-    /// Reads what has come; 0 at the end. Begins `watch`.
+    /// Reads what has arrived. Returns 0 at the end. Waits by `watch`.
     pub fn poll_read(
         &self,
         watch: &mut Watch,
@@ -131,18 +131,18 @@ impl Socket {
         either!(self, socket => (&*socket).write(bytes))
     }
 
-    /// Reads what has come; 0 at the end.
+    /// Reads what has arrived. Returns 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         either!(self, socket => (&*socket).read(buffer))
     }
 
-    /// Ends the connection, for whoever else still holds it too.
+    /// Ends the connection, for all other owners of the socket too.
     fn shut_down(&self) {
         // It may have ended already.
         either!(self, socket => socket.shutdown(Shutdown::Both)).ok();
     }
 
-    /// Has what was written and is still on its way forgotten when the socket is closed.
+    /// Discards bytes that were written and not sent yet when the socket is closed.
     fn forget_unsent(&self) {
         either!(self, socket => forget_unsent(&SockRef::from(socket)));
     }
@@ -155,15 +155,15 @@ impl std::os::fd::AsRawFd for Socket {
     }
 }
 
-/// A panic inside TLS breaks the connection at its next use, which is answer enough.
+/// A panic inside TLS breaks the connection at its next use, so a poisoned lock needs no other handling.
 fn lock(
     stream: &Mutex<TlsStream<tokio::net::TcpStream>>,
 ) -> MutexGuard<'_, TlsStream<tokio::net::TcpStream>> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has what the system has yet to send thrown away when the last holder closes the socket: to linger
-/// for no time is to reset (RFC 9293, section 3.10.5, ABORT).
+/// Discards bytes that the system has not sent yet when the last owner closes the socket. A linger time of zero
+/// resets the connection (RFC 9293, section 3.10.5, ABORT).
 fn forget_unsent(socket: &SockRef<'_>) {
     socket.set_linger(Some(Duration::ZERO)).ok();
 }

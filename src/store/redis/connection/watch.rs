@@ -1,6 +1,6 @@
-//! Has the runtime wake the task that waits for a socket.
+//! Lets the runtime wake the task that waits for a socket.
 //!
-//! Nothing is opened for it: a connection works on when the process' descriptors have run out.
+//! It opens no descriptor, so a connection keeps working when the process has no free descriptors.
 
 use std::future::Future as _;
 use std::io;
@@ -14,16 +14,16 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::stream::Socket;
 
-/// How often a socket is tried that the system does not watch, as where all of
-/// `fs.epoll.max_user_watches` are taken. The connection is sound, so it is slow and not ended.
+/// The pause between attempts on a socket that the system does not watch, for example because all of
+/// `fs.epoll.max_user_watches` are taken. The connection works, so it is slow and is not ended.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// A socket's registration, from its first use until this is dropped. A socket has one at a time: the
-/// system refuses a second one of the same descriptor.
+/// A socket's registration, from its first use until this is dropped. A socket has one at a time, because the system
+/// refuses a second one of the same descriptor.
 #[derive(Default)]
 pub(crate) struct Watch {
     registered: Option<Registered>,
-    /// When it is next tried, where it could not be registered.
+    /// The time of the next attempt, if the socket could not be registered.
     again: Option<Pin<Box<Sleep>>>,
 }
 
@@ -39,8 +39,7 @@ fn register(socket: &Arc<Socket>) -> io::Result<Registered> {
     Registered::new(Arc::clone(socket))
 }
 
-/// A second handle of the socket. It is made when the connection is, and kept: the I/O thread alone
-/// reads here.
+/// A second handle of the socket. It is made with the connection and kept, because only the I/O thread reads here.
 #[cfg(not(unix))]
 type Registered = tokio::net::TcpStream;
 
@@ -51,7 +50,8 @@ fn register(socket: &Arc<Socket>) -> io::Result<Registered> {
 }
 
 impl Watch {
-    /// Makes an attempt whenever the socket may be ready for it, until that no longer says that it would block.
+    /// Makes an attempt whenever the socket may be ready for it, until the attempt no longer reports that it would
+    /// block.
     pub fn poll_io<T>(
         &mut self,
         socket: &Arc<Socket>,
@@ -79,7 +79,7 @@ impl Watch {
         }
     }
 
-    /// Makes an attempt now, and has the task woken in a while for the next one.
+    /// Makes an attempt now, and wakes the task for the next one after a pause.
     fn poll_blindly<T>(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! What is read of a server's certificate beyond what rustls verifies: its own names, dates and uses.
+//! Reads a server's certificate for the checks that rustls does not offer: its own names, dates and uses.
 
 use rustls::CertificateError;
 use rustls::pki_types::{SubjectPublicKeyInfoDer, UnixTime};
@@ -17,11 +17,11 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, Subject
 const UNDERSTOOD: [x509_cert::der::oid::ObjectIdentifier; 4] =
     [ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME];
 
-/// How many of a certificate's names a message tells, and how much of each.
+/// How many of a certificate's names a message shows, and how many characters of each.
 const MAX_NAMES: usize = 5;
 const MAX_NAME_CHARS: usize = 64;
 
-/// A certificate that could be read.
+/// A certificate that could be parsed.
 pub(crate) struct Certificate(CertificateInner<Raw>);
 
 impl Certificate {
@@ -29,7 +29,7 @@ impl Certificate {
         CertificateInner::from_der(der).ok().map(Self)
     }
 
-    /// Whether it is its own issuer.
+    /// Whether its issuer is itself.
     pub fn is_self_issued(&self) -> bool {
         self.tbs().issuer() == self.tbs().subject()
     }
@@ -44,8 +44,7 @@ impl Certificate {
         matches!(self.tbs().get_extension::<BasicConstraints>(), Ok(Some((_, it))) if it.ca)
     }
 
-    /// Whether its key is one of RSA of fewer than 2048 bits, as these have fewer bytes even with
-    /// what is around them.
+    /// Whether its key is an RSA key of fewer than 2048 bits. Such a key has fewer bytes even with its encoding.
     pub fn has_short_key(&self) -> bool {
         let key = self.tbs().subject_public_key_info();
         let is_rsa = key.algorithm.oid == x509_cert::der::oid::db::rfc5912::RSA_ENCRYPTION;
@@ -57,7 +56,7 @@ impl Certificate {
         self.tbs().subject_public_key_info().to_der().ok().map(Into::into)
     }
 
-    /// Checks what a server's certificate must be that needs no issuer.
+    /// Checks the requirements of a server's certificate that need no issuer.
     ///
     /// # Errors
     ///
@@ -76,14 +75,14 @@ impl Certificate {
         if self.is_for_servers() { Ok(()) } else { Err(CertificateError::InvalidPurpose) }
     }
 
-    /// Whether it says that nobody may use it who does not understand something that is not understood here.
+    /// Whether it has a critical extension that is not understood here.
     pub fn is_critically_unknown(&self) -> bool {
         let extensions = self.tbs().extensions().into_iter().flatten();
         let mut critical = extensions.filter(|extension| extension.critical);
         critical.any(|extension| !UNDERSTOOD.contains(&extension.extn_id))
     }
 
-    /// From when until when it is valid.
+    /// The beginning and the end of its validity.
     pub fn validity(&self) -> (UnixTime, UnixTime) {
         let validity = self.tbs().validity();
         let time =
@@ -91,7 +90,7 @@ impl Certificate {
         (time(validity.not_before), time(validity.not_after))
     }
 
-    /// Whether a server may use its key in TLS, as OpenSSL sees it.
+    /// Whether a server may use its key in TLS, by OpenSSL's rules.
     pub fn is_for_servers(&self) -> bool {
         let purposes = self.tbs().get_extension::<ExtendedKeyUsage>();
         let uses = self.tbs().get_extension::<KeyUsage>();
@@ -103,7 +102,8 @@ impl Certificate {
             && uses.is_none_or(|(_, uses)| in_tls(uses))
     }
 
-    /// Whether it is for a host by its common name, as Node sees it: where it has no other DNS name.
+    /// Whether its common name is that of a host, by Node's rules: the common name counts only if there is no DNS
+    /// name.
     pub fn is_commonly_for(&self, host: &str) -> bool {
         let has_dns_name = self
             .alternative_names()
@@ -111,7 +111,7 @@ impl Certificate {
         !has_dns_name && self.common_names().any(|name| matches_host(&name, host))
     }
 
-    /// Some of its names, as a message tells them.
+    /// Some of its names, for a message.
     pub fn names(&self) -> Vec<String> {
         let alternative = self.alternative_names().unwrap_or_default().into_iter();
         let mut names: Vec<_> = alternative
@@ -130,7 +130,7 @@ impl Certificate {
         names.into_iter().take(MAX_NAMES).map(printable).collect()
     }
 
-    /// Nothing if they cannot be read.
+    /// `None` if they cannot be parsed.
     fn alternative_names(&self) -> Option<Vec<GeneralName>> {
         let names = self.tbs().get_extension::<SubjectAltName>().ok()?;
         Some(names.map_or_else(Vec::new, |(_, names)| names.0))
@@ -157,8 +157,8 @@ fn read_ip(bytes: &[u8]) -> Option<String> {
     v4.or_else(|_| v6()).ok()
 }
 
-/// Whether a name of a certificate, which may have one `*` in its first label, is that of a host: what
-/// Node's `checkServerIdentity` does (<https://nodejs.org/api/tls.html>, RFC 6125, section 6.4).
+/// Whether a name of a certificate, which may have one `*` in its first label, matches a host, as in Node's
+/// `checkServerIdentity` (<https://nodejs.org/api/tls.html>, RFC 6125, section 6.4).
 fn matches_host(name: &str, host: &str) -> bool {
     if !name.chars().all(|c| c.is_ascii_graphic()) {
         return false;
@@ -177,7 +177,7 @@ fn matches_host(name: &str, host: &str) -> bool {
     match first.split('*').collect::<Vec<_>>()[..] {
         [_] => first == host_first,
         [begin, end] => {
-            // Not for all of a top-level domain, and not in names of other scripts.
+            // A `*` must not match a whole top-level domain, or a part of an internationalized name.
             rest.len() >= 2
                 && !first.contains("xn--")
                 && begin.len() + end.len() <= host_first.len()

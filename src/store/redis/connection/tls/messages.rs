@@ -1,5 +1,4 @@
-//! Why TLS failed, in words that say what is wrong and what to do. rustls' own are for those who write
-//! Rust.
+//! Explains why TLS failed and what to do. The messages of rustls are for Rust developers.
 
 use std::io;
 
@@ -13,7 +12,7 @@ const NOTHING_IN_COMMON: &str = "the server has no cipher, key exchange or kind 
 
 const TOO_OLD: &str = "the server speaks neither TLS 1.2 nor TLS 1.3 (let it speak one of them)";
 
-/// Why TLS failed; nothing if it was not TLS that did.
+/// Explains why TLS failed. `None` if the error is not one of TLS.
 pub(crate) fn explain(error: &io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
     Some(format!("TLS failed: {}", words(error)))

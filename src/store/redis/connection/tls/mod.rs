@@ -1,4 +1,5 @@
-//! TLS as Node users set it up: PEM in, a client's configuration out.
+//! TLS with the options that Node users know: turns PEM into a client's configuration. It opens no connection:
+//! `open.rs` uses the configuration, which the binding makes.
 
 mod certificate;
 mod messages;
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use self::messages::explain;
 use self::trust::{Trust, Trusted};
 
-/// Why a configuration cannot be used, in the words of the option that is wrong.
+/// Why a configuration cannot be used. The message names the option that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTls(String);
 
@@ -33,12 +34,12 @@ const BAD_KEY: &str = "`tls.key` cannot be used with `tls.cert`: its key must be
 
 /// Builds a client's configuration for TLS 1.2 and 1.3.
 ///
-/// `ca` holds the certificates to trust, `identity` a certificate chain and its private key for
-/// servers that ask for one; all in PEM.
+/// `ca` holds the certificates to trust. `identity` is a certificate chain and its private key, for servers that ask
+/// for one. All of them are PEM.
 ///
 /// # Errors
 ///
-/// [`BadTls`] where a PEM text cannot be read or a key does not fit its certificate.
+/// [`BadTls`] if a PEM text cannot be parsed, or a key does not fit its certificate.
 pub fn configure(
     ca: &[String],
     identity: Option<(&str, &str)>,
@@ -64,8 +65,8 @@ pub fn configure(
     Ok(Arc::new(config))
 }
 
-/// The certificates to trust. Most instances of a process trust the same, all that Node does, which takes
-/// milliseconds to read: they share them.
+/// The certificates to trust. Most instances of a process trust the same ones, namely all that Node trusts. Parsing
+/// these takes milliseconds, so the instances share them.
 fn trusted(ca: &[String]) -> Result<Arc<Trusted>, BadTls> {
     static LAST: Mutex<(Digest, Weak<Trusted>)> = Mutex::new(([0; 32], Weak::new()));
     let mut digest = Sha256::new();

@@ -1,8 +1,8 @@
-//! Whom a client trusts: what Node trusts, and not less.
+//! Which servers a client trusts: those that Node trusts, and no fewer.
 //!
-//! rustls verifies chains and signatures. It takes no certificate of an authority for a server's own, and
-//! no common name, and Node does both: `openssl req -x509` makes the one, and many authorities of
-//! companies the other.
+//! rustls verifies chains and signatures. It accepts neither an authority's certificate as a server's own, nor a
+//! common name. Node accepts both: `openssl req -x509` makes such certificates, and many company authorities still
+//! use common names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,7 +25,7 @@ use webpki::RawPublicKeyEntity;
 
 use super::certificate::Certificate;
 
-/// What is wrong with a certificate, in words.
+/// The problem of a certificate, for a message.
 #[derive(Debug)]
 pub(crate) struct Untrusted(pub &'static str);
 
@@ -68,7 +68,7 @@ const EXPIRED_ISSUER: Untrusted = Untrusted(
 #[derive(Debug)]
 pub(crate) struct Trust {
     provider: Arc<CryptoProvider>,
-    /// Nothing: any certificate will do.
+    /// `None`: any certificate is accepted.
     trusted: Option<Arc<Trusted>>,
 }
 
@@ -76,14 +76,15 @@ pub(crate) struct Trust {
 #[derive(Debug)]
 pub(crate) struct Trusted {
     roots: RootCertStore,
-    /// From when until when each of them is valid, as far as that can be read.
+    /// The validity of each root, as far as it can be parsed.
     validity: Vec<Option<(UnixTime, UnixTime)>>,
     /// The SHA-256 of each certificate that was given.
     given: HashSet<[u8; 32]>,
 }
 
 impl Trust {
-    /// Trusts these, and whom they vouch for; `None`: anybody, as `rejectUnauthorized: false` asks for.
+    /// Trusts these certificates, and those that they have issued. `None` trusts every server, for
+    /// `rejectUnauthorized: false`.
     pub fn new(provider: Arc<CryptoProvider>, trusted: Option<Arc<Trusted>>) -> Self {
         Self { provider, trusted }
     }
@@ -96,7 +97,7 @@ impl Trusted {
         for der in given {
             trusted.given.insert(Sha256::digest(&der).into());
             let validity = Certificate::read(&der).map(|certificate| certificate.validity());
-            // Like OpenSSL, which Node uses: one that cannot be used verifies nothing, and no more.
+            // A certificate that cannot be used is ignored, as in OpenSSL, which Node uses.
             if trusted.roots.add(der.into_owned()).is_ok() {
                 trusted.validity.push(validity);
             }
@@ -152,14 +153,14 @@ impl Trusted {
             )
         };
         verify(&self.roots)?;
-        // Its dates are those of all but the root, which OpenSSL looks at too.
+        // rustls checks the dates of all certificates except the root. OpenSSL checks those of the root too.
         match self.roots_without_outdated(now) {
             Some(roots) => verify(&roots).map_err(|_| EXPIRED_ISSUER.into()),
             None => Ok(()),
         }
     }
 
-    /// Nothing if none is outdated.
+    /// `None` if all roots are valid now.
     fn roots_without_outdated(&self, now: UnixTime) -> Option<RootCertStore> {
         let is_valid = |validity: &Option<(UnixTime, UnixTime)>| {
             validity.is_none_or(|(from, until)| from <= now && now <= until)
@@ -177,13 +178,13 @@ impl Trusted {
     }
 }
 
-/// Whether the error is one of those that rustls has no word for.
+/// Whether the error is one that rustls does not distinguish.
 fn is_other(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(_)))
 }
 
-/// Verifies that a certificate is for this server: by its alternative names, or else, as Node does, by its
-/// common name.
+/// Verifies that a certificate is for this server: by its alternative names, or else, as Node does, by its common
+/// name.
 fn verify_name(end_entity: &CertificateDer<'_>, server: &ServerName<'_>) -> Result<(), Error> {
     let parsed = ParsedCertificate::try_from(end_entity);
     let by_alternative = parsed.and_then(|parsed| verify_server_name(&parsed, server));
@@ -205,8 +206,8 @@ fn verify_name(end_entity: &CertificateDer<'_>, server: &ServerName<'_>) -> Resu
     }
 }
 
-/// Verifies a signature in the handshake by the key alone, where webpki cannot read the certificate: it may
-/// be of version 1, and pinned, or need no verification.
+/// Verifies a signature in the handshake by the key alone, if webpki cannot parse the certificate. It may be a pinned
+/// one of version 1, or need no verification.
 fn verify_again(
     error: Error,
     cert: &CertificateDer<'_>,
@@ -221,7 +222,7 @@ fn verify_again(
     }
 }
 
-/// As rustls does it for TLS 1.2, where a scheme may stand for several algorithms.
+/// Verifies a signature as rustls does for TLS 1.2. There, a scheme may stand for several algorithms.
 fn verify_tls12_signature_with_raw_key(
     message: &[u8],
     key: &SubjectPublicKeyInfoDer<'_>,
