@@ -1,4 +1,4 @@
-//! The embedded store: the same contract inside the process, for demos, tests and development.
+//! The embedded store: the same behaviour inside the process, for demos, tests and development.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -13,19 +13,19 @@ use crate::operation::{Answer, Create, Get, Kill, KillAll, Operation, Refresh, U
 use crate::record::{self, Record};
 use crate::token::{self, OwnerHash, SessionId, Token};
 
-/// Sessions in memory. They end with the instance.
+/// Sessions in memory. They are lost when the instance is dropped.
 pub struct MemoryStore {
     policy: Policy,
     sessions: Mutex<Sessions>,
 }
 
-/// An owner in an app, and the app: what Redis keys encode.
+/// An owner in an app, and the app. Redis keys encode the same.
 type Place = (OwnerHash, Vec<u8>);
 
 #[derive(Default)]
 struct Sessions {
     places: HashMap<Place, HashMap<SessionId, Session>>,
-    /// Soonest first, so that what has expired is found without a look at the rest.
+    /// The earliest expiry first, so that expired sessions are found without reading the others.
     expiries: BTreeSet<(Instant, Place, SessionId)>,
 }
 
@@ -178,7 +178,7 @@ fn place(app: &[u8], token: &Token<'_>) -> Option<Place> {
     token.owner().map(|owner| (owner, app.to_vec()))
 }
 
-/// A duration that the clock cannot hold is for ever.
+/// A duration that the clock cannot represent means that the session never expires.
 fn expiry(ttl: Ttl) -> Option<Instant> {
     Instant::now().checked_add(Duration::from_millis(ttl?.get()))
 }

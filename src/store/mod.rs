@@ -1,4 +1,5 @@
-//! Where sessions are kept: one set of operations, one implementation per target.
+//! The stores: each keeps sessions in another place, and implements the same operations. They know neither JavaScript
+//! nor threads. The engine makes a store and hands it batches of calls.
 
 pub mod memory;
 pub mod redis;
@@ -7,16 +8,16 @@ use crate::answers::Answers;
 use crate::call::Call;
 pub use crate::operation::Policy;
 
-/// A target that keeps sessions.
+/// A store of sessions.
 pub enum Store {
     /// Inside this process.
     Memory(memory::MemoryStore),
-    /// One Redis server.
+    /// In Redis.
     Redis(redis::RedisStore),
 }
 
 impl Store {
-    /// The open connections to the servers, if they are few.
+    /// The open connections to the servers, or none if there are many.
     pub(crate) fn connections(&self) -> Vec<redis::Pipe> {
         match self {
             Self::Memory(_) => Vec::new(),
