@@ -1,4 +1,4 @@
-//! `create`: a new session.
+//! `create`: stores a new session.
 
 use redis::Cmd;
 
@@ -8,7 +8,7 @@ use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
 
-/// Makes a session, and gives its token away.
+/// Creates a session, and returns its token.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the arguments of the public method")]
 pub struct Create<'a> {

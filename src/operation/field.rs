@@ -1,7 +1,8 @@
-//! The fields of a call, one a line, as `lib/operations.js` writes them.
+//! The fields of a call, one per line, as `lib/operations.js` writes them.
 //!
-//! A field never has a raw newline: JSON has none, and a name or token that holds one (or a lone surrogate) is written
-//! as a JSON string. So is one that begins with a quote, which tells the two apart.
+//! A field never contains a raw newline: JSON has none, and a name or token that contains one (or a lone surrogate)
+//! is written as a JSON string. So is a name or token that begins with a quote, so that the two forms cannot be
+//! confused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +33,7 @@ impl fmt::Debug for Json<'_> {
     }
 }
 
-/// An owner's name: as the JSON that records hold, and as the bytes that are hashed.
+/// An owner's name, in both forms that are needed: the JSON that records hold, and the bytes that are hashed.
 #[derive(Clone)]
 pub struct Owner<'a> {
     json: &'a str,
@@ -46,7 +47,7 @@ impl fmt::Debug for Owner<'_> {
 }
 
 impl<'a> Owner<'a> {
-    /// Takes an owner's name in JSON, as `JSON.stringify` writes it. `None` if it is no string.
+    /// Reads an owner's name in JSON, as `JSON.stringify` writes it. `None` if it is not a string.
     #[must_use]
     pub fn from_json(json: &'a str) -> Option<Self> {
         decode_string(json).ok().map(|bytes| Self { json, bytes })

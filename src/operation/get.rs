@@ -1,4 +1,4 @@
-//! `get`: what a session holds.
+//! `get`: reads a session.
 
 use redis::Cmd;
 
@@ -59,7 +59,7 @@ impl OnRedis for Get<'_> {
     }
 }
 
-/// What it means that this lies under the session's key.
+/// The meaning of a record that was found under the session's key.
 pub(crate) fn read_record<'r>(record: &'r [u8], app: &[u8], owner: OwnerHash) -> Meaning<'r> {
     match Record::parse(record) {
         Ok(record) if is_of(&record.owner_name(), app, owner) => {
@@ -70,7 +70,7 @@ pub(crate) fn read_record<'r>(record: &'r [u8], app: &[u8], owner: OwnerHash) ->
     }
 }
 
-/// Whether what lies under a session's key is a record of its owner, or no record at all, without a look at the data.
+/// Whether the value under a session's key is a record of its owner, or no record at all. It does not read the data.
 pub(crate) fn is_own_record(record: &[u8], target: &Target<'_>) -> bool {
     record::owner_in(record).is_none_or(|name| is_of(&name, target.app, target.owner))
 }

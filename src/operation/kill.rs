@@ -1,4 +1,4 @@
-//! `kill`: the end of a session.
+//! `kill`: removes a session.
 
 use redis::Cmd;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::protocol::Reply;
 use crate::token::Token;
 
-/// Ends a session.
+/// Removes a session.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the arguments of the public method")]
 pub struct Kill<'a> {

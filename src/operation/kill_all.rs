@@ -1,4 +1,4 @@
-//! `killAll`: the end of all sessions of an owner, in steps.
+//! `killAll`: removes all sessions of an owner, in steps.
 
 use redis::Cmd;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::keys;
 use crate::protocol::Reply;
 
-/// Ends all sessions of an owner.
+/// Removes all sessions of an owner.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the arguments of the public method")]
 pub struct KillAll<'a> {

@@ -1,5 +1,5 @@
-//! What the methods do, one file for each: its arguments, how they are read, what is sent to Redis, and what the reply
-//! means. What happens to a call on its way (retries, redirections, deadlines) is in `store/redis/dispatch/`. The
+//! The operations, one file each: its arguments, how they are read, its command for Redis, and the meaning of the
+//! reply. What happens to a call in flight (retries, redirections, deadlines) is in `store/redis/dispatch/`. The
 //! embedded store carries operations out in `store/memory.rs`.
 
 mod create;
@@ -26,7 +26,7 @@ use crate::protocol::Reply;
 use crate::record::Record;
 use crate::token::SessionId;
 
-/// Makes the list of operations: each has a variant of [`Operation`], found by its letter.
+/// Makes the list of operations. Each has a variant of [`Operation`], which is found by its letter.
 macro_rules! operations {
     ($($file:ident::$name:ident,)*) => {
         $(pub use self::$file::$name;)*
@@ -39,10 +39,10 @@ macro_rules! operations {
         }
 
         impl<'a> Operation<'a> {
-            /// What is known of each operation.
+            /// The specification of each operation.
             pub const SPECS: &'static [&'static Spec] = &[$(&$file::SPEC,)*];
 
-            /// Reads the fields of the operation that a letter stands for. `None` if they are not its fields.
+            /// Reads the fields of the operation with this letter. `None` if they are not valid fields.
             #[must_use]
             pub fn decode(letter: &str, fields: &mut Fields<'a>) -> Option<Self> {
                 $(if letter == $file::SPEC.letter {
@@ -71,23 +71,24 @@ operations! {
     ping::Ping,
 }
 
-/// What is known of an operation before it is called.
+/// The fixed properties of an operation.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Spec {
     /// Its name in JavaScript.
     pub name: &'static str,
-    /// What stands for it in a batch.
+    /// Its letter in a batch.
     pub letter: &'static str,
-    /// The script that carries it out. `None`: it is `GET` of the session's key, or about no session.
+    /// The script that carries it out. `None` for `GET` of the session's key, and for an operation without a session.
     pub script: Option<&'static Script>,
     /// Whether one run of the script may carry out several calls.
     pub can_share_script: bool,
     /// Whether the owner's index is a key of the script. The session, if the call is about one, always is.
     pub needs_index: bool,
-    /// Whether the script finds keys as it goes. A node that has only some keys of a slot may then do only a part.
+    /// Whether the script finds keys while it runs. A node that has only some keys of a slot may then carry out only
+    /// a part.
     pub finds_its_keys: bool,
-    /// Whether it changes nothing, so that a replica may answer and a repetition does no harm.
+    /// Whether it changes nothing. A replica may answer it then, and a retry does no harm (it is idempotent).
     pub reads_only: bool,
     /// The answer if no session can have the token.
     pub if_absent: Answer<'static>,
@@ -95,23 +96,23 @@ pub struct Spec {
 
 /// How Redis carries an operation out.
 pub(crate) trait OnRedis: Send + Sync {
-    /// What is known of it.
+    /// The fixed properties of the operation.
     fn spec(&self) -> &'static Spec;
 
-    /// The session, or the owner, that it is about. `None` if no session can have the token, or it is about none.
+    /// The session or the owner that it is about. `None` if no session can have the token, or if it is about neither.
     ///
     /// # Errors
     ///
-    /// Where the operating system gives no random bytes for a new token.
+    /// If the operating system gives no random bytes for a new token.
     fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error>;
 
     /// Adds the arguments of its script.
     fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd);
 
-    /// What a reply means that is not an error.
+    /// The meaning of a reply that is not an error.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r>;
 
-    /// The JSON of the data that it brings.
+    /// The JSON data of the call.
     fn data(&self) -> Option<&str> {
         None
     }
@@ -120,23 +121,23 @@ pub(crate) trait OnRedis: Send + Sync {
     fn secret(&self) -> &[u8];
 }
 
-/// What is known of earlier attempts of a call.
+/// What happened in earlier attempts of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Past {
     /// An earlier attempt may have been carried out: its reply was lost.
     pub may_have_acted: bool,
     /// An earlier step has removed a session.
     pub has_removed: bool,
-    /// This attempt was to fold the record.
+    /// This attempt folds the record.
     pub has_folded: bool,
 }
 
-/// What a reply means.
+/// The meaning of a reply.
 #[derive(Debug)]
 pub enum Meaning<'r> {
     /// The call is answered.
     Answered(Answer<'r>),
-    /// The call is answered, and the session's record has grown long: it should be folded.
+    /// The call is answered, and the session's record has grown long, so it should be folded.
     Outgrown(Answer<'r>, SessionId),
     /// Nothing was done: the record is full, and must be folded first.
     Full,
@@ -147,16 +148,16 @@ pub enum Meaning<'r> {
     },
     /// The call is rejected.
     Rejected(Error),
-    /// It is a reply to another call.
+    /// It is the reply to another call.
     Anothers,
 }
 
-/// What a call is answered with.
+/// The answer to a call.
 #[derive(Clone, Debug)]
 pub enum Answer<'r> {
     /// There is no such session: `undefined`.
     Absent,
-    /// Whether there was something to act on.
+    /// Whether there was a session to act on.
     Flag(bool),
     /// A new token.
     Token(Cow<'r, str>),

@@ -1,4 +1,4 @@
-//! `ping`: whether the server, or each primary of a cluster, answers. It is about no session, so it has no keys; see
+//! `ping`: asks whether the server, or each primary of a cluster, answers. It has no session and no keys. See
 //! `store/redis/dispatch/ping.rs`.
 
 use redis::Cmd;

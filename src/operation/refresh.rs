@@ -1,4 +1,4 @@
-//! `refresh`: a new duration for a session.
+//! `refresh`: gives a session a new duration.
 
 use redis::Cmd;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::protocol::Reply;
 use crate::token::Token;
 
-/// Lets a session live a duration from now on.
+/// Gives a session a new duration, which begins now.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the arguments of the public method")]
 pub struct Refresh<'a> {

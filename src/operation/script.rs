@@ -1,4 +1,4 @@
-//! Lua scripts, put together from their files.
+//! Lua scripts, assembled from their files.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ pub struct Script {
     text_and_hash: OnceLock<(String, redis::Script)>,
 }
 
-/// A comment on most servers. Dragonfly lets a script touch keys that it did not declare only if it begins with this.
+/// A comment to most servers. Dragonfly lets a script access undeclared keys only if it begins with this line.
 pub(super) const FINDS_KEYS: &str = "--!df flags=allow-undeclared-keys\n";
 
 /// The parts that several scripts share.
@@ -19,7 +19,7 @@ pub(super) const INDEX: &str = include_str!("../store/redis/scripts/index.lua");
 pub(super) const EACH: &str = include_str!("../store/redis/scripts/each.lua");
 
 impl Script {
-    /// Makes a script of its parts, in their order.
+    /// Makes a script from its parts, in order.
     #[must_use]
     pub const fn new(parts: &'static [&'static str]) -> Self {
         Self { parts, text_and_hash: OnceLock::new() }
@@ -31,7 +31,7 @@ impl Script {
         &self.compiled().0
     }
 
-    /// Its SHA-1, by which `EVALSHA` names it.
+    /// Its SHA-1, the argument of `EVALSHA`.
     #[must_use]
     pub fn hash(&self) -> &str {
         self.compiled().1.get_hash()

@@ -1,18 +1,18 @@
-//! What a call is about: a session, or all sessions of an owner.
+//! The target of a call: a session, or all sessions of an owner.
 
 use super::field::Owner;
 use crate::error::Error;
 use crate::keys;
 use crate::token::{self, Encoding, OwnerHash, SessionId, Token};
 
-/// What an instance does with every session.
+/// The settings of an instance that apply to every session.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Bytes of a new token, those that stand for its owner included: 32 to 1024.
+    /// Bytes of a new token, including those that identify its owner: 32 to 1024.
     pub token_size: usize,
-    /// How they become text.
+    /// How the bytes become text.
     pub token_encoding: Encoding,
-    /// Bytes of JSON that one argument may have. Updates may take the data of a session to twice that.
+    /// How many bytes of JSON one argument may have. Updates may grow the data of a session to twice that.
     pub max_data_bytes: usize,
 }
 
@@ -24,7 +24,7 @@ impl Policy {
     }
 }
 
-/// What a call is about.
+/// The target of a call.
 pub struct Target<'c> {
     /// The app.
     pub app: &'c [u8],
@@ -32,14 +32,14 @@ pub struct Target<'c> {
     pub owner: OwnerHash,
     /// The session; `None` if the call is about all sessions of the owner.
     pub id: Option<SessionId>,
-    /// The token that the call gives away; empty if it gives none.
+    /// The new token that the call returns; empty if it returns none.
     pub new_token: String,
     /// How large updates may make the data, in bytes of JSON.
     pub max_bytes: usize,
 }
 
 impl<'c> Target<'c> {
-    /// The session that has this token. `None` if none can have it.
+    /// The session that has this token. `None` if no session can have it.
     pub(super) fn of_token(app: &'c [u8], token: &Token<'_>, policy: &Policy) -> Option<Self> {
         let (owner, id) = (token.owner()?, Some(token.id()));
         let max_bytes = policy.max_grown_bytes();
@@ -78,7 +78,7 @@ impl<'c> Target<'c> {
         keys::index(&self.owner, self.app)
     }
 
-    /// The session as the index names it; empty if the call is about none.
+    /// The session's id as the index holds it; empty if the call has no session.
     pub(super) fn member(&self) -> &[u8] {
         self.id.as_ref().map_or(&[], |id| id.as_bytes())
     }

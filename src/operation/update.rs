@@ -1,4 +1,4 @@
-//! `update`: a patch for the data of a session.
+//! `update`: merges a patch into the data of a session.
 
 use redis::Cmd;
 
@@ -51,7 +51,8 @@ impl OnRedis for Update<'_> {
     }
 
     /// The script replies 0 if there is no session, 1 if it appended the patch, 2 if it did and the record has grown
-    /// long, 3 if the record is full. The one that folds replies 0 if the record is not the one that was folded.
+    /// long, 3 if the record is full. The script that folds replies 0 if another client has folded the record
+    /// meanwhile, or if it is gone.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r> {
         match (reply, target.id) {
             (Reply::Int(0), _) if past.has_folded => Meaning::Full,
