@@ -1,7 +1,7 @@
-//! Batches of calls as they cross from JavaScript: a batch is one text, a call a few lines of it.
+//! Batches of calls as they arrive from JavaScript: a batch is one text, and a call a few lines of it.
 //!
-//! The first line of a call is the letter of its operation and the id of the call, which names the promise that waits
-//! for the answer. Each further line is a field, see [`crate::operation::field`]. `lib/boundary.js` writes this.
+//! The first line of a call is the letter of its operation and the call id, under which a promise waits for the
+//! answer. Each further line is a field, see [`crate::operation::field`]. `lib/boundary.js` writes this.
 
 use crate::operation::Operation;
 use crate::operation::field::Fields;
@@ -9,21 +9,21 @@ use crate::operation::field::Fields;
 /// One call of a method.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// Names the promise in JavaScript.
+    /// Identifies the promise in JavaScript.
     pub id: u32,
-    /// What is to be done.
+    /// The operation with its arguments.
     pub operation: Operation<'a>,
 }
 
-/// A batch that was not written by our own JavaScript, or a bug in it.
+/// A batch that this library's JavaScript did not write, or a bug in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Reads a batch.
+/// Parses a batch.
 ///
 /// # Errors
 ///
-/// [`Malformed`], and then no call of the batch is carried out.
+/// [`Malformed`]. Then no call of the batch is carried out.
 pub fn decode(batch: &str) -> Result<Vec<Call<'_>>, Malformed> {
     let mut calls = Vec::with_capacity(32);
     let mut fields = Fields::new(batch);

@@ -1,7 +1,7 @@
-//! Batches of calls in, answers out; and the I/O thread.
+//! Takes batches of calls, returns answers, and runs the I/O thread.
 //!
-//! One thread serves all instances of the process. It is started by the first, sleeps while there
-//! is nothing to do, and lives as long as the process.
+//! One thread serves all instances of the process. The first instance starts it. It sleeps while there is nothing to
+//! do, and lives as long as the process.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -23,39 +23,39 @@ use crate::store::redis::settings::Settings;
 use crate::store::redis::{Pipe, RedisStore, lack};
 use crate::store::{Policy, Store};
 
-/// Where an instance keeps its sessions.
+/// The store of an instance.
 #[derive(Debug)]
 pub enum Target {
     /// Inside this process.
     Memory,
-    /// On a Redis server.
+    /// In Redis.
     Redis(Box<Settings>),
 }
 
 /// Which thread turns a batch into commands and writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// The one that submits it: the answer comes sooner.
+    /// The thread that submits the batch: the answer comes sooner.
     Inline,
-    /// The I/O thread: the one that submits it is free sooner.
+    /// The I/O thread: the submitting thread is free sooner.
     IoThread,
 }
 
-/// An instance. When it is dropped, calls under way still settle; then the connection closes.
+/// An instance. When it is dropped, calls in flight are still answered. Then the connections close.
 pub struct Engine {
     runtime: &'static Handle,
     server: Server,
-    /// To the I/O thread. A channel wakes it only if it sleeps, a new task always.
+    /// Sends batches to the I/O thread. A channel wakes the thread only if it sleeps; a new task always does.
     batches: UnboundedSender<(String, Unbegun)>,
     unbegun: Arc<AtomicUsize>,
 }
 
 impl Engine {
-    /// Begins to serve an instance; it connects in the background.
+    /// Starts an instance. It connects in the background.
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread, or no descriptors for it.
+    /// If the system gives no thread, or no descriptors for it.
     pub fn start(target: Target, policy: Policy, outbox: Arc<Outbox>) -> io::Result<Self> {
         let runtime = io_thread().map_err(|e| lack(&e).map_or(e, io::Error::other))?;
         let _tasks = runtime.enter();
@@ -76,17 +76,17 @@ impl Engine {
         Ok(Self { runtime, server, batches, unbegun: Arc::default() })
     }
 
-    /// The open connections to the servers, if they are few enough to be watched.
+    /// The open connections to the servers, or none if there are too many to be watched.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
         let pipes = self.server.store.connections().into_iter();
         pipes.map(|pipe| Connection { runtime: self.runtime, pipe }).collect()
     }
 
-    /// Takes a batch of calls, as [`crate::call`] describes it. Batches are carried out in the order
-    /// in which they come, whoever writes them.
+    /// Takes a batch of calls, as [`crate::call`] describes it. Batches are carried out in the order in which they
+    /// are submitted, whichever thread writes them.
     pub fn submit(&self, batch: String, writer: Writer) {
-        // The I/O thread must not be overtaken.
+        // A batch must not overtake those that the I/O thread has not begun.
         if writer == Writer::Inline && self.unbegun.load(Ordering::Acquire) == 0 {
             inline::run(self.runtime, self.server.clone().run(batch));
         } else {
@@ -96,7 +96,7 @@ impl Engine {
     }
 }
 
-/// An open connection to a server, for a thread that would rather read it itself.
+/// An open connection to a server, for a thread that reads it itself.
 #[derive(Clone)]
 pub struct Connection {
     runtime: &'static Handle,
@@ -104,34 +104,34 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The socket to watch; nothing where the I/O thread alone can read.
+    /// The socket to watch. `None` if only the I/O thread can read.
     #[cfg(unix)]
     #[must_use]
     pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
         self.pipe.descriptor()
     }
 
-    /// The socket to watch; nothing, as they are no descriptors here.
+    /// Always `None`, because sockets have no descriptors on this system.
     #[cfg(not(unix))]
     #[must_use]
     pub fn descriptor(&self) -> Option<i32> {
         None
     }
 
-    /// Says whether another thread watches for replies, or the I/O thread does. Returns what it was.
+    /// Sets whether another thread reads replies instead of the I/O thread. Returns the value before.
     #[expect(clippy::must_use_candidate, reason = "what it was does not matter to most")]
     pub fn read_elsewhere(&self, elsewhere: bool) -> bool {
         self.pipe.read_elsewhere(elsewhere)
     }
 
-    /// Whether a reply is coming in that is too long for a thread with other work.
+    /// Whether a reply is arriving that is too long for a thread with other work.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.pipe.is_busy()
     }
 
-    /// Reads what has come and settles the calls that it answers. `false` if the I/O thread must go
-    /// on: the connection has ended, or is busy.
+    /// Reads what has arrived, and answers the calls whose replies are complete. `false` if the I/O thread must
+    /// continue, because the connection has ended or a long reply is arriving.
     #[must_use]
     pub fn read(&self) -> bool {
         inline::wake(self.runtime, || self.pipe.read().is_ok()) && !self.is_busy()
@@ -155,7 +155,7 @@ impl Server {
     async fn serve(self, mut inbox: UnboundedReceiver<(String, Unbegun)>) {
         while let Some((batch, unbegun)) = inbox.recv().await {
             let run = self.clone().run(batch);
-            // A task of its own: batches overlap, and a panic ends no other.
+            // A task of its own, so that batches overlap and a panic does not end the others.
             tokio::spawn(async move {
                 let mut run = pin!(run);
                 let first = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await;
@@ -173,13 +173,13 @@ impl Server {
                 let mut answers = Answers::new(self.outbox, calls.iter().map(|call| call.id));
                 self.store.run(&calls, &mut answers).await;
             }
-            // Which ids wait cannot be known, so JavaScript is told to reject them all.
+            // The ids of the calls are unknown, so JavaScript is told to reject all calls.
             Err(_) => self.outbox.give_up(),
         }
     }
 }
 
-/// Counts a batch that the I/O thread has not begun, for as long as that is so.
+/// Counts a batch until the I/O thread has begun it.
 struct Unbegun(Arc<AtomicUsize>);
 
 impl Unbegun {
@@ -204,9 +204,9 @@ fn io_thread() -> io::Result<&'static Handle> {
     let handle = runtime.handle().clone();
     thread::Builder::new()
         .name("spots-sessions".into())
-        // What `block_on` itself polls costs a system call to wake, even from its own thread: it
-        // polls nothing, and everything else is a task.
+        // A future that `block_on` itself polls costs a system call to wake, even from its own thread. So it polls
+        // nothing, and everything else is a task.
         .spawn(move || runtime.block_on(pending::<()>()))?;
-    // Two workers may both come here first; the thread of the one that loses sleeps on.
+    // Two workers may both get here first. The thread of the second one sleeps and is never used.
     Ok(THREAD.get_or_init(|| handle))
 }

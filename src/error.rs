@@ -1,4 +1,4 @@
-//! What can go wrong with a call, and how JavaScript is told.
+//! The errors of a call, and their form in JavaScript.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,62 +9,62 @@ use crate::record::Unfit;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server took the call but did not answer in time; it may or may not have acted.
+    /// The server took the call but did not answer in time. The call may have been carried out.
     Timeout {
         /// The server, as `host:port` or a path.
         server: String,
         /// How long the call waited.
         waited: Duration,
     },
-    /// The server took the call, its answer was lost with the connection, and the call could not be
-    /// sent again; it may or may not have acted.
+    /// The server took the call, its answer was lost with the connection, and the call could not be sent again. It
+    /// may have been carried out.
     Lost {
-        /// Why it could not, in words.
+        /// Why the call could not be sent again, for a message.
         reason: String,
     },
-    /// No server could be reached in time; nothing was done.
+    /// No server could be reached in time. Nothing was done.
     Connection {
         /// The server, as `host:port` or a path.
         server: String,
-        /// Why, in words, and what to look at.
+        /// The reason, and what to check, for a message.
         reason: String,
     },
-    /// The server refused.
+    /// The server refused the call.
     Redis {
         /// The first word of its error: `OOM`, `WRONGPASS`, `NOPERM`.
         code: String,
         /// The rest of its error.
         detail: String,
     },
-    /// What lies under the session's key, or the owner's index, is not ours.
+    /// The value under the session's key, or the owner's index, was not written by this library.
     Corrupt,
-    /// An update would make a session's data too large; nothing was done.
+    /// An update would make a session's data too large. Nothing was done.
     TooLarge {
         /// How many bytes of JSON the data may have.
         max_bytes: usize,
     },
-    /// A session is longer than a string of JavaScript can be, so it is not ours.
+    /// A session is longer than a JavaScript string can be, so this library did not write it.
     TooLong {
-        /// Of the session.
+        /// The length of the session.
         bytes: usize,
     },
     /// The process has no memory for a session.
     NoMemory {
-        /// Of the session.
+        /// The length of the session.
         bytes: usize,
     },
-    /// What lies under the session's key is longer than any record of ours.
+    /// The value under the session's key is longer than any record of this library.
     Oversized,
-    /// A bug of ours. The call may or may not have acted.
+    /// A bug in this library. The call may have been carried out.
     Internal,
 }
 
 impl Error {
-    /// The error of an update whose patch cannot be folded into a record of so many bytes of data at most.
+    /// The error of an update whose patch cannot be folded into a record with at most this many bytes of data.
     pub(crate) fn of_unfit(unfit: Unfit, max_bytes: usize) -> Self {
         match unfit {
             Unfit::TooLarge => Self::TooLarge { max_bytes },
-            // Only our own JavaScript writes patches.
+            // Only this library's JavaScript writes patches.
             Unfit::Corrupt => Self::Internal,
         }
     }
@@ -92,12 +92,12 @@ impl Error {
         }
     }
 
-    /// Whether a server refused us, which waiting does not change.
+    /// Whether a server refused us. Waiting does not change a refusal.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Redis { .. })
     }
 
-    /// Of what several servers said the error to tell: a refusal, else the first.
+    /// Chooses between the errors of several servers: a refusal, else the first.
     pub(crate) fn or_graver(self, first: Option<Self>) -> Self {
         first.filter(|first| first.is_refusal() || !self.is_refusal()).unwrap_or(self)
     }

@@ -1,4 +1,4 @@
-//! What becomes of an instance's connections, for its users to watch.
+//! The events of an instance's connections, for its users to observe.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 pub enum Event {
     /// It is open and serves calls.
     Ready,
-    /// It ended, or was given up. Another will be opened.
+    /// It ended, or was replaced. Another one will be opened.
     Lost(Error),
     /// An attempt to open it failed. Another will be made.
     Failed(Error),
@@ -23,7 +23,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Its kind, and what JavaScript is told of it.
+    /// The kind of the event, and its text for JavaScript.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let (kind, error) = match self {
@@ -39,5 +39,5 @@ impl Event {
     }
 }
 
-/// Is told of events, on the thread on which they happen. It must not block.
+/// Receives events, on the thread on which they happen. It must not block.
 pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;

@@ -1,8 +1,8 @@
 //! Redis key names. No other module encodes one.
 //!
-//! Head and tail have a fixed width, so no two (route, app, id) share a name whatever the app is
-//! called, nor do two owners' indexes. The part in braces is the hash tag: it puts all keys of an owner in one slot, and it is
-//! never empty, even for an app called "}".
+//! Head and tail have a fixed width. So two different (route, app, id) never share a name, whatever the name of the
+//! app, and neither do the indexes of two owners. The part in braces is the hash tag: it puts all keys of an owner in
+//! one slot. It is never empty, even for an app called "}".
 
 use crc::{CRC_16_XMODEM, Crc};
 
@@ -21,7 +21,7 @@ pub fn session(route: Route, app: &[u8], id: &SessionId) -> Vec<u8> {
     key
 }
 
-/// What the keys of all sessions of a route in an app begin with; the session's id follows.
+/// The beginning of the keys of all sessions of a route in an app. The session's id follows it.
 #[must_use]
 pub fn session_prefix(route: Route, app: &[u8]) -> Vec<u8> {
     encode(route, app, b"}:s:")
@@ -35,7 +35,7 @@ pub fn index(owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
     key
 }
 
-/// The slot of a Redis Cluster that all keys of a route in an app lie in: CRC-16 of the hash tag
+/// The slot of a Redis Cluster for all keys of a route in an app: CRC-16 of the hash tag
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>, "Hash tags").
 #[must_use]
 pub fn slot(route: Route, app: &[u8]) -> u16 {
@@ -69,12 +69,12 @@ mod tests {
         Token::new(Cow::Borrowed(token)).id()
     }
 
-    /// Short names made of the characters that keys themselves use: the likeliest to collide.
+    /// Short names made of the characters that keys themselves use. These are the most likely to collide.
     fn name() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(prop::sample::select(b"}{:so-_a0".to_vec()), 1..6)
     }
 
-    /// What Redis Cluster hashes: the text between the first "{" and the next "}".
+    /// The text that Redis Cluster hashes: from the first "{" to the next "}".
     fn hash_tag(key: &[u8]) -> &[u8] {
         let open = key.iter().position(|&b| b == b'{').unwrap();
         let length = key[open + 1..].iter().position(|&b| b == b'}').unwrap();
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn slots_are_those_of_the_specification() {
-        // Its own example; and two that a server told by CLUSTER KEYSLOT.
+        // The example of the specification, and two slots that a server reported by CLUSTER KEYSLOT.
         assert_eq!(CRC.checksum(b"123456789"), 0x31C3);
         let route = OwnerHash::of(b"a", b"b").route();
         assert_eq!(slot(route, b"app"), 7);

@@ -1,8 +1,8 @@
-//! Replies of the Redis protocol (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>):
-//! where they end, and what they say. Commands are written by the `redis` crate.
+//! Replies of the Redis protocol (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>): finds
+//! their ends and parses them. The `redis` crate writes commands.
 //!
-//! Replies are read in place: a batch's replies are one piece of the read buffer, and what they hold
-//! is borrowed from it. That is why this is not the crate's parser, which copies every value.
+//! Replies are parsed in place: the replies of a batch are one piece of the read buffer, and their values are
+//! borrowed from it. The crate's parser is not used, because it copies every value.
 
 use std::borrow::Cow;
 
@@ -19,20 +19,20 @@ pub enum Reply<'a> {
     Bytes(&'a [u8]),
     /// "OK" and the like.
     Status,
-    /// What the server refuses, and why. It may repeat a part of a command, cut anywhere.
+    /// The server's error. It may repeat a part of a command, cut off anywhere.
     Error(Cow<'a, str>),
     /// Replies in a reply.
     Array(Vec<Reply<'a>>),
-    /// What is longer, or deeper, than anything of ours; it was not kept.
+    /// A value that was too long, or nested too deep, to be kept.
     TooLong,
 }
 
-/// What was read is not a reply.
+/// The bytes are not a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProtocolError;
 
-/// What the reader keeps of one reply. What is longer is read to its end, not kept, and rejects the
-/// call that it answers, no other.
+/// The limits of one reply. A larger reply is read to its end and not kept. Only the call that it answers is
+/// rejected.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of one value.
@@ -47,43 +47,43 @@ impl Default for Limits {
     }
 }
 
-/// The longest value that Redis holds unless `proto-max-bulk-len` allows more, in bytes. A record of
-/// ours is never longer.
+/// The longest value that Redis holds unless `proto-max-bulk-len` allows more, in bytes. No record of this library is
+/// longer.
 const MAX_VALUE_BYTES: u64 = 512 * 1024 * 1024;
 
-/// The most values of one reply. The reply to `CLUSTER SLOTS` has the most: 16384 ranges at the worst,
-/// of a few values for each node.
+/// The most values of one reply. The reply to `CLUSTER SLOTS` has the most: in the worst case 16384 ranges, with a
+/// few values for each node.
 const MAX_VALUES: u64 = 1 << 20;
 
-/// A length beyond this is garbage, as no server has so much to send: bytes of a value, or values of
-/// a reply.
+/// A length above this is garbage, because no server has so much data. It counts bytes of a value, or values of a
+/// reply.
 const MAX_ANNOUNCED: u64 = 1 << 36;
 
-/// The longest line in bytes. It is looked through anew whenever more of it has come.
+/// The longest line in bytes. An incomplete line is searched again whenever more of it has arrived.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// How deep replies may lie in replies. Ours are flat; what HELLO says of modules is not.
+/// How deep replies may be nested. The replies to our operations are flat; HELLO's list of modules is not.
 const MAX_DEPTH: usize = 8;
 
-/// Stands in the buffer for what is too long to be kept. No reply begins with it.
+/// Replaces a value that is too long in the buffer. No reply begins with it.
 const MARK: u8 = 0;
 
-/// Finds where replies end in a buffer that grows. It keeps its place, so nothing is read twice.
+/// Finds the ends of replies in a buffer that grows. It remembers its position, so it reads no complete value twice.
 #[derive(Debug, Default)]
 pub struct Scanner {
     limits: Limits,
-    /// Where the reply begins that is looked at.
+    /// The beginning of the current reply.
     start: usize,
     place: usize,
     /// Whether a reply was begun.
     begun: bool,
-    /// Values that are missing from it.
+    /// How many values of it are still missing.
     missing: u64,
-    /// Values that it is known to have.
+    /// How many values it is known to have.
     values: u64,
-    /// Bytes that come next and are not kept.
+    /// How many of the next bytes are not kept.
     skipped: u64,
-    /// Whether a mark stands at its place, for a value.
+    /// Whether a mark replaces the value at its position.
     marked: bool,
     /// Whether the reply has too many values to be kept.
     discards: bool,
@@ -95,24 +95,24 @@ impl Scanner {
         Self { limits, ..Self::default() }
     }
 
-    /// The end of the last whole reply, or of the part of one, that was found.
+    /// The end of the last complete reply, or complete part of one, that was found.
     #[must_use]
     pub fn place(&self) -> usize {
         self.place
     }
 
-    /// Whether bytes are coming that are not kept.
+    /// Whether bytes are arriving that are not kept.
     #[must_use]
     pub fn is_skipping(&self) -> bool {
         self.skipped > 0 || self.discards
     }
 
-    /// Goes to the end of the next reply. `false` if `buffer` does not hold all of it yet. What is too
-    /// long is taken out of the buffer.
+    /// Moves to the end of the next reply. `false` if `buffer` does not hold all of it yet. A value that is too long
+    /// is removed from the buffer.
     ///
     /// # Errors
     ///
-    /// If what comes next is not a reply.
+    /// If the next bytes are not a reply.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<bool, ProtocolError> {
         if !self.begun {
             (self.begun, self.start, self.missing, self.values) = (true, self.place, 1, 1);
@@ -137,7 +137,7 @@ impl Scanner {
         Ok(true)
     }
 
-    /// Drops what has come of a value that is too long. Returns whether that was all of it.
+    /// Drops the bytes that have arrived of a value that is too long. Returns whether the value is complete.
     fn skip(&mut self, buffer: &mut BytesMut) -> bool {
         if self.skipped > 0 {
             let from = self.place + usize::from(self.marked);
@@ -149,10 +149,10 @@ impl Scanner {
         self.skipped == 0
     }
 
-    /// Goes over one value, or the head of several. `false` if it has not all come.
+    /// Moves over one value, or over the head of an array. `false` if it has not arrived completely.
     fn step(&mut self, buffer: &mut BytesMut) -> Result<bool, ProtocolError> {
         let mut rest = &buffer[self.place..];
-        // Another protocol may have no lines.
+        // Bytes of another protocol may have no lines.
         if !self.marked && is_strange(rest) {
             return Err(ProtocolError);
         }
@@ -164,7 +164,7 @@ impl Scanner {
             b'$' => {
                 let length = length(text)?.map_or(0, |length| length + 2);
                 if length > self.limits.value_bytes + 2 {
-                    // The line break behind it ends the mark's line.
+                    // The line break after the value ends the mark's line.
                     buffer[self.place] = MARK;
                     remove(buffer, self.place + 1, end);
                     (self.marked, self.skipped) = (true, length - 2);
@@ -189,7 +189,7 @@ impl Scanner {
         Ok(true)
     }
 
-    /// Forgets the bytes up to its place: they were taken out of the buffer.
+    /// Moves to the beginning of the buffer, after the bytes before its position were removed.
     pub fn restart(&mut self) {
         self.place = 0;
     }
@@ -201,7 +201,7 @@ pub fn is_strange(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|kind| !b"+-:$*".contains(kind))
 }
 
-/// Takes a piece out of a buffer.
+/// Removes a piece from a buffer.
 fn remove(buffer: &mut BytesMut, from: usize, to: usize) {
     if to == buffer.len() {
         buffer.truncate(from);
@@ -212,11 +212,11 @@ fn remove(buffer: &mut BytesMut, from: usize, to: usize) {
     }
 }
 
-/// Takes the next reply off a piece of whole replies.
+/// Takes the next reply off a piece of complete replies.
 ///
 /// # Errors
 ///
-/// If what comes first is not a reply.
+/// If the first bytes are not a reply.
 pub fn parse<'a>(bytes: &mut &'a [u8]) -> Result<Reply<'a>, ProtocolError> {
     parse_within(bytes, MAX_DEPTH)
 }
@@ -247,10 +247,10 @@ fn parse_within<'a>(bytes: &mut &'a [u8], depth: usize) -> Result<Reply<'a>, Pro
     }
 }
 
-/// Takes so many values off, however deep they are.
+/// Skips this many values, however deep they are nested.
 fn pass_over(bytes: &mut &[u8], mut missing: u64) -> Result<(), ProtocolError> {
     while missing > 0 {
-        // Those that lie in a value of depth 1 are counted, not read.
+        // Values inside a value of depth 1 are counted, not parsed.
         missing -= 1;
         if bytes.first() != Some(&b'*') {
             parse_within(bytes, 1)?;
@@ -263,7 +263,7 @@ fn pass_over(bytes: &mut &[u8], mut missing: u64) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-/// Takes the first line off; nothing if it is not there yet.
+/// Takes the first line off. `None` if it is not complete yet.
 fn line<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, ProtocolError> {
     let head = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
     let Some(end) = head.iter().position(|&byte| byte == b'\r') else {
@@ -280,7 +280,7 @@ fn line<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, ProtocolError> {
     }
 }
 
-/// A length; nothing for -1, which stands for no value.
+/// A length. `None` for -1, which means that there is no value.
 fn length(digits: &[u8]) -> Result<Option<u64>, ProtocolError> {
     match number(digits)? {
         -1 => Ok(None),
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A reply as the server writes it, and as it is read.
+    /// A reply as the server writes it, and as it is parsed.
     fn reply() -> impl Strategy<Value = Vec<u8>> {
         let leaf = prop_oneof![
             Just(b"$-1\r\n".to_vec()),
@@ -373,7 +373,7 @@ mod tests {
         }
     }
 
-    /// Reads a stream in pieces: the replies that were found, and the most bytes that were held.
+    /// Reads a stream in pieces. Returns the replies that were found, and the most bytes that were held.
     fn read_in_pieces(limits: Limits, stream: &[u8], piece: usize) -> (Vec<BytesMut>, usize) {
         let (mut scanner, mut buffer) = (Scanner::with(limits), BytesMut::new());
         let (mut found, mut most) = (Vec::new(), 0);

@@ -1,12 +1,12 @@
-//! A session as it is stored: lines of JSON, and how merge patches fold into the data.
+//! The stored form of a session: lines of JSON, and how merge patches are folded into the data.
 //!
-//! Line 1 tells about the session, line 2 is the owner, line 3 is the data as created, and every
-//! further line is a merge patch, oldest first. JSON text has no raw newline, so a line break is
-//! always ours. Values are copied as text: nothing is ever re-encoded.
+//! Line 1 describes the session, line 2 is the owner, line 3 is the data at creation, and each further line is a
+//! merge patch, oldest first. JSON text has no raw newline, so a line break always separates lines. Values are copied
+//! as text, and never encoded again.
 //!
-//! Line 1 is at most 200 bytes, so that a script can read it without the rest. It holds `createdAt`,
-//! and as far as scripts need them `size`, how many bytes the data had when the record was last
-//! written whole, and `folds`, how often patches were folded. Other fields are kept.
+//! Line 1 is at most 200 bytes, so that a script can read it without the rest. It holds `createdAt`. If scripts need
+//! them, it also holds `size`, the bytes of data when the record was last written whole, and `folds`, how many times
+//! patches were folded. Other fields are kept.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,8 +16,8 @@ use crate::line::split;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A record. Its owner, its data and its patches were checked to be exactly one JSON value each. The line about
-/// the session is checked when it is used: a `get` does not need it.
+/// A record. Its owner, its data and its patches were checked to be exactly one JSON value each. Line 1 is checked
+/// only when it is used, because a `get` does not need it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     about: &'a str,
@@ -33,7 +33,7 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
-/// What lies under a session's key is not a record.
+/// The value under a session's key is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
 
@@ -53,11 +53,11 @@ pub fn encode(owner: &str, created_at_ms: u128, data: &str) -> String {
 }
 
 impl<'a> Record<'a> {
-    /// Reads what lies under a session's key.
+    /// Parses the value under a session's key.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] unless the lines are what looks like an object, a JSON string, then JSON objects.
+    /// [`Corrupt`] unless the lines are text that looks like an object, a JSON string, then JSON objects.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let text = std::str::from_utf8(bytes).map_err(|_| Corrupt)?;
         let (about, rest) = split(text).ok_or(Corrupt)?;
@@ -73,13 +73,13 @@ impl<'a> Record<'a> {
         valid.then_some(record).ok_or(Corrupt)
     }
 
-    /// How many bytes the data and its patches are.
+    /// The length of the data and its patches, in bytes.
     #[must_use]
     pub fn length(&self) -> usize {
         self.data.len() + self.patches.len()
     }
 
-    /// The line about the session, as it is stored.
+    /// Line 1, as it is stored.
     #[must_use]
     pub fn about(&self) -> &'a str {
         self.about
@@ -116,8 +116,8 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     ///
-    /// [`Unfit::TooLarge`] if the data would be longer than `max_bytes` and longer than it was;
-    /// [`Unfit::Corrupt`] if the patch, or the line about the session, is no JSON object.
+    /// [`Unfit::TooLarge`] if the data would be longer than `max_bytes` and longer than it was; [`Unfit::Corrupt`] if
+    /// the patch, or line 1, is not a JSON object.
     pub fn folded_with(&self, patch: &str, max_bytes: usize) -> Result<String, Unfit> {
         if ![patch, self.about].iter().all(|line| is_json(line, '{')) {
             return Err(Unfit::Corrupt);
@@ -161,7 +161,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The owner's name in what may be a record, without a look at the rest.
+/// The owner's name in a text that may be a record. The rest is not checked.
 #[must_use]
 pub fn owner_in(bytes: &[u8]) -> Option<Vec<u8>> {
     let about = memchr::memchr(b'\n', bytes)?;
@@ -172,15 +172,15 @@ pub fn owner_in(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether a line is exactly one JSON value that begins with `first`.
 ///
-/// `IgnoredAny` walks without recursion, so no depth of nesting overflows the stack, and it allows
-/// escaped lone surrogates, as `JSON.parse` does.
+/// `IgnoredAny` parses without recursion, so deep nesting cannot overflow the stack. It allows escaped lone
+/// surrogates, as `JSON.parse` does.
 fn is_json(line: &str, first: char) -> bool {
     line.starts_with(first)
         && !line.ends_with([' ', '\t', '\r'])
         && serde_json::from_str::<IgnoredAny>(line).is_ok()
 }
 
-/// Whether a line is a JSON string without escapes, as most owners are: a `get` is 1% faster for this.
+/// Whether a line is a JSON string without escapes, as most owners are. This check makes a `get` 1% faster.
 fn is_plain_string(line: &str) -> bool {
     let text = line.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     text.is_some_and(|text| text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\'))
@@ -201,7 +201,7 @@ impl<'a> Object<'a> {
         debug_assert!(read.is_ok(), "a checked object can be read");
     }
 
-    /// Sets a member: a known key keeps its place, a new one goes last.
+    /// Sets a member. A known key keeps its position, a new one goes last.
     fn set(&mut self, key: &'a str, value: &'a str) {
         let place = *self.places.entry(identity(key)).or_insert(self.members.len());
         if place == self.members.len() {
@@ -247,10 +247,10 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What makes two keys the same one: their characters, however they are escaped.
+/// The identity of a key: its characters, regardless of how they are escaped.
 fn identity(key: &str) -> Cow<'_, [u8]> {
     if key.contains('\\') {
-        // Bytes, as a key may hold a lone surrogate, which no `str` can.
+        // Bytes, because a key may hold a lone surrogate, which no `str` can.
         let mut json = serde_json::Deserializer::from_str(key);
         json.deserialize_bytes(Bytes).map_or(Cow::Borrowed(key.as_bytes()), Cow::Owned)
     } else {
@@ -258,13 +258,13 @@ fn identity(key: &str) -> Cow<'_, [u8]> {
     }
 }
 
-/// Decodes a JSON string to the bytes it stands for; a lone surrogate becomes three bytes (WTF-8).
+/// Decodes a JSON string to its bytes. A lone surrogate becomes three bytes (WTF-8).
 ///
 /// # Errors
 ///
 /// [`Corrupt`] if the text is not exactly one JSON string.
 pub fn decode_string(json: &str) -> Result<Vec<u8>, Corrupt> {
-    // Alone, `deserialize_bytes` allows raw control characters.
+    // On its own, `deserialize_bytes` allows raw control characters.
     if !is_json(json, '"') {
         return Err(Corrupt);
     }

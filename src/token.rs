@@ -1,7 +1,7 @@
-//! Tokens: how they are minted, and what their text tells about where the session lies.
+//! Tokens: how they are made, and what their text reveals about the session's keys.
 //!
-//! A token begins with 16 bytes of a hash of its owner's name: they say where its session and its
-//! owner's index lie. Keys are spelled in `keys.rs`, not here.
+//! A token begins with 16 bytes of a hash of its owner's name. The keys of its session and of its owner's index are
+//! derived from them. `keys.rs` encodes the keys.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,11 +12,11 @@ use rand::TryRng as _;
 use rand::rngs::{SysError, SysRng};
 use sha2::{Digest as _, Sha256};
 
-/// The longest token that is looked up, in characters. The longest that is minted, 1024 bytes in
-/// hex, has half as many.
+/// The longest token that is looked up, in characters. The longest token that is made, 1024 bytes in hex, has half as
+/// many.
 const MAX_TOKEN_CHARS: usize = 4096;
 
-/// How the bytes of a new token become text. Only encodings that lose nothing are here.
+/// How the bytes of a new token become text. Only lossless encodings are supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// RFC 4648 section 4, with padding.
@@ -57,18 +57,18 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// How many bytes at the head of a token stand for its owner.
+/// How many bytes at the beginning of a token identify its owner.
 const OWNER_BYTES: usize = 16;
 
-/// An owner in an app, as tokens and keys name it: the first 16 bytes of
-/// SHA-256(len(app) ‖ app ‖ owner). No two owners share one: that takes 2^64 hashes.
+/// The identity of an owner in an app, in tokens and keys: the first 16 bytes of SHA-256(len(app) ‖ app ‖ owner). No
+/// two owners share one: a collision takes 2^64 hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerHash([u8; OWNER_BYTES]);
 
 impl OwnerHash {
     /// Hashes the name of an owner.
     ///
-    /// The length, eight bytes big-endian, keeps ("a", "bc") and ("ab", "c") apart.
+    /// The length, eight bytes big-endian, distinguishes ("a", "bc") from ("ab", "c").
     #[must_use]
     pub fn of(app: &[u8], owner: &[u8]) -> Self {
         let digest = Sha256::new()
@@ -81,14 +81,14 @@ impl OwnerHash {
         Self(hash)
     }
 
-    /// Where the owner's keys lie: the first four bytes.
+    /// The route of the owner's keys: the first four bytes.
     #[must_use]
     pub fn route(&self) -> Route {
         let [a, b, c, d, ..] = self.0;
         Route([a, b, c, d])
     }
 
-    /// What the owner's index is called: the other twelve bytes, in base64url.
+    /// The name of the owner's index: the other twelve bytes, in base64url.
     #[must_use]
     pub fn index_name(&self) -> [u8; 16] {
         let mut name = [0; 16];
@@ -98,12 +98,12 @@ impl OwnerHash {
     }
 }
 
-/// Where an owner's sessions lie: every key of an owner in an app shares one route, so one slot.
+/// The route of an owner's sessions. All keys of an owner in an app share one route, so they share one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Route([u8; 4]);
 
 impl Route {
-    /// The route as keys spell it: eight hex digits.
+    /// The route as keys encode it: eight hex digits.
     #[must_use]
     pub fn to_hex(self) -> [u8; 8] {
         let mut text = [0; 8];
@@ -115,19 +115,19 @@ impl Route {
     }
 }
 
-/// What a store may know of a token: 22 characters of base64url, from which it cannot be found.
+/// A session's id, which stores may know: 22 characters of base64url. The token cannot be derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId([u8; 22]);
 
 impl SessionId {
-    /// The id as keys and the owner's index spell it.
+    /// The id as keys and the owner's index encode it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 22] {
         &self.0
     }
 }
 
-/// A token as a caller gave it, or as it was minted. It opens a session, so it is never printed.
+/// A token from a caller, or a new one. It gives access to a session, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token<'a>(Cow<'a, [u8]>);
 
@@ -138,7 +138,7 @@ impl fmt::Debug for Token<'_> {
 }
 
 impl<'a> Token<'a> {
-    /// Takes what a caller calls a token, in (W)UTF-8.
+    /// Takes a caller's token, in (W)UTF-8.
     #[must_use]
     pub fn new(text: Cow<'a, [u8]>) -> Self {
         Self(text)
@@ -159,8 +159,8 @@ impl<'a> Token<'a> {
         SessionId(id)
     }
 
-    /// Reads the owner from the text alone: as canonical hex, else as canonical base64 or base64url,
-    /// else as latin1. A text that is none of these, or of fewer than 16 bytes, is no token of ours.
+    /// Reads the owner from the text alone: as canonical hex, else as canonical base64 or base64url, else as latin1.
+    /// A text that is none of these, or has fewer than 16 bytes, is not a valid token.
     #[must_use]
     pub fn owner(&self) -> Option<OwnerHash> {
         let text = &*self.0;
@@ -168,11 +168,11 @@ impl<'a> Token<'a> {
     }
 }
 
-/// A token that nobody has yet, and its text.
+/// A new token that no session has yet, and its text.
 ///
 /// # Errors
 ///
-/// Where the operating system gives no random bytes.
+/// If the operating system gives no random bytes.
 pub fn mint(
     owner: OwnerHash,
     size: usize,
@@ -184,7 +184,7 @@ pub fn mint(
         SysRng.try_fill_bytes(&mut bytes[OWNER_BYTES..])?;
         let text = encoding.encode(&bytes);
         let token = Token(Cow::Owned(text.clone().into_bytes()));
-        // A latin1 token may look like hex or base64, though hardly ever.
+        // A latin1 token may look like hex or base64, but hardly ever does.
         if token.owner() == Some(owner) {
             return Ok((text, token));
         }
@@ -215,11 +215,11 @@ fn from_base64(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
     base64_head(&STANDARD, *b"+/", text).or_else(|| base64_head(&URL_SAFE_NO_PAD, *b"-_", text))
 }
 
-/// The first 16 bytes of a text in canonical base64, with these marks beside letters and digits. Of whole
-/// groups of four characters, any that are of the alphabet are canonical, so only the ends are decoded: a get
-/// is 3% faster for that. The rest is looked through to its end, as several characters are then looked at at once.
+/// The first 16 bytes of a text in canonical base64, with these two characters besides letters and digits. In
+/// complete groups of four characters, all characters of the alphabet are canonical, so only the ends are decoded: a
+/// get is 3% faster. The rest is checked up to its end, which allows several characters to be checked at once.
 fn base64_head(engine: &GeneralPurpose, marks: [u8; 2], text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
-    /// Whole groups of four characters that hold 16 bytes.
+    /// Complete groups of four characters that hold 16 bytes.
     const HEAD: usize = OWNER_BYTES.div_ceil(3) * 4;
     let (groups, tail) = text.split_at(text.len().saturating_sub(1) / 4 * 4);
     let (head, middle) = groups.split_at(groups.len().min(HEAD));
