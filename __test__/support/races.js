@@ -20,6 +20,8 @@ const { waitUntil } = require('./wait-until.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const DATA = { a: 1 };
+/** How many sessions a step of killAll removes: see kill_all.lua. */
+const STEP = 100;
 /** Three of these make a record long enough to be folded. */
 const PAD = 'x'.repeat(1500);
 
@@ -35,6 +37,16 @@ async function assertGone({ a, b, app, redis }, ownerId, tokens) {
     assert.equal(await b.update({ app, token, data: {} }), false, 'it is back');
     if (redis) assert.equal(await redis.exists(sessionKey(app, ownerId, token)), 0);
   }
+}
+
+/** The same of many sessions at once. */
+async function assertAllGone({ b, app, redis }, ownerId, tokens) {
+  const found = await Promise.all(tokens.map((token) => b.get({ app, token })));
+  const left = found.filter(Boolean).length;
+  assert.equal(left, 0, `${left} of ${tokens.length} are there`);
+  if (!redis) return;
+  const keys = tokens.map((token) => sessionKey(app, ownerId, token));
+  assert.equal(await redis.exists(keys), 0);
 }
 
 /** Nothing of a lone owner is left, in the index neither. */
@@ -196,6 +208,34 @@ const RACES = {
       'a session survived killAll',
     );
     if (certain) assert.equal(await a.killAll({ app, ownerId }), false);
+    await assertNoIndex(track, ownerId);
+  },
+
+  async 'killAll in steps, refreshes and creates: what was there at its start is gone'(track, n) {
+    const { a, b, app, redis, outcomes } = track;
+    const ownerId = `owner ${n}`;
+    const count = STEP + 50 + (n % 100);
+    const tokens = await Promise.all(times(count, (m) => create(track, ownerId, 600 + m)));
+    let runs = true;
+    const killed = b.killAll({ app, ownerId }).finally(() => {
+      runs = false;
+    });
+    const made = [];
+    for (let m = n; runs; m++) {
+      // To the front of the index, into its middle, to its end.
+      const duration = [300, 600 + count / 2, 900, Infinity][m % 4];
+      const some = times(20, () => tokens[Math.floor(Math.random() * count)]);
+      const refreshes = some.map((token) => a.refresh({ app, token, duration }));
+      made.push(await create(track, ownerId, duration));
+      const refreshed = await Promise.all(refreshes);
+      // One was gone, and then another one was there.
+      const isBetween = refreshed.includes(true, refreshed.indexOf(false) + 1 || refreshed.length);
+      if (isBetween || !redis) outcomes.add('between two steps'); // in memory there is one step
+    }
+    assert.equal(await killed, true);
+    await assertAllGone(track, ownerId, tokens);
+    await b.killAll({ app, ownerId });
+    await assertAllGone(track, ownerId, made);
     await assertNoIndex(track, ownerId);
   },
 

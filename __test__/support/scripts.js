@@ -63,7 +63,8 @@ ${code}`,
 }
 
 /**
- * Runs tasks, some of them at once.
+ * Runs tasks, some of them at once. After one that fails no other begins, and those that run end first:
+ * they would wait for a server that is stopped.
  *
  * @param {number} count
  * @param {number} atOnce
@@ -72,9 +73,15 @@ ${code}`,
 async function repeat(count, atOnce, task) {
   let next = 0;
   const worker = async () => {
-    while (next < count) await task(next++);
+    try {
+      while (next < count) await task(next++);
+    } finally {
+      next = count;
+    }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, worker));
+  const failed = ends.find(({ status }) => status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 module.exports = { runScript, repeat };
