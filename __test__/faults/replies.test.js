@@ -6,32 +6,18 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
-const { assertOutage, connects, faultyServer, recovers, settled } = require('../support/faults.js');
+const {
+  assertOutage,
+  connectedByProxy,
+  faultyServer,
+  recovers,
+  settled,
+} = require('../support/faults.js');
 const { startProxy } = require('../support/proxy.js');
 const { rejection } = require('../support/rejection.js');
 const { waitUntil } = require('../support/wait-until.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
-
-/** An instance that is connected through a proxy, so that what follows is no login. */
-async function connected(t, settings) {
-  const faulty = await faultyServer(t, { proxy: true });
-  const sessions = faulty.open(settings);
-  const { app } = faulty;
-  await connects(sessions);
-  const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
-  const tokens = await Promise.all(times(20, create));
-  const get = (n) => sessions.get({ app, token: tokens[n] });
-  /** Every session is read at once, so that a reply that went astray would be seen. */
-  const assertAll = async () => {
-    const found = await Promise.all(times(20, get));
-    assert.deepEqual(
-      found,
-      times(20, (n) => ({ ownerId: 'ann', data: { n } })),
-    );
-  };
-  return { ...faulty, sessions, create, tokens, get, assertAll };
-}
 
 /** Has the next reply dropped, and its connection cut, once. */
 function loseNextReply(proxy) {
@@ -46,7 +32,7 @@ function loseNextReply(proxy) {
 }
 
 test('R06 a lost reply: the call acts once or as if once, and never says false for what it did', async (t) => {
-  const { sessions, app, proxy, redis } = await connected(t, { commandTimeout: 20_000 });
+  const { sessions, app, proxy, redis } = await connectedByProxy(t, { commandTimeout: 20_000 });
   const token = await sessions.create({ app, ownerId: 'bob', data: { a: 1 }, duration: 600 });
   const owned = await sessions.create({ app, ownerId: 'cid', duration: 600 });
   const rows = [
@@ -74,7 +60,7 @@ test('R06 a lost reply: the call acts once or as if once, and never says false f
 });
 
 test('R06 any one of many replies lost: each call still gets its own answer', async (t) => {
-  const { proxy, assertAll, sessions, app, tokens } = await connected(t, {
+  const { proxy, assertAll, sessions, app, tokens } = await connectedByProxy(t, {
     commandTimeout: 20_000,
   });
   for (const which of [0, 1, 7, 19]) {
@@ -94,7 +80,9 @@ test('R06 any one of many replies lost: each call still gets its own answer', as
 });
 
 test('R07 a lost request is sent again, and succeeds', async (t) => {
-  const { proxy, sessions, app, tokens, get } = await connected(t, { commandTimeout: 20_000 });
+  const { proxy, sessions, app, tokens, get } = await connectedByProxy(t, {
+    commandTimeout: 20_000,
+  });
   let lost = 0;
   proxy.loses = () => lost++ === 0;
   assert.equal(await sessions.update({ app, token: tokens[0], data: { sent: 'again' } }), true);
@@ -103,7 +91,7 @@ test('R07 a lost request is sent again, and succeeds', async (t) => {
 });
 
 test('R08 a reply that is cut off in the middle is asked for again', async (t) => {
-  const { proxy, assertAll } = await connected(t, { commandTimeout: 20_000 });
+  const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
   let seen = 0;
   proxy.onReply = ({ bytes, cut }) => {
     if (seen++ !== 5) return bytes;
@@ -120,7 +108,7 @@ for (const [label, piece, delay] of [
   ['300 ms late', Infinity, 300],
 ]) {
   test(`R08 replies that come ${label} are read as they are`, async (t) => {
-    const { proxy, assertAll } = await connected(t);
+    const { proxy, assertAll } = await connectedByProxy(t);
     Object.assign(proxy, { piece, delay });
     await assertAll();
     await assertAll();
@@ -135,7 +123,7 @@ for (const [label, garbage] of [
   ['binary noise', Buffer.from([0, 255, 13, 10, 1, 13, 10])],
 ]) {
   test(`R09 garbage in place of a reply (${label}): another connection is made, and all is asked again`, async (t) => {
-    const { proxy, assertAll } = await connected(t, { commandTimeout: 20_000 });
+    const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(garbage) : bytes);
     await assertAll();
@@ -149,7 +137,7 @@ for (const [label, forged, code] of [
   ['an empty text', '$0\r\n\r\n', 'ERR_SESSIONS_CORRUPT'],
 ]) {
   test(`R09 ${label} in place of a session rejects that call, and no neighbour's`, async (t) => {
-    const { proxy, get, assertAll } = await connected(t);
+    const { proxy, get, assertAll } = await connectedByProxy(t);
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(forged) : bytes);
     const ends = await Promise.all(times(20, (n) => settled(get(n), 5000)));
@@ -169,7 +157,7 @@ for (const [label, forged] of [
   ['an array', '*2\r\n:1\r\n$2\r\nab\r\n'],
 ]) {
   test(`R09 ${label} in place of a session: that call is asked again on another connection`, async (t) => {
-    const { proxy, assertAll } = await connected(t, { commandTimeout: 20_000 });
+    const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(forged) : bytes);
     await assertAll();
@@ -181,7 +169,7 @@ for (const [label, forged] of [
   });
 
   test(`R09 ${label} in place of every session rejects each call, and replaces no connection`, async (t) => {
-    const { proxy, get } = await connected(t, { commandTimeout: 20_000 });
+    const { proxy, get } = await connectedByProxy(t, { commandTimeout: 20_000 });
     proxy.onReply = ({ bytes }) => (`${bytes}`.startsWith('$') ? Buffer.from(forged) : bytes);
     for (let round = 0; round < 5; round++) {
       const { error } = await settled(get(round), 20_000);
@@ -197,7 +185,7 @@ for (const [label, reply] of [
   ['no value', '$-1\r\n'],
 ]) {
   test(`R09 ${label} to several calls of one script: they are asked for one by one`, async (t) => {
-    const { proxy, create } = await connected(t);
+    const { proxy, create } = await connectedByProxy(t);
     const opened = proxy.connections;
     proxy.onReply = ({ bytes }) => (/^\*\d+\r\n:/.test(`${bytes}`) ? Buffer.from(reply) : bytes);
     const tokens = await Promise.all(times(20, create));
@@ -207,7 +195,7 @@ for (const [label, reply] of [
 }
 
 test('R09 a reply too many is nobody’s: the connection ends, and no later call gets it', async (t) => {
-  const { proxy, get, assertAll } = await connected(t, { commandTimeout: 20_000 });
+  const { proxy, get, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
   let seen = 0;
   proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.concat([bytes, bytes]) : bytes);
   // Replies have no name, so those right behind the one too many cannot be told from it.
@@ -263,7 +251,7 @@ test('R11 a server that says nothing until it does, with the default timeouts: w
 });
 
 test('R16 a server that is late and answers a PING keeps its connection', async (t) => {
-  const { proxy, get } = await connected(t, { commandTimeout: 1000 });
+  const { proxy, get } = await connectedByProxy(t, { commandTimeout: 1000 });
   const before = proxy.connections;
   let release;
   proxy.held = new Promise((resolve) => {
@@ -285,7 +273,7 @@ test('R16 a server that is late and answers a PING keeps its connection', async 
 });
 
 test('R13 a connection that falls silent for ever is found out by the calls on it, and replaced', async (t) => {
-  const { proxy, sessions, app, get } = await connected(t, { commandTimeout: 1000 });
+  const { proxy, sessions, app, get } = await connectedByProxy(t, { commandTimeout: 1000 });
   proxy.forget();
   assert.equal((await settled(get(0), 1000)).error?.code, 'ERR_SESSIONS_TIMEOUT');
   await recovers(sessions, app);

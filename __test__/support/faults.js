@@ -54,6 +54,32 @@ async function faultyServer(t, { proxy: withProxy = false, ...options } = {}) {
 }
 
 /**
+ * An instance that is connected through a proxy, so that what follows is no login, and twenty sessions.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {object} [settings]
+ */
+async function connectedByProxy(t, settings) {
+  const faulty = await faultyServer(t, { proxy: true });
+  const sessions = faulty.open(settings);
+  const { app } = faulty;
+  await connects(sessions);
+  const all = Array.from({ length: 20 }, (_, n) => n);
+  const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
+  const tokens = await Promise.all(all.map(create));
+  const get = (n) => sessions.get({ app, token: tokens[n] });
+  /** Every session is read at once, so that a reply that went astray would be seen. */
+  const assertAll = async (dataOf = (n) => ({ n })) => {
+    const found = await Promise.all(all.map(get));
+    assert.deepEqual(
+      found,
+      all.map((n) => ({ ownerId: 'ann', data: dataOf(n) })),
+    );
+  };
+  return { ...faulty, sessions, create, tokens, get, assertAll };
+}
+
+/**
  * A call's end, in bounded time: its value, or an error that is checked to be one of ours.
  *
  * @param {Promise<any>} call
@@ -176,6 +202,7 @@ module.exports = {
   ...{
     assertOutage,
     assertRefusedInTime,
+    connectedByProxy,
     connects,
     endsOfAll,
     faultyServer,
