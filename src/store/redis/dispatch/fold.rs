@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use redis::Cmd;
 
 use super::call::InFlightCall;
@@ -57,7 +58,7 @@ pub(crate) fn fold_beside(node: &Arc<Node>, live: &Live, id: SessionId, key: Vec
 async fn fold_in_place(pipe: &Pipe, key: &[u8]) -> Result<(), Broken> {
     let read = pipe.send_one(redis::cmd("GET").arg(key)).await?;
     let Some(Reply::Bytes(record)) = read.iter().next() else { return Ok(()) };
-    if let Ok(fold) = fold(record, "{}", usize::MAX).await {
+    if let Ok(fold) = fold(read.keep(record), "{}", usize::MAX).await {
         let mut command = Cmd::new();
         scripts::begin(&mut command, &scripts::FOLD, true, 1);
         pipe.send_one(fold.add_arguments(command.arg(key))).await?;
@@ -94,7 +95,7 @@ pub(crate) async fn make_room<'c>(
         // If there is no such record any more, or the node does not have it, the update finds that out when it is
         // sent again.
         let Some(Reply::Bytes(record)) = replies.iter().last() else { continue };
-        match fold(record, patch, max_bytes).await {
+        match fold(replies.keep(record), patch, max_bytes).await {
             Ok(fold) => call.fold = Some(Box::new(fold)),
             Err(error) => {
                 place -= 1;
@@ -110,11 +111,11 @@ pub(crate) async fn make_room<'c>(
     Ok(refused)
 }
 
-async fn fold(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error> {
+async fn fold(record: Bytes, patch: &str, max_bytes: usize) -> Result<Fold, Error> {
     if record.len() < FOLD_ELSEWHERE_FROM_BYTES {
-        return fold_here(record, patch, max_bytes);
+        return fold_here(&record, patch, max_bytes);
     }
-    let (record, patch) = (record.to_vec(), patch.to_owned());
+    let patch = patch.to_owned();
     let folded = tokio::task::spawn_blocking(move || fold_here(&record, &patch, max_bytes));
     folded.await.unwrap_or(Err(Error::Internal))
 }
