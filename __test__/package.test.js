@@ -343,14 +343,15 @@ describe('the packed packages', () => {
     }
 
     for (const { name, typescript, options } of compilers) {
-      test(`every README example compiles under strict: ${name}`, async () => {
-        const examples = examplesOf('README.md');
-        assert.ok(examples.length >= 6, 'an example for each of the six methods');
-        const files = examples.map(({ line, code }) => {
-          const file = `readme-line-${line}.ts`;
-          fs.writeFileSync(path.join(project, file), asModule(code));
-          return file;
-        });
+      test(`every example of the README and of the methods compiles under strict: ${name}`, async () => {
+        const files = ['README.md', 'docs/methods.md'].flatMap((page) =>
+          examplesOf(page).map(({ line, code }) => {
+            const file = `${path.basename(page, '.md').toLowerCase()}-line-${line}.ts`;
+            fs.writeFileSync(path.join(project, file), asModule(code));
+            return file;
+          }),
+        );
+        assert.ok(files.length >= 10, `${files.length} examples`);
         const frameworks = path.join(__dirname, 'support', 'frameworks.d.ts');
         await compile(typescript, [...files, frameworks], ['--noEmit', ...options]);
       });
