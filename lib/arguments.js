@@ -5,7 +5,7 @@
 
 const { isBoxedPrimitive, isNativeError, isProxy } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
-const { LONG } = require('./long.js');
+const { LONG_CHARACTERS } = require('./long.js');
 
 /** Far beyond any user's name; a key, and every message about it, has to hold it. */
 const LONGEST_NAME = 4096;
@@ -112,7 +112,8 @@ function checkData(value, maxDataSize) {
   }
   // JSON writes a promise as {}, and a session without its data would be kept.
   if (isPromise) throw typeError('data', 'an object, not a promise of one', value);
-  const isObject = (isPlain && json.length >= LONG) || json?.charCodeAt(0) === 123; /* { */
+  const isObject =
+    (isPlain && json.length >= LONG_CHARACTERS) || json?.charCodeAt(0) === 123; /* { */
   if (!isObject) throw typeError('data', 'an object', value);
   // A character of UTF-16 is at most three bytes of UTF-8, so most need not be counted.
   if (json.length > maxDataSize / 3 && Buffer.byteLength(json) > maxDataSize) {

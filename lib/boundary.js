@@ -1,12 +1,12 @@
 'use strict';
 
 // The boundary with the engine. Calls gather in a batch, one text that crosses into Rust by one
-// call; answers come back as one text that one JSON.parse reads. A promise waits in a id, whose
-// number crosses with the call. src/call.rs, src/operation/ and src/answers.rs are the other side.
+// call; answers come back as one text that one JSON.parse reads. A promise waits under the id of its
+// call, which crosses with it. src/call.rs, src/operation/ and src/answers.rs are the other side.
 
 const { BatchPolicy, MAX_CHARACTERS } = require('./batch-policy.js');
 const { SpotsSessionsError, withCaller } = require('./errors.js');
-const { Crossing, LONG, LongAnswers } = require('./long.js');
+const { Crossing, LONG_CHARACTERS, LongAnswers } = require('./long.js');
 const { Engine } = require('./native.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
@@ -14,7 +14,7 @@ const { setImmediate } = require('node:timers');
 
 /** With so few calls pending the event loop's thread writes them and reads their answers itself, as
  * waking another thread takes longer. With more it would be the one that has too much to do. */
-const FEW = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
+const MAX_PENDING_INLINE = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
 
 class Boundary {
   #engine;
@@ -157,7 +157,7 @@ class Boundary {
       this.#receivesMore = true;
       setImmediate(() => this.#receiveMore());
     }
-    if (text.length >= LONG && this.#pending > 1) {
+    if (text.length >= LONG_CHARACTERS && this.#pending > 1) {
       this.#longAnswers.keep(text);
     } else if (text !== '') {
       this.#longAnswers.othersCome();
@@ -219,7 +219,8 @@ class Boundary {
 
   /** @param {string} batch @param {string} [line] */
   #cross(batch, line) {
-    const here = this.#pending <= FEW && batch.length < MAX_CHARACTERS && line === undefined;
+    const here =
+      this.#pending <= MAX_PENDING_INLINE && batch.length < MAX_CHARACTERS && line === undefined;
     try {
       if (this.#engine.submit(batch, here, line)) return;
     } catch {

@@ -10,10 +10,10 @@ const { performance } = require('node:perf_hooks');
 /** So many characters of JSON are long. To parse them takes as long as to parse the answers of hundreds of
  * calls; to copy them into Rust blocks the event loop about as long as to write them has; and to look at the
  * first of what was just written takes up to a millisecond per mebibyte, as V8 has it in pieces. */
-const LONG = 256 * 1024;
+const LONG_CHARACTERS = 256 * 1024;
 
 /** For so many milliseconds it waits for other work at the most, as there may be no end to that. */
-const PATIENCE = 5;
+const MAX_WAIT_MS = 5;
 
 /** Long answers that let others go first. */
 class LongAnswers {
@@ -32,7 +32,7 @@ class LongAnswers {
 
   /** @param {string} text */
   keep(text) {
-    this.#waiting.push({ text, due: performance.now() + PATIENCE });
+    this.#waiting.push({ text, due: performance.now() + MAX_WAIT_MS });
   }
 
   othersCome() {
@@ -94,9 +94,9 @@ class Crossing {
    * @param {string} [line] its last line, if that may be long
    */
   send(batch, line) {
-    const mayCross = line === undefined || line.length < LONG;
+    const mayCross = line === undefined || line.length < LONG_CHARACTERS;
     if (mayCross && this.#waiting.length === 0) return this.#cross(batch, line);
-    this.#waiting.push({ batch, line, due: performance.now() + PATIENCE });
+    this.#waiting.push({ batch, line, due: performance.now() + MAX_WAIT_MS });
     if (this.#waiting.length === 1) setImmediate(() => setImmediate(sendNext, this));
   }
 
@@ -131,4 +131,4 @@ function sendNext(crossing) {
   crossing.sendNext();
 }
 
-module.exports = { Crossing, LONG, LongAnswers };
+module.exports = { Crossing, LONG_CHARACTERS, LongAnswers };

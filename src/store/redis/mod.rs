@@ -121,7 +121,7 @@ impl RedisStore {
                     if let Some(recent) = &self.recent {
                         task.read_from_replica(recent);
                     }
-                    if self.culprits.has(task.data_bytes(), task.what()) {
+                    if self.culprits.has(|| (task.data_bytes(), task.what())) {
                         task.suspect();
                     }
                     tasks.push(task);

@@ -180,9 +180,13 @@ impl Culprits {
         self.count.store(known.len(), Ordering::Relaxed);
     }
 
-    /// Whether the call is like one that a server could not take.
-    pub fn has(&self, data_bytes: usize, what: impl Hash) -> bool {
-        self.count.load(Ordering::Relaxed) > 0 && self.knows(data_bytes, self.hasher.hash_one(what))
+    /// Whether a call is like one that a server could not take: the bytes of its data, and what it does to which
+    /// session. They are asked for only while such calls are known, because every call passes here.
+    pub fn has<W: Hash>(&self, call: impl FnOnce() -> (usize, W)) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && {
+            let (data_bytes, what) = call();
+            self.knows(data_bytes, self.hasher.hash_one(what))
+        }
     }
 
     fn knows(&self, bytes: usize, what: u64) -> bool {

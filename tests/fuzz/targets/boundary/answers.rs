@@ -112,7 +112,7 @@ fn columns(text: &str) -> Vec<(u32, Answer)> {
         serde_json::from_str(text).expect("four columns");
     assert_eq!((ids.len(), ids.len()), (owners.len(), data.len()));
     assert_eq!(others.len() % 2, 0, "ids and values in turn");
-    let id = |id: &Value| id.as_i64().expect("a id");
+    let id = |id: &Value| id.as_i64().expect("an id");
     let mut answers = Vec::new();
     for ((place, owner), data) in ids.iter().zip(owners).zip(data) {
         answers.push((id(place), json!({ "ownerId": owner, "data": data })));
@@ -122,7 +122,7 @@ fn columns(text: &str) -> Vec<(u32, Answer)> {
         .into_iter()
         .map(|(id, value)| {
             let at = if id < 0 { !id } else { id };
-            (u32::try_from(at).expect("a id"), (id < 0, value))
+            (u32::try_from(at).expect("an id"), (id < 0, value))
         })
         .collect()
 }
