@@ -7,6 +7,7 @@ pub mod answers;
 #[cfg(feature = "node")]
 mod binding;
 pub mod call;
+mod compact;
 pub mod engine;
 pub mod error;
 pub mod event;

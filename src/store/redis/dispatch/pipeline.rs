@@ -152,6 +152,17 @@ impl<'c> NodePipeline<'c> {
             self.patches_in_flight = Some(PatchesInFlight::new(node, patches));
             return self.send(&node.link, live, None, cluster).await;
         }
+        // Boxed, because few calls wait, and each batch's future has room for what is not boxed.
+        Box::pin(self.wait_and_send(node, patches, cluster)).await
+    }
+
+    /// Waits for its turn, the connection and room, and sends.
+    async fn wait_and_send(
+        &mut self,
+        node: &Arc<Node>,
+        patches: Patches,
+        cluster: Option<&Cluster>,
+    ) -> Ended {
         if self.reads_replica() {
             return Ended::Rerouted;
         }
