@@ -93,14 +93,3 @@ test('after answers that the I/O thread has read, calls cross as the first ones 
   call(4);
   assert.deepEqual(batches(crossed), [1, 1, 2]);
 });
-
-test('calls of what goes on from a long answer wait for no other turn', async () => {
-  const { call, read, answer, crossed } = withoutEngine();
-  const [long] = call(2);
-  long.then(() => call(1));
-  answer(0, 256 * 1024);
-  read([1], nothing);
-  batches(crossed);
-  await turn();
-  assert.deepEqual(batches(crossed), [1]);
-});

@@ -3,9 +3,8 @@
 // Checks the arguments of the methods and spells them for the boundary. What is wrong is thrown;
 // the methods turn it into a rejection.
 
-const { isBoxedPrimitive, isNativeError, isProxy } = require('node:util/types');
+const { isNativeError } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
-const { LONG_CHARACTERS } = require('./long.js');
 
 /** Far beyond any user's name; a key, and every message about it, has to hold it. */
 const LONGEST_NAME = 4096;
@@ -101,42 +100,21 @@ function checkDuration(value, name = 'duration') {
  * @returns {string} the JSON
  */
 function checkData(value, maxDataSize) {
-  let json, isPromise, isPlain;
+  let json, isPromise;
   try {
     isPromise = typeof (/** @type {any} */ (value)?.then) === 'function';
-    // Now, as JSON.stringify may run code of the data's own.
-    isPlain = isPlainObject(value);
     json = JSON.stringify(value);
   } catch (cause) {
     throw unwritable(value, cause);
   }
   // JSON writes a promise as {}, and a session without its data would be kept.
   if (isPromise) throw typeError('data', 'an object, not a promise of one', value);
-  const isObject =
-    (isPlain && json.length >= LONG_CHARACTERS) || json?.charCodeAt(0) === 123; /* { */
-  if (!isObject) throw typeError('data', 'an object', value);
+  if (json?.charCodeAt(0) !== 123 /* { */) throw typeError('data', 'an object', value);
   // A character of UTF-16 is at most three bytes of UTF-8, so most need not be counted.
   if (json.length > maxDataSize / 3 && Buffer.byteLength(json) > maxDataSize) {
     throw rangeError('data', `at most ${maxDataSize} bytes of JSON (maxDataSize)`, value);
   }
   return json;
-}
-
-/**
- * Whether JSON.stringify, if it is called next, writes an object for sure.
- *
- * @param {any} value
- */
-function isPlainObject(value) {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !isProxy(value) && // whose traps would be seen, and may throw
-    Object.getPrototypeOf(value) === Object.prototype &&
-    !('toJSON' in value) &&
-    !Array.isArray(value) &&
-    !isBoxedPrimitive(value)
-  );
 }
 
 /**

@@ -6,7 +6,6 @@
 
 const { BatchPolicy, MAX_CHARACTERS } = require('./batch-policy.js');
 const { SpotsSessionsError, withCaller } = require('./errors.js');
-const { Crossing, LONG_CHARACTERS, LongAnswers } = require('./long.js');
 const { Engine } = require('./native.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
@@ -29,13 +28,11 @@ class Boundary {
   #drained = [];
 
   #receivesMore = false;
-  #longAnswers = new LongAnswers(this);
   #batch = '';
   #batched = 0;
   #policy = new BatchPolicy();
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
-  #crossing = new Crossing((batch, line) => this.#cross(batch, line));
 
   // By id. Arrays, as a Map costs a third of the speed.
   #resolvers = [];
@@ -157,20 +154,8 @@ class Boundary {
       this.#receivesMore = true;
       setImmediate(() => this.#receiveMore());
     }
-    if (text.length >= LONG_CHARACTERS && this.#pending > 1) {
-      this.#longAnswers.keep(text);
-    } else if (text !== '') {
-      this.#longAnswers.othersCome();
-      this.#settleText(text);
-    }
-    this.#longAnswers.letOthersGoFirst();
+    if (text !== '') this.#settleText(text);
     return this.#pending === 0;
-  }
-
-  /** @param {string} text an answer that has let others go first */
-  settleLong(text) {
-    this.#settleText(text);
-    if (this.#pending === 0) this.#engine.release();
   }
 
   /** @param {string} text */
@@ -204,7 +189,7 @@ class Boundary {
   }
 
   /**
-   * Sends the batch, if there is one. It crosses at once, unless it must wait or another does.
+   * Sends the batch, if there is one.
    *
    * @param {string} [line] its last line, if that is long
    */
@@ -214,11 +199,6 @@ class Boundary {
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
-    this.#crossing.send(batch, line);
-  }
-
-  /** @param {string} batch @param {string} [line] */
-  #cross(batch, line) {
     const here =
       this.#pending <= MAX_PENDING_INLINE && batch.length < MAX_CHARACTERS && line === undefined;
     try {
@@ -285,7 +265,6 @@ class Boundary {
     }
     // Answers may be on their way all the same, and must not be taken for a later call's.
     this.#freeIds = [];
-    this.#longAnswers.forget();
     this.#release();
   }
 
