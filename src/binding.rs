@@ -25,7 +25,8 @@ use self::notifier::{Answers, Notifier};
 use self::reader::Reader;
 use self::text::Text;
 use crate::answers::Outbox;
-use crate::engine::{Engine, Target, Writer};
+use crate::engine::{Engine, Target};
+use crate::inline::InlineIo;
 use crate::store::Policy;
 use crate::store::redis::settings::{Address, Deployment, Login, Secret, Sentinels, Settings, Tls};
 use crate::store::redis::tls;
@@ -117,7 +118,7 @@ pub struct TlsSettings {
 /// One instance's end of the session engine.
 #[napi(js_name = "Engine")]
 pub struct NodeEngine {
-    engine: Option<Engine>,
+    io: Option<InlineIo>,
     outbox: Arc<Outbox>,
     notifier: Arc<Notifier>,
     reader: Reader,
@@ -159,7 +160,7 @@ impl NodeEngine {
         let reader =
             Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&notifier))?;
         let weight = Some(Weight::put_on(env)?);
-        Ok(Self { engine: Some(engine), outbox, notifier, reader, weight })
+        Ok(Self { io: Some(InlineIo::new(engine)), outbox, notifier, reader, weight })
     }
 
     /// Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
@@ -173,15 +174,16 @@ impl NodeEngine {
         here: bool,
         line: Option<JsString<'_>>,
     ) -> Result<bool> {
-        let Some(engine) = &self.engine else { return Ok(false) };
+        let Some(io) = &self.io else { return Ok(false) };
         let batch = text::read(&batch, line.as_ref())?;
         self.notifier.hold(env);
         if here {
-            self.reader.follow(&engine.connections());
+            self.reader.follow(&io.connections());
+            io.submit(batch);
         } else {
             self.reader.pause();
+            io.engine().submit(batch);
         }
-        engine.submit(batch, if here { Writer::Inline } else { Writer::IoThread });
         Ok(true)
     }
 
@@ -203,7 +205,7 @@ impl NodeEngine {
     pub fn close(&mut self) {
         self.reader.close();
         self.notifier.close();
-        self.engine = None;
+        self.io = None;
         self.weight = None;
     }
 }

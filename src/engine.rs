@@ -3,7 +3,7 @@
 //! One thread serves all instances of the process. The first instance starts it. It sleeps while there is nothing to
 //! do, and lives as long as the process.
 
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,6 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use crate::answers::{Answers, Outbox};
 use crate::call::decode;
 use crate::event::{Event, Observer};
-use crate::inline;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::settings::Settings;
 use crate::store::redis::{Pipe, RedisStore, lack};
@@ -30,15 +29,6 @@ pub enum Target {
     Memory,
     /// In Redis.
     Redis(Box<Settings>),
-}
-
-/// Which thread turns a batch into commands and writes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
-    /// The thread that submits the batch: the answer comes sooner.
-    Inline,
-    /// The I/O thread: the submitting thread is free sooner.
-    IoThread,
 }
 
 /// An instance. When it is dropped, calls in flight are still answered. Then the connections close.
@@ -76,71 +66,31 @@ impl Engine {
         Ok(Self { runtime, server, batches, unbegun: Arc::default() })
     }
 
+    /// Takes a batch of calls, as [`crate::call`] describes it. The I/O thread carries it out, after those that were
+    /// submitted before.
+    pub fn submit(&self, batch: String) {
+        let sent = self.batches.send((batch, Unbegun::new(&self.unbegun)));
+        debug_assert!(sent.is_ok(), "it is received as long as this lives");
+    }
+
+    /// Whether the I/O thread has begun every batch that it was given.
+    pub(crate) fn has_begun_all(&self) -> bool {
+        self.unbegun.load(Ordering::Acquire) == 0
+    }
+
+    /// Carries a batch out, on the thread that polls this.
+    pub(crate) fn run(&self, batch: String) -> impl Future<Output = ()> + Send + use<> {
+        self.server.clone().run(batch)
+    }
+
     /// The open connections to the servers, or none if there are too many to be watched.
-    #[must_use]
-    pub fn connections(&self) -> Vec<Connection> {
-        let pipes = self.server.store.connections().into_iter();
-        pipes.map(|pipe| Connection { runtime: self.runtime, pipe }).collect()
+    pub(crate) fn connections(&self) -> Vec<Pipe> {
+        self.server.store.connections()
     }
 
-    /// Takes a batch of calls, as [`crate::call`] describes it. Batches are carried out in the order in which they
-    /// are submitted, whichever thread writes them.
-    pub fn submit(&self, batch: String, writer: Writer) {
-        // A batch must not overtake those that the I/O thread has not begun.
-        if writer == Writer::Inline && self.unbegun.load(Ordering::Acquire) == 0 {
-            inline::run(self.runtime, self.server.clone().run(batch));
-        } else {
-            let sent = self.batches.send((batch, Unbegun::new(&self.unbegun)));
-            debug_assert!(sent.is_ok(), "it is received as long as this lives");
-        }
-    }
-}
-
-/// An open connection to a server, for a thread that reads it itself.
-#[derive(Clone)]
-pub struct Connection {
-    runtime: &'static Handle,
-    pipe: Pipe,
-}
-
-impl Connection {
-    /// The socket to watch. `None` if only the I/O thread can read.
-    #[cfg(unix)]
-    #[must_use]
-    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
-        self.pipe.descriptor()
-    }
-
-    /// Always `None`, because sockets have no descriptors on this system.
-    #[cfg(not(unix))]
-    #[must_use]
-    pub fn descriptor(&self) -> Option<i32> {
-        None
-    }
-
-    /// Sets whether another thread reads replies instead of the I/O thread. Returns the value before.
-    #[expect(clippy::must_use_candidate, reason = "what it was does not matter to most")]
-    pub fn read_elsewhere(&self, elsewhere: bool) -> bool {
-        self.pipe.read_elsewhere(elsewhere)
-    }
-
-    /// Whether a reply is arriving that is too long for a thread with other work.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.pipe.is_busy()
-    }
-
-    /// Reads what has arrived, and answers the calls whose replies are complete. `false` if the I/O thread must
-    /// continue, because the connection has ended or a long reply is arriving.
-    #[must_use]
-    pub fn read(&self) -> bool {
-        inline::wake(self.runtime, || self.pipe.read().is_ok()) && !self.is_busy()
-    }
-}
-
-impl PartialEq for Connection {
-    fn eq(&self, other: &Self) -> bool {
-        self.pipe.is(&other.pipe)
+    /// Where futures run.
+    pub(crate) fn runtime(&self) -> &'static Handle {
+        self.runtime
     }
 }
 

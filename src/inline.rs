@@ -1,9 +1,8 @@
-//! Runs futures on the threads that come by: each is polled first on the thread that makes it, and
-//! where it then waits, on the one that wakes it, if that offers itself; else on the runtime.
+//! Inline I/O: a thread outside the runtime, such as Node's event loop, writes batches to the connections and reads their
+//! replies itself. To hand either over costs a system call and a wake-up. The engine does not know about this.
 //!
-//! A batch that can be written to its connection at once is written by the thread that submits it,
-//! and one whose replies that thread reads is settled by it. Handing either over costs a system call
-//! and a wake-up.
+//! A future is polled first on the thread that submits it. Later it is polled on the thread whose reading wakes it, or
+//! else on the runtime.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,20 +14,107 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::Handle;
 
+use crate::engine::Engine;
+use crate::store::redis::{Pipe, writing_directly};
+
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 thread_local! {
-    /// What was woken on this thread, in that order, while it offers itself.
+    /// The tasks that were woken on this thread while it reads, in that order.
     static WOKEN: RefCell<Option<VecDeque<Task>>> = const { RefCell::new(None) };
 }
 
-/// Runs a future: here, as far as it goes without waiting, then elsewhere.
-pub fn run(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+/// An instance whose batches may be carried out inline.
+pub struct InlineIo {
+    engine: Engine,
+}
+
+impl InlineIo {
+    /// Adds inline I/O to an instance.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// The instance. What is submitted there is carried out by the I/O thread.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Takes a batch of calls, and carries it out on this thread as far as it need not wait. If the I/O thread has not
+    /// begun earlier batches yet, it gets this one too, so that it does not overtake them.
+    pub fn submit(&self, batch: String) {
+        if self.engine.has_begun_all() {
+            run(self.engine.runtime(), self.engine.run(batch));
+        } else {
+            self.engine.submit(batch);
+        }
+    }
+
+    /// The open connections to the servers, or none if there are too many to be watched.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        let runtime = self.engine.runtime();
+        self.engine.connections().into_iter().map(|pipe| Connection { runtime, pipe }).collect()
+    }
+}
+
+/// An open connection to a server, for a thread that reads it itself.
+#[derive(Clone)]
+pub struct Connection {
+    runtime: &'static Handle,
+    pipe: Pipe,
+}
+
+impl Connection {
+    /// The socket to watch. `None` if only the I/O thread can read.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.pipe.descriptor()
+    }
+
+    /// Always `None`, because sockets have no descriptors on this system.
+    #[cfg(not(unix))]
+    #[must_use]
+    pub fn descriptor(&self) -> Option<i32> {
+        None
+    }
+
+    /// Sets whether another thread reads replies instead of the I/O thread. Returns the value before.
+    #[expect(clippy::must_use_candidate, reason = "what it was does not matter to most")]
+    pub fn read_elsewhere(&self, elsewhere: bool) -> bool {
+        self.pipe.read_elsewhere(elsewhere)
+    }
+
+    /// Whether a reply is arriving that is too long for a thread with other work.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pipe.is_busy()
+    }
+
+    /// Reads what has arrived, and answers the calls whose replies are complete. `false` if the I/O thread must
+    /// continue, because the connection has ended or a long reply is arriving.
+    #[must_use]
+    pub fn read(&self) -> bool {
+        wake(self.runtime, || self.pipe.read().is_ok()) && !self.is_busy()
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        self.pipe.is(&other.pipe)
+    }
+}
+
+/// Runs a future: on this thread as far as it need not wait.
+fn run(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
     poll(runtime, Box::pin(future));
 }
 
-/// Does what may wake futures, and goes on with those here.
-pub fn wake<T>(runtime: &Handle, wake: impl FnOnce() -> T) -> T {
+/// Calls `wake`, and polls the futures that it wakes on this thread.
+fn wake<T>(runtime: &Handle, wake: impl FnOnce() -> T) -> T {
     WOKEN.set(Some(VecDeque::new()));
     let offer = Offer(runtime);
     let done = wake();
@@ -39,12 +125,12 @@ pub fn wake<T>(runtime: &Handle, wake: impl FnOnce() -> T) -> T {
     done
 }
 
-/// A thread's offer to go on with what it wakes.
+/// A thread's offer to poll the futures that it wakes.
 struct Offer<'a>(&'a Handle);
 
 impl Drop for Offer<'_> {
     fn drop(&mut self) {
-        // Something is left only after a panic.
+        // Tasks are left only after a panic.
         for task in WOKEN.take().into_iter().flatten() {
             self.0.spawn(task);
         }
@@ -55,9 +141,10 @@ fn poll(runtime: &Handle, mut task: Task) {
     let parked = Arc::new(Parked { runtime: runtime.clone(), state: Mutex::default() });
     let waker = Waker::from(Arc::clone(&parked));
     let _timers = runtime.enter();
+    let mut context = Context::from_waker(&waker);
     // A panic ends this future alone, as it would on the runtime.
     let polled =
-        catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
+        catch_unwind(AssertUnwindSafe(|| writing_directly(|| task.as_mut().poll(&mut context))));
     if let Ok(Poll::Pending) = polled {
         parked.park(task);
     }
@@ -116,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_need_not_wait_is_done_here() {
+    fn a_future_that_need_not_wait_is_done_on_this_thread() {
         let runtime = runtime();
         let (done, mut here) = oneshot::channel();
         run(runtime.handle(), async move { done.send(thread::current().id()).unwrap() });
@@ -124,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_goes_on_on_the_runtime_whenever_it_is_woken() {
+    fn a_future_that_waits_is_polled_by_the_runtime_whenever_it_is_woken() {
         let runtime = runtime();
         for round in 0..2000_u32 {
             let (begin, signal) = oneshot::channel();
@@ -137,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_woken_first_goes_on_first() {
+    fn the_future_that_is_woken_first_is_polled_first() {
         let runtime = runtime();
         let (went_on, order) = std::sync::mpsc::channel();
         let begin = |number: u32| {

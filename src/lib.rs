@@ -1,7 +1,7 @@
 //! The session engine of `@spots-tech/sessions`: users' sessions in Redis, or in memory.
 //!
-//! `binding → engine → store → {record, keys, token}`; nothing points back, and only `binding`
-//! knows Node. `call` and `answers` are the two sides of the boundary with JavaScript.
+//! `binding → inline → engine → store → {record, keys, token}`; nothing points back, and only `binding` knows Node. `call`
+//! and `answers` are the two sides of the boundary with JavaScript.
 
 pub mod answers;
 #[cfg(feature = "node")]
@@ -11,7 +11,7 @@ mod compact;
 pub mod engine;
 pub mod error;
 pub mod event;
-mod inline;
+pub mod inline;
 pub mod keys;
 mod line;
 pub mod operation;

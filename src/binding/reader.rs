@@ -21,7 +21,7 @@ use super::text::Text;
 use super::uv::{UV_POLL, UV_READABLE, Uv};
 
 use crate::answers::Outbox;
-use crate::engine::Connection;
+use crate::inline::Connection;
 
 /// Reads the connections that it was last told to.
 pub(super) struct Reader {

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use spots_sessions::answers::Outbox;
-use spots_sessions::engine::{Engine, Target, Writer};
+use spots_sessions::engine::{Engine, Target};
+use spots_sessions::inline::InlineIo;
 use spots_sessions::store::Policy;
 use spots_sessions::token::Encoding;
 
@@ -49,7 +50,7 @@ pub struct Rejection {
 
 /// An instance of the engine and the answers that it gives.
 pub struct Sessions {
-    engine: Option<Engine>,
+    io: Option<InlineIo>,
     outbox: Arc<Outbox>,
     bell: Receiver<()>,
     next_slot: u32,
@@ -74,7 +75,7 @@ impl Sessions {
         };
         let engine = Engine::start(target, policy, Arc::clone(&outbox)).expect("a thread");
         Self {
-            engine: Some(engine),
+            io: Some(InlineIo::new(engine)),
             outbox,
             bell,
             next_slot: 0,
@@ -103,20 +104,23 @@ impl Sessions {
             self.next_slot += 1;
         }
         // Each way in turn, as nothing may depend on it.
-        let way = if self.next_slot.is_multiple_of(2) { Writer::Inline } else { Writer::IoThread };
-        self.engine.as_ref().expect("an engine that is open").submit(batch, way);
+        let io = self.io.as_ref().expect("an engine that is open");
+        if self.next_slot.is_multiple_of(2) {
+            io.submit(batch);
+        } else {
+            io.engine().submit(batch);
+        }
         slots
     }
 
     /// Submits a text that is no batch of ours.
     pub fn submit_raw(&mut self, batch: &str) {
-        let engine = self.engine.as_ref().expect("an engine that is open");
-        engine.submit(batch.into(), Writer::Inline);
+        self.io.as_ref().expect("an engine that is open").submit(batch.into());
     }
 
     /// Takes no more calls.
     pub fn close(&mut self) {
-        self.engine = None;
+        self.io = None;
     }
 
     /// Waits for the answers of these slots.

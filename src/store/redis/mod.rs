@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::connection::exhaustion::lack;
-pub(crate) use self::connection::pipe::Pipe;
+pub(crate) use self::connection::pipe::{Pipe, writing_directly};
 pub use self::connection::{settings, tls};
 use self::dispatch::batch::Batch;
 use self::dispatch::call::InFlightCall;
