@@ -67,6 +67,27 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'false\n');
   });
 
+  for (const [label, versions, expected] of [
+    ['it reads if the libuv is the one that Node names', {}, true],
+    ['it does not if Node names another libuv', { uv: '0.0.1' }, false],
+    ['it does not on Bun', { bun: '1.0.0' }, false],
+  ]) {
+    test(`the event loop's thread reads only with Node's own libuv: ${label}`, async () => {
+      const code = `
+        const versions = { ...process.versions, ...given.versions };
+        Object.defineProperty(process, 'versions', { value: versions });
+        const sessions = new SpotsSessions(given.url);
+        const app = 'app';
+        sessions.create({ app, ownerId: 'alice', data: {} }).then(async (token) => {
+          for (let n = 0; n < 10; n++) await sessions.get({ app, token });
+          const { libuv } = process.report.getReport();
+          console.log(libuv.some(({ type, is_active }) => type === 'poll' && is_active));
+        });`;
+      const given = { url: server().url, versions };
+      assertPrints(await runScript(code, { given }), `${expected}\n`);
+    });
+  }
+
   test('workers that end in the continuation of an answer, or on their way to it, abort nothing', async () => {
     const code = `
       const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');

@@ -11,9 +11,9 @@ const { Engine } = require('./native.js');
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the sessions.
 const { setImmediate } = require('node:timers');
 
-/** With so few calls pending the event loop's thread writes them and reads their answers itself, as
- * waking another thread takes longer. With more it would be the one that has too much to do. */
-const MAX_PENDING_INLINE = process.versions.bun ? 0 : 64; // Bun lets addons find libuv, and aborts when they use it
+/** With at most this many calls pending, the event loop's thread writes them and reads their answers itself, because it
+ * takes longer to wake another thread. With more calls, this thread would have too much to do. */
+const MAX_PENDING_INLINE = 64;
 
 class Boundary {
   #engine;

@@ -114,8 +114,11 @@ fn comes_soon(_descriptor: c_int) -> bool {
 unsafe extern "C" fn on_prepare(raw: *mut c_void) {
     let Some(uv) = Uv::get() else { return };
     // SAFETY: libuv calls this for handles that are not closed, and frees none before it returns.
-    let state = unsafe { Handle::<State>::data_of(uv, raw) };
-    if state.expects.get() {
-        state.before_sleep(uv);
+    unsafe {
+        Handle::<State>::with_data_of(uv, raw, |state| {
+            if state.expects.get() {
+                state.before_sleep(uv);
+            }
+        });
     }
 }

@@ -44,16 +44,19 @@ impl<T> Handle<T> {
     }
 
     pub fn data(&self) -> &T {
-        // SAFETY: not dropped, so not closed.
-        unsafe { Self::data_of(self.uv, self.raw) }
+        // SAFETY: `new` has left a `T` there. It stays until the handle is dropped, and longer.
+        unsafe { &*(self.uv.handle_get_data)(self.raw).cast::<T>() }
     }
 
+    /// Calls `act` with the data of a handle that libuv has called back for. The borrow ends with `act`.
+    ///
     /// # Safety
     ///
-    /// Only for a handle that [`Self::new`] made and libuv has not closed, for no longer than that.
-    pub unsafe fn data_of<'a>(uv: &Uv, raw: *mut c_void) -> &'a T {
-        // SAFETY: `new` has left a `T` there.
-        unsafe { &*(uv.handle_get_data)(raw).cast::<T>() }
+    /// [`Self::new`] must have made the handle, and it must not be closed. `act` may drop it: libuv frees nothing before
+    /// the callback has returned.
+    pub unsafe fn with_data_of<R>(uv: &Uv, raw: *mut c_void, act: impl FnOnce(&T) -> R) -> R {
+        // SAFETY: `new` has left a `T` there, and `on_closed` runs in a later callback.
+        act(unsafe { &*(uv.handle_get_data)(raw).cast::<T>() })
     }
 }
 

@@ -39,6 +39,7 @@ impl Reader {
         outbox: Arc<Outbox>,
         notifier: Arc<Notifier>,
     ) -> Result<Self> {
+        Uv::load(env);
         let (on_read, after_read) = (on_read.create_ref()?, after_read.create_ref()?);
         let expects = Rc::new(Cell::new(false));
         let receiver = Receiver { env, on_read, after_read, outbox, notifier, expects };
@@ -196,21 +197,24 @@ impl Drop for Watch {
 
 unsafe extern "C" fn on_readable(handle: *mut c_void, status: c_int, _events: c_int) {
     let Some(uv) = Uv::get() else { return };
-    // SAFETY: libuv calls this for handles that are not closed, and frees none before it returns.
-    let State { connection, receiver } = unsafe { Handle::<State>::data_of(uv, handle) };
-    let Some(receiver) = receiver.upgrade() else { return };
-    let mut here = false;
-    // Nothing may unwind into libuv. After a panic, which is a bug, the I/O thread reads.
-    let read = || catch_unwind(AssertUnwindSafe(|| connection.read())).unwrap_or(false);
-    let answers = receiver.outbox.take_after(|| here = read());
-    // With an error libuv has stopped to watch, even if there still was something to read.
-    if !here || status != 0 {
-        receiver.expects.set(false);
-        connection.read_elsewhere(false);
-        // SAFETY: as above.
-        unsafe { (uv.poll_stop)(handle) };
-    }
-    if let Some((text, more)) = answers {
+    // SAFETY: libuv calls this for handles that are not closed.
+    let answers = unsafe {
+        Handle::<State>::with_data_of(uv, handle, |State { connection, receiver }| {
+            let receiver = receiver.upgrade()?;
+            let mut here = false;
+            // Nothing may unwind into libuv. After a panic, which is a bug, the I/O thread reads.
+            let read = || catch_unwind(AssertUnwindSafe(|| connection.read())).unwrap_or(false);
+            let answers = receiver.outbox.take_after(|| here = read());
+            // With an error libuv has stopped to watch, even if there still was something to read.
+            if !here || status != 0 {
+                receiver.expects.set(false);
+                connection.read_elsewhere(false);
+                (uv.poll_stop)(handle);
+            }
+            answers.map(|answers| (receiver, answers))
+        })
+    };
+    if let Some((receiver, (text, more))) = answers {
         // `onRead` does not throw; if it did, Node would have the exception.
         receiver.receive(text, more).ok();
     }

@@ -1,5 +1,5 @@
-//! Functions that Node exports and other runtimes that load addons may not: found at run time, as one
-//! that was missing would keep the addon from loading.
+//! Functions that Node exports, and that other runtimes may not export. They are found at run time, because the addon
+//! could not be loaded if one were missing.
 
 use std::ffi::CStr;
 

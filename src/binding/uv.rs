@@ -1,8 +1,10 @@
-//! What is called of libuv: <https://docs.libuv.org/en/v1.x/api.html>.
+//! The functions of libuv that are called here: <https://docs.libuv.org/en/v1.x/api.html>.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
+use napi::Env;
+use napi::bindgen_prelude::{JsObjectValue as _, Object};
 use napi::sys::uv_loop_s;
 
 use super::symbols::find;
@@ -19,6 +21,8 @@ pub(super) const UV_READABLE: c_int = 1;
 pub(super) type OnClosed = unsafe extern "C" fn(handle: *mut c_void);
 pub(super) type OnPrepare = unsafe extern "C" fn(handle: *mut c_void);
 pub(super) type OnEvents = unsafe extern "C" fn(handle: *mut c_void, status: c_int, events: c_int);
+
+static UV: OnceLock<Option<Uv>> = OnceLock::new();
 
 /// Functions of libuv, by their names there without `uv_`.
 pub(super) struct Uv {
@@ -39,10 +43,14 @@ pub(super) struct Uv {
 }
 
 impl Uv {
-    /// The process' libuv, if it has one.
+    /// Finds the functions in the libuv that this runtime runs on. It must be called once, before [`Self::get`].
+    pub fn load(env: Env) {
+        UV.get_or_init(|| is_nodes_own(env)?.then(Self::find)?);
+    }
+
+    /// What [`Self::load`] has found: nothing on a runtime other than Node.
     pub fn get() -> Option<&'static Self> {
-        static UV: OnceLock<Option<Uv>> = OnceLock::new();
-        UV.get_or_init(Self::find).as_ref()
+        UV.get()?.as_ref()
     }
 
     fn find() -> Option<Self> {
@@ -65,4 +73,21 @@ impl Uv {
             })
         }
     }
+}
+
+/// Whether the functions that this process exports are those of the libuv that Node names in `process.versions`. Bun
+/// exports functions of the same names, and most of them end the process.
+fn is_nodes_own(env: Env) -> Option<bool> {
+    let process: Object<'_> = env.get_global().ok()?.get_named_property("process").ok()?;
+    let versions: Object<'_> = process.get_named_property("versions").ok()?;
+    if versions.has_named_property("bun").ok()? {
+        return Some(false);
+    }
+    let named: String = versions.get_named_property("uv").ok()?;
+    // SAFETY: its type in libuv 1.x. It returns a text that is never freed.
+    let own = unsafe {
+        let version: unsafe extern "C" fn() -> *const c_char = find(c"uv_version_string")?;
+        CStr::from_ptr(version())
+    };
+    Some(own.to_bytes() == named.as_bytes())
 }

@@ -95,8 +95,9 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
     }
 }
 
-/// Opens a connection. While calls wait, an attempt that hangs does not prevent another one beside it: the cause of
-/// the first one's hanging may be over.
+/// Opens a connection. While calls wait and an attempt hangs, another one begins beside it. An attempt that began while
+/// the server was stopped, or behind a firewall that drops packets, hangs until the connect timeout, though the server may
+/// be back long before. The first attempt that ends, well or badly, ends the others.
 async fn open(
     shared: &Arc<Shared>,
     is_wanted: impl Fn() -> bool,
