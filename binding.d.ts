@@ -9,30 +9,30 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** One instance's end of the session engine. */
+/** An instance. */
 export declare class Engine {
   /**
-   * Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers that the
-   * I/O thread has read, `onRead` with one that was read by this thread, and `afterRead()` when what
-   * waited for that has gone on; it returns whether no call is pending any more.
+   * Starts an instance. `onAnswers(text, more)` is called with answers that the I/O thread has read, and
+   * `onRead(text, more)` with answers that this thread has read. `afterRead()` is called when the continuations of the
+   * latter have run, and returns whether no call is pending.
    */
   constructor(settings: EngineSettings, onAnswers: (text: string, more: boolean) => void, onRead: (text: string, more: boolean) => void, afterRead: () => boolean)
   /**
-   * Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
-   * and reads the answers, so that they come sooner; else the I/O thread does, so that this one has
-   * time for other work. `line`: the last line of the batch, if it is long. `false` if it is closed.
+   * Submits a batch of calls, and keeps the process alive. `here`: this thread writes the requests and reads the
+   * replies, so the answers come sooner. Otherwise the I/O thread does, and this thread has time for other work.
+   * `line`: the last line of the batch, if it is long. Returns `false` if the instance is closed.
    */
   submit(batch: string, here: boolean, line?: string | undefined | null): boolean
-  /** Takes the next batch of answers, a turn after `onAnswers` was told that there are more. */
+  /** Takes the next batch of answers, a turn of the event loop after `onAnswers` was told that there are more. */
   take(): string | null
-  /** Lets the process end: no call is pending. */
+  /** Lets the process end, because no call is pending. */
   release(): void
-  /** Takes no more batches; the connection closes when what is under way has settled. */
+  /** Takes no more batches. The connection closes when the calls in flight have settled. */
   close(): void
 }
 export type NodeEngine = Engine
 
-/** Where sessions are kept and how tokens are made; checked by `lib/options.js`. */
+/** The settings of an instance. `lib/options.js` has checked them. */
 export interface EngineSettings {
   /** Bytes of a token, 32 to 1024. */
   tokenSize: number
@@ -46,11 +46,11 @@ export interface EngineSettings {
   connectTimeout: number
   /** `primary`, or `replica` if `get` may read from replicas. */
   readFrom: string
-  /** Left out for the embedded store. */
+  /** The server. Absent for the embedded store. */
   server?: ServerSettings
 }
 
-/** Where one of several servers listens. */
+/** The address of one of several servers. */
 export interface NodeAddress {
   /** A name or an address. */
   host: string
@@ -60,27 +60,27 @@ export interface NodeAddress {
 
 /** Sentinels. */
 export interface SentinelSettings {
-  /** Where they listen. */
+  /** Their addresses. */
   nodes: Array<NodeAddress>
-  /** What they call the primary and its replicas. */
+  /** Their name for the primary and its replicas. */
   name: string
-  /** For `AUTH`, to the sentinels. */
+  /** For `AUTH` at the sentinels. */
   username?: string
-  /** For `AUTH`, to the sentinels. */
+  /** For `AUTH` at the sentinels. */
   password?: string
-  /** Left out for connections in clear, to the sentinels. */
+  /** Absent for connections without TLS to the sentinels. */
   tls?: TlsSettings
 }
 
-/** A Redis server, or several. */
+/** A Redis server, or several servers. */
 export interface ServerSettings {
-  /** A name or an address; the first of several. */
+  /** A name or an address. */
   host: string
   /** 1 to 65535. */
   port: number
   /** Nodes of a cluster, instead of host and port. */
   cluster?: Array<NodeAddress>
-  /** Who knows the server, instead of host and port. */
+  /** The sentinels that name the server, instead of host and port. */
   sentinels?: SentinelSettings
   /** 0, 4 or 6. */
   family: number
@@ -92,11 +92,11 @@ export interface ServerSettings {
   username?: string
   /** For `AUTH`. */
   password?: string
-  /** Left out for a connection in clear. */
+  /** Absent for a connection without TLS. */
   tls?: TlsSettings
 }
 
-/** TLS, all in PEM. */
+/** TLS. Certificates and keys are in PEM. */
 export interface TlsSettings {
   /** The certificates to trust. */
   ca: Array<string>
@@ -104,7 +104,7 @@ export interface TlsSettings {
   cert?: string
   /** The client's private key. */
   key?: string
-  /** The name that servers' certificates must bear, if it is not the host. */
+  /** The name in the servers' certificates, if it is not the host. */
   servername?: string
   /** Whether to verify the server's certificate. */
   rejectUnauthorized: boolean

@@ -1,8 +1,8 @@
 'use strict';
 
-// The boundary with the engine. Calls gather in a batch, one text that crosses into Rust by one
-// call; answers come back as one text that one JSON.parse reads. A promise waits under the id of its
-// call, which crosses with it. src/call.rs, src/operation/ and src/answers.rs are the other side.
+// The boundary with the engine. Calls gather in a batch, one text that crosses into Rust in one call. Answers come back
+// as one text, which one JSON.parse reads. A call crosses with an id, under which its promise waits. The other side is in
+// src/call.rs, src/operation/ and src/answers.rs.
 
 const { BatchPolicy, MAX_CHARACTERS } = require('./batch-policy.js');
 const { SpotsSessionsError, withCaller } = require('./errors.js');
@@ -17,7 +17,7 @@ const MAX_PENDING_INLINE = 64;
 
 class Boundary {
   #engine;
-  /** This, while calls are pending and until the first event: so long the engine keeps it. */
+  /** This object, while calls are pending and until the first event. The engine keeps it for as long. */
   #self = { busy: undefined, unheard: this };
   #maxPending;
   #onEvent;
@@ -34,13 +34,13 @@ class Boundary {
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
 
-  // By id. Arrays, as a Map costs a third of the speed.
+  // By id. Arrays, because a Map costs a third of the speed.
   #resolvers = [];
   #rejecters = [];
   #freeIds = [];
 
   /**
-   * @param {object} engineSettings what `EngineSettings` of binding.d.ts says
+   * @param {object} engineSettings `EngineSettings` of binding.d.ts
    * @param {number} maxPending
    * @param {(event: [string, ...string[]]) => void} onEvent
    * @param {boolean} [showsCaller] whether the stack of an error is that of its call
@@ -50,8 +50,8 @@ class Boundary {
     this.#onEvent = onEvent;
     this.#showsCaller = showsCaller;
     const self = this.#self;
-    // Events come while no call is pending too, and must not keep an instance that is forgotten. But the first one is
-    // awaited: `await once(sessions, 'ready')` alone keeps nothing.
+    // Events come while no call is pending too, and they must not keep an instance that the program has forgotten. But it
+    // may wait for the first one: `await once(sessions, 'ready')` alone keeps nothing.
     const weak = new WeakRef(this);
     const kept = () => self.busy ?? self.unheard ?? weak.deref();
     this.#engine = new Engine(
@@ -66,8 +66,8 @@ class Boundary {
    * Sends a call and returns the promise of its answer.
    *
    * @param {string} operation its letter
-   * @param {string} fields one a line
-   * @param {string} [data] a last field, which may be long
+   * @param {string} fields each on a line of its own
+   * @param {string} [data] the last field, which may be long
    * @returns {Promise<any>}
    */
   send(operation, fields, data) {
@@ -84,7 +84,7 @@ class Boundary {
     this.#batch += `${operation}${id}\n${fields}\n`;
     this.#batched++;
     if (isLong) {
-      // It crosses as it is: one string of all would be put together first.
+      // It crosses as a string of its own. Otherwise V8 would first copy it into one string with the other calls.
       this.flush(data);
       return promise;
     }
@@ -133,7 +133,7 @@ class Boundary {
   }
 
   /**
-   * What waited for the answers that this thread has read has gone on.
+   * The continuations of the answers that this thread has read have run.
    *
    * @returns {boolean} whether no call is pending any more
    */
@@ -164,13 +164,13 @@ class Boundary {
     try {
       columns = JSON.parse(text);
     } catch {
-      // Whose answers they are is not known. Thrown, this would settle nobody.
+      // The text does not say which calls it answers. If this threw, no call would ever settle.
       return this.#rejectAll();
     }
     this.#settleAll(columns);
   }
 
-  /** A turn of the event loop later, so that other work is not held up by many answers. */
+  /** Takes more answers, a turn of the event loop later, so that many answers do not hold up other work. */
   #receiveMore() {
     const text = this.#engine.take();
     this.#receivesMore = text !== null;
@@ -179,7 +179,7 @@ class Boundary {
     this.receive(text, false);
   }
 
-  /** Takes no more calls; resolves when those pending have settled. */
+  /** Takes no more calls. Resolves when the pending calls have settled. */
   async close() {
     this.#closed = true;
     this.#self.unheard = undefined;
@@ -204,7 +204,7 @@ class Boundary {
     try {
       if (this.#engine.submit(batch, here, line)) return;
     } catch {
-      // There is no memory for it. A long line is that of the batch's only call, whose id comes first.
+      // There is no memory for the batch. If it has a long line, it has one call, and begins with its letter and its id.
       if (line !== undefined) return this.#rejectAlone(Number.parseInt(batch.slice(1), 10));
     }
     this.#rejectAll();
@@ -240,7 +240,7 @@ class Boundary {
 
   #resolve(id, value) {
     const resolve = this.#resolvers[id];
-    if (resolve === undefined) return; // given up, when a batch could not be read
+    if (resolve === undefined) return; // it was rejected before, by #rejectAll
     this.#free(id);
     resolve(value);
   }
@@ -263,7 +263,7 @@ class Boundary {
     for (const [id, reject] of this.#rejecters.entries()) {
       if (reject !== undefined) this.#reject(id, internalError());
     }
-    // Answers may be on their way all the same, and must not be taken for a later call's.
+    // Answers to these calls may still arrive. Later calls must not have the same ids.
     this.#freeIds = [];
     this.#release();
   }
@@ -279,7 +279,7 @@ function endTurn(boundary) {
   boundary.endTurn();
 }
 
-// One function for every promise is cheaper than a closure for each.
+// One function for all promises is cheaper than a closure for each.
 let capturedResolve;
 let capturedReject;
 function capture(resolve, reject) {
@@ -288,8 +288,8 @@ function capture(resolve, reject) {
 }
 
 /**
- * Encodes a name or a token as one line. One that holds a newline, or a lone surrogate, which UTF-8
- * cannot, becomes a JSON string; so does one that could be taken for that.
+ * Encodes a name or a token as one line. A text that holds a newline, or a lone surrogate, which UTF-8 cannot encode,
+ * becomes a JSON string. So does a text that begins with a quote, because it could be taken for a JSON string.
  *
  * @param {string} text
  */

@@ -1,12 +1,12 @@
-//! Answers as they cross to JavaScript: one JSON text for many.
+//! Answers as they cross to JavaScript: one JSON text holds many of them.
 //!
-//! It has four columns, `[[id,…],[owner,…],[data,…],[id,value,…]]`: three of equal length for
-//! the sessions that were found, and all other answers in the last, ids and values in turn. The
-//! id of a rejection is complemented (`-id - 1`), and its value is what the error is made of.
-//! A fifth column follows where there are events: `[[kind,…],…]`.
+//! The text has four columns, `[[id,…],[owner,…],[data,…],[id,value,…]]`. The first three have equal lengths and hold the
+//! sessions that were found. The last holds all other answers, an id and a value in turn. The id of a rejection is
+//! complemented (`-id - 1`), and its value is the code, the message and more of the error. If there are events, a fifth
+//! column follows: `[[kind,…],…]`.
 //!
-//! Data that stands beside data of the same shape is what V8's `JSON.parse` reads fastest: columns
-//! cost it a third less than one list of ids and sessions.
+//! `JSON.parse` of V8 reads objects fastest that follow objects of the same shape. Columns take it a third less time than
+//! a list of ids and sessions.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,25 +17,24 @@ use crate::event::Event;
 use crate::operation::Answer;
 use crate::record::Record;
 
-/// A text that has grown to this many bytes is closed, so that no parse stalls the event loop.
-/// One answer is never split.
+/// At this many bytes a text is full, so that the event loop does not parse for long. An answer is never split.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// … and so is one that has this many answers, so that none waits for many that came after it.
+/// At this many answers a text is full, so that the first answer does not wait for many later ones.
 const MAX_ANSWERS_PER_TEXT: usize = 256;
 
-/// The longest text that V8 makes a string of, on all platforms that we build for.
+/// The longest string of V8, in characters, on all platforms that we build for.
 const MAX_STRING_BYTES: usize = (1 << 29) - 24;
 
-/// The text that has JavaScript reject every call that waits.
+/// The text that makes JavaScript reject every pending call.
 #[cfg(feature = "node")]
 pub(crate) const GIVE_UP: &str = "[[],[],[],[null,null]]";
 
-/// How much may be handed over before the event loop must turn: Node calls back again within the
-/// same turn as long as there is more, and that may be as fast as it is read.
+/// How many bytes of answers may be handed over in one turn of the event loop. Node calls back again in the same turn as
+/// long as there are more answers, and they may arrive as fast as JavaScript reads them.
 const MAX_BYTES_PER_TURN: usize = 256 * 1024;
 
-/// Answers, each column without its brackets.
+/// The columns of a text, without their brackets.
 #[derive(Default)]
 struct Columns {
     ids: String,
@@ -82,11 +81,11 @@ impl Columns {
     }
 }
 
-/// Answers that wait to be taken.
+/// Answers that JavaScript has not taken yet.
 enum Text {
-    /// More may be added, unless they are full.
+    /// More answers may be added, unless the columns are full.
     Columns(Columns),
-    /// A long one: who has read it copies it into one piece, which is rarely the event loop.
+    /// A long text. The thread that read the reply puts it together, and that is rarely the event loop's.
     Whole(String),
 }
 
@@ -99,10 +98,10 @@ impl From<Text> for String {
     }
 }
 
-/// Where answers are left, and the event loop takes them.
+/// The place from which the event loop takes answers.
 pub struct Outbox {
     waiting: Mutex<Waiting>,
-    /// Bytes handed over by [`Self::take`] since the last turn of which this knows.
+    /// Bytes that [`Self::take`] has handed over in this turn of the event loop.
     handed_over: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -110,20 +109,20 @@ pub struct Outbox {
 #[derive(Default)]
 struct Waiting {
     texts: VecDeque<Text>,
-    /// Whether somebody is about to look, and need not be woken.
+    /// Whether the event loop will look by itself, and need not be woken.
     attended: bool,
 }
 
 impl Outbox {
-    /// Makes an empty one. `wake` is called when it ceases to be empty, from the thread that answers:
-    /// the I/O thread, or the event loop's own where a call need not wait.
+    /// Makes an empty outbox. The thread that answers calls `wake` when the outbox is no longer empty: the I/O thread, or
+    /// the event loop's thread if a call need not wait.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self { waiting: Mutex::default(), handed_over: AtomicUsize::new(0), wake: Box::new(wake) }
     }
 
-    /// Takes the oldest text, for who was woken, and tells whether there are more, which must be
-    /// taken by [`Self::take_later`]. Nothing but more, if much was taken already.
+    /// Takes the oldest text, after `wake` was called. Returns whether there are more texts, which [`Self::take_later`]
+    /// must take. If enough was taken in this turn, it returns an empty text and `true`.
     #[must_use]
     pub fn take(&self) -> Option<(String, bool)> {
         if self.handed_over.load(Ordering::Relaxed) >= MAX_BYTES_PER_TURN
@@ -136,8 +135,8 @@ impl Outbox {
         Some((text, more))
     }
 
-    /// Does what may bring answers, and takes the oldest text without being woken: once a turn, so
-    /// that it may be as much as there is. What it does must not panic.
+    /// Does work that may bring answers, and takes the oldest text without being woken. It is called once a turn, so
+    /// [`MAX_BYTES_PER_TURN`] does not apply. `work` must not panic.
     pub fn take_after(&self, work: impl FnOnce()) -> Option<(String, bool)> {
         self.lock().attended = true;
         work();
@@ -161,12 +160,12 @@ impl Outbox {
         Some((text.into(), more))
     }
 
-    /// Has JavaScript reject every call that waits: a batch could not be read.
+    /// Makes JavaScript reject every pending call, because a batch could not be read.
     pub fn give_up(&self) {
         self.put(&mut Columns { others: "null,null".into(), ..Columns::default() });
     }
 
-    /// Leaves an event, for who takes the answers.
+    /// Adds an event.
     pub fn tell(&self, event: &Event) {
         let events = serde_json::Value::from(event.words()).to_string();
         self.put(&mut Columns { events, ..Columns::default() });
@@ -175,7 +174,7 @@ impl Outbox {
     /// Takes the answers out of `columns`.
     fn put(&self, columns: &mut Columns) {
         let columns = std::mem::take(columns);
-        // A long one stays alone, or JavaScript could not let others go first.
+        // Nothing is added to full columns, so they can be put together now, on this thread.
         self.put_text(if columns.is_full() {
             Text::Whole(columns.into_text())
         } else {
@@ -198,20 +197,20 @@ impl Outbox {
         }
     }
 
-    /// A panic elsewhere leaves whole texts behind, so poison means nothing here.
+    /// A thread that panics leaves whole texts, so a poisoned lock needs no other handling.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The answers to one batch of calls. Whatever happens to the batch, each call gets exactly one:
-/// what is still unanswered when this is dropped, by a panic say, is rejected.
+/// The answers to one batch of calls. Each call gets exactly one answer: calls that are unanswered when this is dropped,
+/// for example after a panic, are rejected.
 pub struct Answers {
     outbox: Arc<Outbox>,
-    /// By the place of the call in its batch; `None` once it is answered.
+    /// The id of each call by its place in the batch; `None` once the call is answered.
     ids: Vec<Option<u32>>,
     columns: Columns,
-    /// How much of the data is whole: a panic may leave more.
+    /// How many bytes of the data column are whole elements. A panic may leave a part of another one.
     whole: usize,
 }
 
@@ -222,7 +221,7 @@ impl Answers {
         Self { outbox, ids, columns: Columns::default(), whole: 0 }
     }
 
-    /// Takes a call out, to be answered on its own, on another thread say.
+    /// Takes a call out, so that another thread can answer it.
     #[must_use]
     pub fn detach(&mut self, place: usize) -> Self {
         let id = self.ids.get_mut(place).and_then(Option::take);
@@ -248,7 +247,7 @@ impl Answers {
             return self.long_session(place, id, record);
         }
         let Columns { ids, owners, data, .. } = &mut self.columns;
-        // The data first: it is what may panic, and then this call is not answered yet.
+        // The data first. If writing it panics, the call is not answered yet.
         data.truncate(self.whole);
         if data.is_empty() {
             make_room(data, record.length(), self.ids.len());
@@ -265,7 +264,7 @@ impl Answers {
         self.end();
     }
 
-    /// One that fills a text alone.
+    /// Answers with a session that fills a text alone.
     fn long_session(&mut self, place: usize, id: u32, record: &Record<'_>) {
         self.send();
         match text_of(id, record, MAX_STRING_BYTES) {
@@ -277,7 +276,7 @@ impl Answers {
         }
     }
 
-    /// The call at `place` is rejected.
+    /// Rejects the call at `place`.
     pub fn reject(&mut self, place: usize, error: &Error) {
         let Some(id) = self.begin(place) else {
             return;
@@ -300,7 +299,7 @@ impl Answers {
         self.end();
     }
 
-    /// `None` if the call has its answer: no promise may settle with another's, or twice.
+    /// The id of a call, which then counts as answered. `None` if it was answered before.
     fn begin(&mut self, place: usize) -> Option<u32> {
         let id = self.ids.get_mut(place)?.take()?;
         separate(&mut self.columns.others);
@@ -314,7 +313,7 @@ impl Answers {
         }
     }
 
-    /// Hands over what is answered so far.
+    /// Hands over the answers so far.
     pub fn send(&mut self) {
         self.columns.data.truncate(self.whole);
         self.whole = 0;
@@ -333,11 +332,11 @@ impl Drop for Answers {
     }
 }
 
-/// The text of one session, in one piece that is as long as it needs.
+/// The text with one session, in memory of exactly its length.
 ///
 /// # Errors
 ///
-/// Where it would be longer than `longest`, or there is no memory for it.
+/// If it would be longer than `longest` bytes, or if there is no memory for it.
 fn text_of(id: u32, record: &Record<'_>, longest: usize) -> Result<String, Error> {
     const BRACKETS: usize = "[[4294967295],[],[],[]]".len();
     let bytes = record.length() + record.owner().len();
@@ -353,13 +352,13 @@ fn text_of(id: u32, record: &Record<'_>, longest: usize) -> Result<String, Error
     if text.len() > longest { Err(Error::TooLong { bytes }) } else { Ok(text) }
 }
 
-/// Makes room in a column for as many elements as there are calls, all as long as the first: to grow little by
-/// little costs a get 3% of its time.
+/// Reserves room in a column for an element of each call, all as long as the first. A column that grows little by little
+/// costs a `get` 3% of its time.
 fn make_room(column: &mut String, length: usize, calls: usize) {
     column.reserve((length + 1).saturating_mul(calls).min(MAX_TEXT_BYTES));
 }
 
-/// Begins an element of a JSON array whose brackets are not there yet.
+/// Begins an element of a column.
 fn separate(column: &mut String) {
     if !column.is_empty() {
         column.push(',');

@@ -1,6 +1,5 @@
-//! What Node sees of the engine: one class, whose methods convert, call and convert.
-//!
-//! `lib/boundary.js` is its only user.
+//! The engine as Node sees it: one class. Its methods convert arguments, call the engine, and convert the result. Only
+//! `lib/boundary.js` uses it.
 
 #![expect(unsafe_code, reason = "Node-API and libuv are C, and napi-rs does not wrap all of them")]
 
@@ -32,7 +31,7 @@ use crate::store::redis::settings::{Address, Deployment, Login, Secret, Sentinel
 use crate::store::redis::tls;
 use crate::token::Encoding;
 
-/// Where sessions are kept and how tokens are made; checked by `lib/options.js`.
+/// The settings of an instance. `lib/options.js` has checked them.
 #[napi(object)]
 pub struct EngineSettings {
     /// Bytes of a token, 32 to 1024.
@@ -47,20 +46,20 @@ pub struct EngineSettings {
     pub connect_timeout: u32,
     /// `primary`, or `replica` if `get` may read from replicas.
     pub read_from: String,
-    /// Left out for the embedded store.
+    /// The server. Absent for the embedded store.
     pub server: Option<ServerSettings>,
 }
 
-/// A Redis server, or several.
+/// A Redis server, or several servers.
 #[napi(object)]
 pub struct ServerSettings {
-    /// A name or an address; the first of several.
+    /// A name or an address.
     pub host: String,
     /// 1 to 65535.
     pub port: u16,
     /// Nodes of a cluster, instead of host and port.
     pub cluster: Option<Vec<NodeAddress>>,
-    /// Who knows the server, instead of host and port.
+    /// The sentinels that name the server, instead of host and port.
     pub sentinels: Option<SentinelSettings>,
     /// 0, 4 or 6.
     pub family: u8,
@@ -72,11 +71,11 @@ pub struct ServerSettings {
     pub username: Option<String>,
     /// For `AUTH`.
     pub password: Option<String>,
-    /// Left out for a connection in clear.
+    /// Absent for a connection without TLS.
     pub tls: Option<TlsSettings>,
 }
 
-/// Where one of several servers listens.
+/// The address of one of several servers.
 #[napi(object)]
 pub struct NodeAddress {
     /// A name or an address.
@@ -88,19 +87,19 @@ pub struct NodeAddress {
 /// Sentinels.
 #[napi(object)]
 pub struct SentinelSettings {
-    /// Where they listen.
+    /// Their addresses.
     pub nodes: Vec<NodeAddress>,
-    /// What they call the primary and its replicas.
+    /// Their name for the primary and its replicas.
     pub name: String,
-    /// For `AUTH`, to the sentinels.
+    /// For `AUTH` at the sentinels.
     pub username: Option<String>,
-    /// For `AUTH`, to the sentinels.
+    /// For `AUTH` at the sentinels.
     pub password: Option<String>,
-    /// Left out for connections in clear, to the sentinels.
+    /// Absent for connections without TLS to the sentinels.
     pub tls: Option<TlsSettings>,
 }
 
-/// TLS, all in PEM.
+/// TLS. Certificates and keys are in PEM.
 #[napi(object)]
 pub struct TlsSettings {
     /// The certificates to trust.
@@ -109,13 +108,13 @@ pub struct TlsSettings {
     pub cert: Option<String>,
     /// The client's private key.
     pub key: Option<String>,
-    /// The name that servers' certificates must bear, if it is not the host.
+    /// The name in the servers' certificates, if it is not the host.
     pub servername: Option<String>,
     /// Whether to verify the server's certificate.
     pub reject_unauthorized: bool,
 }
 
-/// One instance's end of the session engine.
+/// An instance.
 #[napi(js_name = "Engine")]
 pub struct NodeEngine {
     io: Option<InlineIo>,
@@ -127,9 +126,9 @@ pub struct NodeEngine {
 
 #[napi]
 impl NodeEngine {
-    /// Starts to serve an instance. `onAnswers(text, more)` is called with a batch of answers that the
-    /// I/O thread has read, `onRead` with one that was read by this thread, and `afterRead()` when what
-    /// waited for that has gone on; it returns whether no call is pending any more.
+    /// Starts an instance. `onAnswers(text, more)` is called with answers that the I/O thread has read, and
+    /// `onRead(text, more)` with answers that this thread has read. `afterRead()` is called when the continuations of the
+    /// latter have run, and returns whether no call is pending.
     #[napi(constructor)]
     #[allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over by value")]
     pub fn new(
@@ -163,9 +162,9 @@ impl NodeEngine {
         Ok(Self { io: Some(InlineIo::new(engine)), outbox, notifier, reader, weight })
     }
 
-    /// Hands a batch of calls to the engine, and holds the process. `here`: this thread writes them
-    /// and reads the answers, so that they come sooner; else the I/O thread does, so that this one has
-    /// time for other work. `line`: the last line of the batch, if it is long. `false` if it is closed.
+    /// Submits a batch of calls, and keeps the process alive. `here`: this thread writes the requests and reads the
+    /// replies, so the answers come sooner. Otherwise the I/O thread does, and this thread has time for other work.
+    /// `line`: the last line of the batch, if it is long. Returns `false` if the instance is closed.
     #[napi]
     pub fn submit(
         &mut self,
@@ -187,20 +186,20 @@ impl NodeEngine {
         Ok(true)
     }
 
-    /// Takes the next batch of answers, a turn after `onAnswers` was told that there are more.
+    /// Takes the next batch of answers, a turn of the event loop after `onAnswers` was told that there are more.
     #[napi(ts_return_type = "string | null")]
     pub fn take(&self) -> Option<Text> {
         self.outbox.take_later().map(Text)
     }
 
-    /// Lets the process end: no call is pending.
+    /// Lets the process end, because no call is pending.
     #[napi]
     pub fn release(&self, env: Env) {
         self.reader.rest();
         self.notifier.release(env);
     }
 
-    /// Takes no more batches; the connection closes when what is under way has settled.
+    /// Takes no more batches. The connection closes when the calls in flight have settled.
     #[napi]
     pub fn close(&mut self) {
         self.reader.close();
@@ -210,13 +209,13 @@ impl NodeEngine {
     }
 }
 
-/// What V8 believes an instance to weigh until it is dropped. V8 sees a small object otherwise, and collects
-/// instances that nobody closed by the thousand, long after the process has run out of descriptors.
+/// The memory that V8 counts for an instance until it is dropped. Without it V8 would see a small object. It would collect
+/// instances that nobody closed only after thousands of them, and the process would have run out of descriptors before.
 struct Weight(Env);
 
 impl Weight {
-    /// 104 KiB of the process, measured in November 2026 with a connection to Redis, and the buffers of
-    /// its socket, 128 KiB and more on Linux.
+    /// 104 KiB of the process, measured in November 2026 with a connection to Redis, and the buffers of the socket, 128
+    /// KiB and more on Linux.
     const BYTES: i64 = 256 * 1024;
 
     fn put_on(env: Env) -> Result<Self> {
@@ -227,7 +226,7 @@ impl Weight {
 
 impl Drop for Weight {
     fn drop(&mut self) {
-        // Of an environment that ends it does not matter.
+        // It fails only while the environment ends, and then it does not matter.
         self.0.adjust_external_memory(-Self::BYTES).ok();
     }
 }

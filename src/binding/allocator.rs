@@ -1,7 +1,7 @@
-//! The allocator of the addon where the C library is musl, as in Alpine; Node keeps its own.
+//! The allocator of the addon if the C library is musl, as in Alpine. Node keeps its own.
 //!
-//! musl's takes the buffers of a batch from the system and gives them back, time and again: `get` makes half as
-//! many calls with it, of 1000 in flight. glibc's is no slower than this one.
+//! musl's allocator takes the buffers of each batch from the system and gives them back. With it, and 1000 calls in flight,
+//! `get` makes half as many calls. glibc's allocator is as fast as this one.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,4 +1,4 @@
-//! Handles of libuv. All that is here belongs to the thread of their loop.
+//! Handles of libuv. Only the thread of their loop uses this file.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::{c_int, c_void};
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use super::uv::Uv;
 
-/// A handle that callbacks find a `T` at. It does not hold the process.
+/// A handle with a `T` for its callbacks. It does not keep the process alive.
 pub(super) struct Handle<T> {
     pub uv: &'static Uv,
     pub raw: *mut c_void,
@@ -14,11 +14,11 @@ pub(super) struct Handle<T> {
 }
 
 impl<T> Handle<T> {
-    /// Nothing if libuv is not there, or `init` does not return 0.
+    /// Makes a handle. `None` without libuv, or if `init` does not return 0.
     ///
     /// # Safety
     ///
-    /// `init` must initialise what it is given, if it returns 0, as a handle of this kind.
+    /// If `init` returns 0, it must have initialised the memory that it is given as a handle of this kind.
     pub unsafe fn new(
         kind: c_int,
         data: T,
@@ -26,8 +26,8 @@ impl<T> Handle<T> {
     ) -> Option<Self> {
         let uv = Uv::get()?;
         let layout = layout(uv, kind);
-        // SAFETY: the handle is as large as libuv asks, is initialised before any other use, and stays
-        // where it is until `on_closed`.
+        // SAFETY: the memory is as large as libuv asks, is initialised before any other use, and stays where it is until
+        // `on_closed`.
         unsafe {
             let raw = alloc_zeroed(layout).cast::<c_void>();
             if raw.is_null() {
@@ -62,21 +62,21 @@ impl<T> Handle<T> {
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        // SAFETY: initialised, and not closed before. When an environment ends, Node finalizes the
-        // instance, and so drops this, before it runs the loop for the last time.
+        // SAFETY: it is initialised, and was not closed before. When an environment ends, Node finalizes the instance,
+        // which drops this, before it runs the loop for the last time.
         unsafe { (self.uv.close)(self.raw, on_closed::<T>) };
     }
 }
 
 fn layout(uv: &Uv, kind: c_int) -> Layout {
-    // SAFETY: any kind of handle can be asked for.
+    // SAFETY: it takes any kind of handle.
     let size = unsafe { (uv.handle_size)(kind) };
     Layout::from_size_align(size, align_of::<u128>()).expect("a handle is small")
 }
 
 unsafe extern "C" fn on_closed<T>(raw: *mut c_void) {
     let Some(uv) = Uv::get() else { return };
-    // SAFETY: the last use of a handle that `new` has made.
+    // SAFETY: `new` has made the handle, and nothing uses it after this.
     unsafe {
         let layout = layout(uv, (uv.handle_get_type)(raw));
         drop(Box::from_raw((uv.handle_get_data)(raw).cast::<T>()));

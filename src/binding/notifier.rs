@@ -1,4 +1,4 @@
-//! Calls JavaScript's `onAnswers` from any thread, and holds the process while calls are pending.
+//! Calls `onAnswers` of JavaScript from any thread, and keeps the process alive while calls are pending.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,20 +13,20 @@ use crate::answers::Outbox;
 /// `(text, more)`.
 pub(super) type Answers = FnArgs<(Text, bool)>;
 
-/// Does not hold the process unless told to.
+/// It is weak: it keeps the process alive only between [`Notifier::hold`] and [`Notifier::release`].
 type FromAnyThread = ThreadsafeFunction<(), (), Answers, Status, false, true>;
 
-/// An instance's way to JavaScript.
+/// Wakes the event loop of an instance.
 #[derive(Default)]
 pub(super) struct Notifier {
-    /// Nothing once it is closed. Those who use it do not wait for each other.
+    /// `None` once it is closed. Several threads may use it at once.
     function: RwLock<Option<FromAnyThread>>,
-    /// Whether it holds the process. Only the event loop's thread looks.
+    /// Whether it keeps the process alive. Only the event loop's thread uses this.
     holds: AtomicBool,
 }
 
 impl Notifier {
-    /// Makes one that takes its answers from an outbox.
+    /// Makes a notifier and the outbox that it takes answers from.
     pub fn connect(on_answers: &Function<'_, Answers, ()>) -> Result<(Arc<Self>, Arc<Outbox>)> {
         let notifier = Arc::new(Self::default());
         let rings = Arc::clone(&notifier);
@@ -43,14 +43,14 @@ impl Notifier {
         Ok((notifier, outbox))
     }
 
-    /// Lets go of JavaScript's function, and with it of the handle that tools such as Jest's
-    /// `--detectOpenHandles` would report until the instance is collected.
+    /// Drops the function. Otherwise tools such as Jest's `--detectOpenHandles` would report its handle until the instance
+    /// is garbage collected.
     pub fn close(&self) {
         self.replace(None);
     }
 
     fn replace(&self, function: Option<FromAnyThread>) {
-        // What a panic leaves is whole.
+        // A thread that panics leaves a whole value.
         *self.function.write().unwrap_or_else(PoisonError::into_inner) = function;
     }
 
@@ -60,26 +60,26 @@ impl Notifier {
         }
     }
 
-    /// Has answers taken, in a turn of the event loop.
+    /// Makes the event loop take answers.
     fn ring(&self) {
         self.with_function(|function| {
-            // Fails only while the environment is torn down, when nobody listens any more.
+            // It fails only while the environment ends, and then nobody needs the answers.
             function.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
     }
 
-    /// Keeps the process alive: calls are pending.
+    /// Keeps the process alive, because calls are pending.
     pub fn hold(&self, env: Env) {
         if self.holds.swap(true, Ordering::Relaxed) {
             return;
         }
         self.with_function(|function| {
-            // SAFETY: on the event loop's thread, as Node asks, with a function that lives.
+            // SAFETY: this is the event loop's thread, and the function is not closed.
             unsafe { sys::napi_ref_threadsafe_function(env.raw(), function.raw()) };
         });
     }
 
-    /// Lets the process end: no call is pending.
+    /// Lets the process end, because no call is pending.
     pub fn release(&self, env: Env) {
         if !self.holds.swap(false, Ordering::Relaxed) {
             return;

@@ -1,8 +1,7 @@
-//! Has the event loop watch an instance's connections and read replies itself.
+//! Makes the event loop watch the connections of an instance and read replies itself.
 //!
-//! With few calls in flight an answer is a matter of waking a thread, and by way of the I/O thread it
-//! takes two. A `uv_poll_t` on the loop that Node-API hands out wakes the right one at once. All that
-//! is here belongs to the thread of that loop.
+//! With few calls in flight, most of the time of an answer is spent on waking threads. By way of the I/O thread, two are
+//! woken. A `uv_poll_t` on the event loop wakes the right thread at once. Only the thread of that loop uses this file.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -23,7 +22,7 @@ use super::uv::{UV_POLL, UV_READABLE, Uv};
 use crate::answers::Outbox;
 use crate::inline::Connection;
 
-/// Reads the connections that it was last told to.
+/// Reads the connections of an instance.
 pub(super) struct Reader {
     receiver: Rc<Receiver>,
     watches: Vec<Watch>,
@@ -46,7 +45,7 @@ impl Reader {
         Ok(Self { receiver: Rc::new(receiver), watches: Vec::new(), busy_poll: None })
     }
 
-    /// Reads these connections from now on, and the I/O thread all others.
+    /// Reads these connections from now on. The I/O thread reads all others.
     pub fn follow(&mut self, connections: &[Connection]) {
         self.watches.retain(|watch| connections.contains(&watch.state().connection));
         for connection in connections {
@@ -55,7 +54,7 @@ impl Reader {
                 known.inspect(|watch| watch.pause());
             } else if let Some(watch) = known {
                 if !connection.read_elsewhere(true) {
-                    // It was paused, or the I/O thread had taken it back.
+                    // Reading was paused, or the I/O thread had taken it back.
                     watch.start();
                 }
             } else if let Some(watch) = Watch::new(connection.clone(), &self.receiver) {
@@ -71,18 +70,18 @@ impl Reader {
         }
     }
 
-    /// Takes note that no call is pending any more.
+    /// Expects no more answers, because no call is pending.
     pub fn rest(&self) {
         self.receiver.expects.set(false);
     }
 
-    /// Leaves them to the I/O thread. They may be followed again soon, so the handles stay.
+    /// Leaves reading to the I/O thread. The handles stay, because the connections may be followed again soon.
     pub fn pause(&self) {
         self.rest();
         self.watches.iter().for_each(Watch::pause);
     }
 
-    /// Lets go of the connections.
+    /// Closes the handles.
     pub fn close(&mut self) {
         self.rest();
         self.watches.clear();
@@ -90,7 +89,7 @@ impl Reader {
     }
 }
 
-/// Where answers go.
+/// Hands answers to JavaScript.
 struct Receiver {
     env: Env,
     on_read: FunctionRef<Answers, ()>,
@@ -116,7 +115,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Calls `onRead` as Node calls back: what waited for the answers goes on within. Must be called
+    /// Calls `onRead` as Node calls back, so the continuations of the answers run before this returns. It must be called
     /// in a handle scope.
     fn call_back(
         &self,
@@ -126,7 +125,7 @@ impl Receiver {
     ) -> Result<()> {
         let env = self.env.raw();
         let (mut this, mut exception) = (null_mut(), null_mut());
-        // SAFETY: on the thread of `env`, with values that were made in this handle scope.
+        // SAFETY: this is the thread of `env`, and the values were made in this handle scope.
         unsafe {
             check_status!(sys::napi_get_global(env, &raw mut this))?;
             let arguments =
@@ -136,7 +135,7 @@ impl Receiver {
             let status =
                 sys::napi_make_callback(env, context, this, function, count, values, unused);
             if status != sys::Status::napi_ok {
-                // An exception that stays would be found, and mistaken, by whatever comes next.
+                // The next call of Node-API would find an exception that stays, and take it for its own.
                 check_status!(sys::napi_get_and_clear_last_exception(env, &raw mut exception))?;
             }
             if status == sys::Status::napi_pending_exception {
@@ -147,23 +146,23 @@ impl Receiver {
     }
 }
 
-/// What a callback of libuv finds at its handle.
+/// The data of a handle.
 struct State {
     connection: Connection,
-    /// Not kept: it must not outlive its environment, as a handle may.
+    /// Weak, because it must not outlive its environment, and a handle may.
     receiver: Weak<Receiver>,
 }
 
-/// A `uv_poll_t` that watches a connection, which stays open at least as long.
+/// A `uv_poll_t` that watches a connection. The connection stays open at least as long.
 struct Watch(Handle<State>);
 
 impl Watch {
-    /// Nothing where the connection cannot be watched.
+    /// `None` if the connection cannot be watched.
     fn new(connection: Connection, receiver: &Rc<Receiver>) -> Option<Self> {
         let socket = connection.descriptor()?;
         let event_loop = receiver.env.get_uv_event_loop().ok()?;
         let state = State { connection, receiver: Rc::downgrade(receiver) };
-        // SAFETY: it is initialised by what libuv has for that, on the thread of the loop.
+        // SAFETY: `uv_poll_init` initialises it, on the thread of the loop.
         let handle = unsafe {
             Handle::new(UV_POLL, state, |uv, raw| (uv.poll_init)(event_loop, raw, socket))
         };
@@ -171,7 +170,7 @@ impl Watch {
         watch.start().then_some(watch)
     }
 
-    /// Whether it watches, as it does not any more when the connection has ended.
+    /// Begins to watch. `false` if the connection has ended.
     fn start(&self) -> bool {
         // SAFETY: the handle is initialised and not closed.
         unsafe { (self.0.uv.poll_start)(self.0.raw, UV_READABLE, on_readable) == 0 }

@@ -1,4 +1,4 @@
-//! Strings that cross: long ones without being copied more often than need be.
+//! Strings that cross between JavaScript and Rust, with as few copies as possible.
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
@@ -10,8 +10,8 @@ use napi::{Error, JsString, JsValue as _, Result, Status, check_status, sys};
 use super::symbols::find;
 use crate::answers::GIVE_UP;
 
-/// From this length on a text that is ASCII is lent to JavaScript instead of copied: what it blocks
-/// the event loop for is then little more than what `JSON.parse` of it does.
+/// An ASCII text of this length or more is lent to JavaScript and not copied. Then it blocks the event loop for little
+/// longer than its `JSON.parse` takes.
 const LONG_TEXT_BYTES: usize = 256 * 1024;
 
 /// A text for JavaScript.
@@ -19,8 +19,8 @@ const LONG_TEXT_BYTES: usize = 256 * 1024;
 pub struct Text(pub String);
 
 impl ToNapiValue for Text {
-    /// Where a text cannot become a string, JavaScript is told to reject all that waits for answers: what is
-    /// thrown here would be thrown at nobody, and no call of the text would ever settle.
+    /// Makes the string. If that fails, JavaScript gets the text that rejects every pending call: nobody would catch an
+    /// error that is thrown here, and the calls of the text would never settle.
     unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> Result<sys::napi_value> {
         let is_lent = text.len() >= LONG_TEXT_BYTES && text.is_ascii();
         let value = match create_external_string().filter(|_| is_lent) {
@@ -50,13 +50,13 @@ fn create_external_string() -> Option<CreateExternalString> {
     *FOUND.get_or_init(|| unsafe { find(c"node_api_create_external_string_latin1") })
 }
 
-/// Makes a string that keeps its characters where they are, and drops them when it is collected.
+/// Makes a string of the text's own memory. V8 frees the memory when it collects the string.
 fn lend(create: CreateExternalString, env: sys::napi_env, text: String) -> Result<sys::napi_value> {
     let (start, length) = (text.as_ptr().cast::<c_char>(), text.len());
     let owner = Box::into_raw(Box::new(text)).cast::<c_void>();
     let (mut value, mut copied) = (null_mut(), false);
-    // SAFETY: ASCII is Latin-1, and stays as it is until `drop_text`. After an error, which is one of
-    // memory, nobody says whose the text is, and it stays for ever.
+    // SAFETY: ASCII is Latin-1, and the text does not change until `drop_text`. After an error, for which only a lack of
+    // memory is a reason, Node-API does not say who owns the text, so it is leaked.
     check_status!(unsafe {
         create(env, start, length, Some(drop_text), owner, &raw mut value, &raw mut copied)
     })?;
@@ -64,15 +64,15 @@ fn lend(create: CreateExternalString, env: sys::napi_env, text: String) -> Resul
 }
 
 unsafe extern "C" fn drop_text(_: sys::napi_env, _: *mut c_void, text: *mut c_void) {
-    // SAFETY: what `lend` has made, once.
+    // SAFETY: `lend` has made it, and V8 calls this once.
     drop(unsafe { Box::from_raw(text.cast::<String>()) });
 }
 
-/// From so many characters on, the bytes of a string are counted before memory is reserved.
+/// The bytes of a string of this many characters or more are counted before memory is reserved.
 const COUNTED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Reads a JavaScript string, and another as its last line, mostly in one pass each. What napi-rs does for
-/// any string is to count the bytes first and to zero the memory.
+/// Reads a JavaScript string, and another one as its last line, mostly in one pass each. napi-rs itself would count the
+/// bytes of each string first, and zero the memory.
 pub fn read(batch: &JsString<'_>, line: Option<&JsString<'_>>) -> Result<String> {
     let mut bytes = Vec::new();
     append(&mut bytes, batch)?;
@@ -87,10 +87,10 @@ fn append(bytes: &mut Vec<u8>, text: &JsString<'_>) -> Result<()> {
     let (env, text) = (text.value().env, text.value().value);
     let begin = bytes.len();
     let mut length = 0;
-    // SAFETY: `text` is a string of `env`. It is written, with the zero that Node-API ends it by, to
-    // memory that is reserved, and that is initialised by that.
+    // SAFETY: `text` is a string of `env`. Node-API writes it, and a zero after it, to memory that is reserved here, and so
+    // initialises it.
     unsafe {
-        // Its length in UTF-16, which V8 has at hand; a unit is three bytes of UTF-8 at most.
+        // The length in UTF-16, which V8 knows. A unit is at most three bytes of UTF-8.
         check_status!(sys::napi_get_value_string_utf16(env, text, null_mut(), 0, &raw mut length))?;
         if length < COUNTED_BYTES {
             length *= 3;
@@ -104,7 +104,7 @@ fn append(bytes: &mut Vec<u8>, text: &JsString<'_>) -> Result<()> {
             ))?;
         }
         let room = length + 1;
-        // One more byte is for the line break.
+        // One byte more, for the line break.
         bytes
             .try_reserve_exact(room + 1)
             .map_err(|_| Error::from_reason("not enough memory for a string"))?;
