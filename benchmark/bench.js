@@ -19,9 +19,11 @@ class Bench {
    * @param {object} options
    * @param {boolean} options.quick
    * @param {string} options.subject the peer that the targets are about
+   * @param {string} [options.before] the folder of another build of this package
    */
-  constructor({ quick, subject }) {
+  constructor({ quick, subject, before }) {
     this.quick = quick;
+    this.before = before;
     this.subject = subject;
     this.subjectLabel = require(`./peers/${subject}`).label;
   }

@@ -12,6 +12,7 @@ const suites = [
   'write',
   'peers',
   'http',
+  'builds',
   'version-1',
   'scale',
   'owners',
@@ -29,6 +30,8 @@ const help = `npm run bench -- [options]
 
   --quick            fewer and shorter rounds: two minutes instead of fifteen
   --only <suites>    some of ${suites.join(', ')}; comma-separated
+  --before <folder>  another build of this package, such as one of an older commit, that \`get\` is
+                     set against
   --subject <peer>   judges another file of peers/: \`--subject ioredis\` sets ioredis against
                      itself, so that every ratio shows how far noise alone takes it from 1
   --help             shows this`;
@@ -51,6 +54,7 @@ async function main() {
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: suites.join(',') },
+      before: { type: 'string' },
       subject: { type: 'string', default: 'spots' },
       help: { type: 'boolean', default: false },
     },

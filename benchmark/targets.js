@@ -38,10 +38,28 @@ const targets = [
     least: 1.5,
     unit: '×',
   })),
-  ...Object.entries({ http: 'node:http', 'http.fastify': 'Fastify' }).map(([id, server]) => ({
-    id,
-    text: `${server} server, a session per request ÷ with ioredis, requests/s, 64 connections`,
+  ...perLevel({ 1: 1.0, 8: 1.0, 64: 1.4 }, (level, least) => ({
+    id: `http.${level}`,
+    text: `node:http server, a session per request ÷ with ioredis, requests/s, connections: ${level}`,
+    least,
+    unit: '×',
+  })),
+  {
+    id: 'http.none',
+    text: 'node:http server, a session per request ÷ without, requests/s, connections: 64',
+    least: 0.88,
+    unit: '×',
+  },
+  {
+    id: 'http.fastify',
+    text: 'Fastify server, a session per request ÷ with ioredis, requests/s, connections: 64',
     least: 1.2,
+    unit: '×',
+  },
+  ...perLevel({ 1: 0.97, 16: 0.97, 64: 0.97, 1000: 0.97 }, (level, least) => ({
+    id: `builds.${level}`,
+    text: `get ÷ of another build of this package, calls/s, ${level} in flight`,
+    least,
     unit: '×',
   })),
   {

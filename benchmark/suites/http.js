@@ -4,10 +4,13 @@
 
 const { Contestant, labelBeside } = require('../contestant');
 
-const connections = 64;
-
-/** By framework, the target that it is judged by. */
-const frameworks = { 'node:http': 'http', fastify: 'http.fastify' };
+/** How many connections each framework gets, and the target that it is judged by. */
+const runs = [
+  { framework: 'node:http', connections: 1, target: 'http.1' },
+  { framework: 'node:http', connections: 8, target: 'http.8' },
+  { framework: 'node:http', connections: 64, target: 'http.64', ofNone: 'http.none' },
+  { framework: 'fastify', connections: 64, target: 'http.fastify' },
+];
 
 /** @param {import('../bench').Bench} bench */
 module.exports = (bench) =>
@@ -15,9 +18,11 @@ module.exports = (bench) =>
     const load = new Contestant('autocannon', 'processes/http-load.js');
     try {
       const [ours, ioredis, none] = lookUps([bench.subject, 'ioredis', 'no-lookup']);
-      for (const [framework, target] of Object.entries(frameworks)) {
-        const rounds = await measure(bench, stage, load, [ours, ioredis, none], framework);
-        bench.report(target, rounds.ratio(ours.label, ioredis.label, 'callsPerSecond'));
+      for (const run of runs) {
+        const rounds = await measure(bench, stage, load, [ours, ioredis, none], run);
+        const ratio = (peer) => rounds.ratio(ours.label, peer.label, 'callsPerSecond');
+        bench.report(run.target, ratio(ioredis));
+        if (run.ofNone) bench.report(run.ofNone, ratio(none));
       }
     } finally {
       load.end();
@@ -34,33 +39,36 @@ function lookUps(peers) {
 }
 
 /** Each round has a server of its own, whose connections are opened once; http-load.js says why. */
-function measure(bench, stage, load, contestants, framework) {
-  return bench.alternate(`${framework}, ${connections} connections`, {
-    contestants,
-    rounds: bench.choose(7, 2),
-    warmUp: false,
-    async measure({ peer, db, label }) {
-      const server = await Contestant.open(peer, `${stage.server.url}/${db}`);
-      try {
-        await server.ask('fill', { count: connections, size: 170 });
-        const handles = await server.ask('handles', { count: connections });
-        await load.ask('begin', { port: await server.ask('serve', { framework }), handles });
-        await load.ask('measure', { seconds: bench.choose(1, 0.5) }); // to warm up
+function measure(bench, stage, load, contestants, { framework, connections }) {
+  return bench.alternate(
+    `${framework}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`,
+    {
+      contestants,
+      rounds: bench.choose(9, 2),
+      warmUp: false,
+      async measure({ peer, db, label }) {
+        const server = await Contestant.open(peer, `${stage.server.url}/${db}`);
+        try {
+          await server.ask('fill', { count: connections, size: 170 });
+          const handles = await server.ask('handles', { count: connections });
+          await load.ask('begin', { port: await server.ask('serve', { framework }), handles });
+          await load.ask('measure', { seconds: bench.choose(1, 0.5) }); // to warm up
 
-        const before = await server.ask('cpu');
-        const seconds = bench.choose(1.4, 0.5);
-        const { requests, failed, ...measured } = await load.ask('measure', { seconds });
-        const after = await server.ask('cpu');
-        await load.ask('end');
-        if (failed > 0) throw new Error(`${label}: ${failed} requests failed`);
-        return {
-          ...measured,
-          mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
-          processMicros: (after.processMicros - before.processMicros) / requests,
-        };
-      } finally {
-        server.end();
-      }
+          const before = await server.ask('cpu');
+          const seconds = bench.choose(1.4, 0.5);
+          const { requests, failed, ...measured } = await load.ask('measure', { seconds });
+          const after = await server.ask('cpu');
+          await load.ask('end');
+          if (failed > 0) throw new Error(`${label}: ${failed} requests failed`);
+          return {
+            ...measured,
+            mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
+            processMicros: (after.processMicros - before.processMicros) / requests,
+          };
+        } finally {
+          server.end();
+        }
+      },
     },
-  });
+  );
 }
