@@ -6,6 +6,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod deadlines;
+pub(crate) mod demand;
 pub(crate) mod endpoint;
 mod eviction;
 mod follow;
@@ -14,7 +15,7 @@ pub(crate) mod sentinel;
 mod supervise;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use self::deadlines::Deadlines;
+use self::demand::Demand;
 use self::endpoint::Endpoint;
 use self::follow::follow;
 use self::supervise::supervise;
@@ -73,9 +75,8 @@ struct Shared {
     observer: Observer,
     /// The state, and how many times it was set.
     state: watch::Sender<(State, u64)>,
-    waiting: AtomicUsize,
-    /// Notified when a call begins to wait.
-    wanted: Notify,
+    /// The calls that wait for the connection.
+    demand: Demand,
     /// Whether a call would have used a connection while there was none.
     missed: AtomicBool,
     /// The highest number of a connection that must be replaced.
@@ -123,8 +124,7 @@ impl Link {
             is_apart,
             observer,
             state: watch::Sender::new((State::Down(None), 0)),
-            waiting: AtomicUsize::new(0),
-            wanted: Notify::new(),
+            demand: Demand::default(),
             missed: AtomicBool::new(false),
             unfit: AtomicU64::new(0),
             suspected: AtomicU64::new(0),
@@ -193,7 +193,7 @@ impl Link {
             self.probe(live);
         } else {
             self.shared.missed.store(true, Ordering::Relaxed);
-            self.shared.wanted.notify_one();
+            self.shared.demand.wake();
         }
         live
     }
@@ -217,7 +217,7 @@ impl Link {
     /// does not change it. Only refusals after the first `attempts` attempts count.
     pub async fn live(&self, attempts: u64, deadline: Instant) -> Result<Live, Error> {
         let mut state = self.shared.state.subscribe();
-        let _waiting = Waiting::new(&self.shared);
+        let _waiting = self.shared.demand.wait();
         loop {
             // Marked as seen before `now` looks. Otherwise a change in between would wake no call.
             let refused = match &*state.borrow_and_update() {
@@ -344,22 +344,5 @@ impl Shared {
             *attempts += 1;
         });
         (self.observer)(event);
-    }
-}
-
-/// Counts a waiting call, for as long as it waits.
-struct Waiting<'a>(&'a Shared);
-
-impl<'a> Waiting<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        shared.waiting.fetch_add(1, Ordering::Relaxed);
-        shared.wanted.notify_one();
-        Self(shared)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
     for number in 1.. {
         let opened = match spare.take() {
             Some(opened) => Ok(opened),
-            None => open(&shared, || shared.waiting.load(Ordering::Relaxed) > 0).await,
+            None => open(&shared, || shared.demand.is_there()).await,
         };
         match opened {
             Ok(((pipe, mut driver), server)) => {
@@ -87,8 +87,8 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
             Err(error) => shared.set(State::Down(Some(error.clone())), &Event::Failed(error)),
         }
         let is_missed = || shared.missed.swap(false, Ordering::Relaxed);
-        while shared.waiting.load(Ordering::Relaxed) == 0 && !is_missed() {
-            shared.wanted.notified().await;
+        while !shared.demand.is_there() && !is_missed() {
+            shared.demand.woken().await;
         }
         tokio::time::sleep(with_jitter(pause)).await;
         pause = (pause * 2).min(MAX_RECONNECT_PAUSE);

@@ -9,10 +9,9 @@ mod map;
 mod refresh;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -20,6 +19,7 @@ use self::map::Map;
 use crate::error::Error;
 use crate::store::redis::connection::server_error::Redirect;
 use crate::store::redis::connection::settings::Address;
+use crate::store::redis::link::demand::{Demand, Waiting};
 use crate::store::redis::node::{Node, Setup};
 
 /// How long to wait before the cluster is asked again for replicas, if they may be read from and none is connected.
@@ -44,9 +44,8 @@ struct Shared {
     /// The nodes to ask first.
     seeds: Vec<Address>,
     state: watch::Sender<State>,
-    /// How many calls wait for another node.
-    waiting: AtomicUsize,
-    wanted: Notify,
+    /// The calls that wait for another node.
+    demand: Demand,
 }
 
 /// The current knowledge of the cluster.
@@ -92,8 +91,7 @@ impl Cluster {
             setup,
             seeds,
             state: watch::Sender::new(State::default()),
-            waiting: AtomicUsize::new(0),
-            wanted: Notify::new(),
+            demand: Demand::default(),
         });
         let refreshes = tokio::spawn(refresh::keep_up(Arc::clone(&shared))).abort_handle();
         Self { shared, refreshes }
@@ -132,7 +130,7 @@ impl Cluster {
 
     /// Refreshes the map again and again, until the result is dropped.
     pub fn wait(&self) -> Waiting<'_> {
-        Waiting::new(&self.shared)
+        self.shared.demand.wait()
     }
 
     /// Waits until another node than this one serves one of these slots. Meanwhile the map is refreshed again and
@@ -181,7 +179,7 @@ impl Cluster {
 
     /// Refreshes the map soon.
     pub fn refresh(&self) {
-        self.shared.wanted.notify_one();
+        self.shared.demand.wake();
     }
 
     /// Follows a redirection by the node at `from`. Returns the node to refer the call to, or `None` if the call is
@@ -223,23 +221,6 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.refreshes.abort();
-    }
-}
-
-/// Counts a call that waits for another node, for as long as it waits.
-pub(crate) struct Waiting<'a>(&'a Shared);
-
-impl<'a> Waiting<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        shared.waiting.fetch_add(1, Ordering::Relaxed);
-        shared.wanted.notify_one();
-        Self(shared)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

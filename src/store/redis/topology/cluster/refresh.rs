@@ -3,7 +3,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -46,8 +45,8 @@ pub(crate) async fn keep_up(shared: Arc<Shared>) {
         };
         let ended = Instant::now();
         pause = if has_changed { FIRST_REFRESH_PAUSE } else { (pause * 2).min(MAX_REFRESH_PAUSE) };
-        if shared.waiting.load(Ordering::Relaxed) == 0 {
-            shared.wanted.notified().await;
+        if !shared.demand.is_there() {
+            shared.demand.woken().await;
         }
         if ended.elapsed() > MAX_REFRESH_PAUSE {
             pause = FIRST_REFRESH_PAUSE;
@@ -146,7 +145,7 @@ async fn ask_again(shared: &Shared, nodes: &[Address]) -> Vec<Range> {
                 return ranges;
             },
             () = sleep(pause) => {
-                let is_wanted = shared.waiting.load(Ordering::Relaxed) > 0 && asked.len() < MAX_QUESTIONS_IN_FLIGHT;
+                let is_wanted = shared.demand.is_there() && asked.len() < MAX_QUESTIONS_IN_FLIGHT;
                 if let Some(address) = rest.next().filter(|_| is_wanted) {
                     asked.spawn(ask(peer(shared, address)));
                 }
