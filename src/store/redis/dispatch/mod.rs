@@ -2,6 +2,7 @@
 //! again until its deadline. It does not find nodes or open connections: `topology/` says which node serves a slot.
 //! `RedisStore` hands it each batch.
 
+mod apart;
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod fold;
