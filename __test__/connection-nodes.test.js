@@ -60,6 +60,14 @@ const REFUSED = [
   ['a bare # in a password', `redis-sentinel://:a#${SECRET}@h`, /no bare #/, SENTINEL_URL],
   ['a port in the query', `redis-sentinel://h?${PRIMARY}&port=1`, /without port/, SENTINEL_URL],
   ['a path that is the name', 'redis-sentinel://h/mymaster', /whose db is/, SENTINEL_URL],
+  ...[
+    ...['rediss+cluster', 'valkey+cluster', 'valkeys-cluster', 'valkeys+cluster'],
+    ...['rediss+sentinel', 'valkey+sentinel', 'valkeys-sentinel', 'valkeys+sentinel'],
+  ].map((scheme) => [
+    'a scheme that no page names',
+    `${scheme}://:${SECRET}@h?name=m`,
+    /begins with redis:\/\/.* redis-sentinel:\/\/.* redis-cluster:\/\//,
+  ]),
   ['several servers', `redis://:${SECRET}@h1,h2`, /redis-cluster:\/\/.*redis-sentinel:\/\//],
   ['several servers without a scheme', 'h1:7000,h2:7001', /redis-cluster:\/\/.*redis-sentinel:/],
   ['sentinels of a socket', 'unix:///x.sock?sentinels=h', /without sentinels/],

@@ -74,7 +74,7 @@ describe('a connection string', () => {
     );
   });
   it('is the embedded store when it is memory:', () => {
-    for (const input of ['memory:', 'MEMORY:', 'memory://']) assert.equal(parse(input), null);
+    for (const input of ['memory:', 'MEMORY:']) assert.equal(parse(input), null);
     assert.equal(parse('memory:6379').host, 'memory');
   });
   it('may be a URL object', () => {

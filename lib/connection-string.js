@@ -45,13 +45,12 @@ const FORMS = new Map(
   Object.entries({
     ...all({ read: serverUrl }, 'redis', 'valkey'),
     ...all({ read: serverUrl, tls: true }, 'rediss', 'valkeys'),
+    // ioredis 4 took the path of any other scheme for that of a socket.
     ...all({ read: socketUrl }, 'unix', 'redis+unix', 'redis-socket'),
-    ...all(SENTINEL, 'redis-sentinel', 'redis+sentinel', 'valkey-sentinel', 'valkey+sentinel'),
-    ...all({ ...SENTINEL, tls: true }, 'rediss-sentinel', 'rediss+sentinel'),
-    ...all({ ...SENTINEL, tls: true }, 'valkeys-sentinel', 'valkeys+sentinel'),
-    ...all(CLUSTER, 'redis-cluster', 'redis+cluster', 'valkey-cluster', 'valkey+cluster'),
-    ...all({ ...CLUSTER, tls: true }, 'rediss-cluster', 'rediss+cluster'),
-    ...all({ ...CLUSTER, tls: true }, 'valkeys-cluster', 'valkeys+cluster'),
+    ...all(SENTINEL, 'redis-sentinel', 'redis+sentinel', 'valkey-sentinel'),
+    'rediss-sentinel': { ...SENTINEL, tls: true },
+    ...all(CLUSTER, 'redis-cluster', 'redis+cluster', 'valkey-cluster'),
+    'rediss-cluster': { ...CLUSTER, tls: true },
   }),
 );
 
@@ -75,8 +74,8 @@ function parseConnectionString(given) {
   };
   // It may be an empty variable of the environment, which must not mean localhost.
   if (string === '') fail('a connection string, or undefined for localhost');
-  if (/^memory:(\/\/)?$/i.test(string)) return { server: null };
-  if (/^:?memory(:(?!\d)|[/?#]|$)/i.test(string)) {
+  if (/^memory:$/i.test(string)) return { server: null };
+  if (/^memory:?(?:[/?#]|$)/i.test(string)) {
     fail('a URL where a host is called memory (did you mean `memory:`?)');
   }
   if (/^\d+$/.test(string)) return { server: fields.toServer(readTexts({ port: string }, fail)) };
@@ -110,7 +109,7 @@ function takeForm(string, fail) {
   const scheme = withHost ?? withPath;
   const rest = string.slice(beginning.length);
   if (scheme === undefined) {
-    if (rest.startsWith('//')) return { form: { read: serverUrl }, rest };
+    if (rest.startsWith('//')) return { form: { read: plainHost }, rest };
     return { form: { read: rest.startsWith('/') ? plainPath : plainHost }, rest: `//${rest}` };
   }
   const form =
@@ -211,7 +210,7 @@ function plainPath({ path }) {
 
 /** @type {(parts: UrlParts, fail: Fail) => Record<string, unknown>} */
 function plainHost({ login, addresses: [{ host, port }], path }, fail) {
-  if (path !== '' && path !== '/') {
+  if (path !== '') {
     fail('a URL, or a host and a port without a path; a database is written host:6379?db=3');
   }
   return { ...login, host, port };

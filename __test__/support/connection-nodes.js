@@ -63,15 +63,10 @@ const CLUSTERS = [
     'redis-cluster://u:p@h:7000?allowUsernameInURI=false',
     clusterOf(ONE, { password: 'p' }),
   ],
-  ...['redis+cluster', 'valkey-cluster', 'valkey+cluster', 'REDIS-Cluster'].map((scheme) => [
+  ...['redis+cluster', 'valkey-cluster', 'REDIS-Cluster'].map((scheme) => [
     'another name of the scheme',
     `${scheme}://h:7000`,
     clusterOf(ONE),
-  ]),
-  ...['rediss+cluster', 'valkeys-cluster', 'valkeys+cluster'].map((scheme) => [
-    'another name of the scheme',
-    `${scheme}://h:7000`,
-    clusterOf(ONE, { tls: TLS }),
   ]),
   ['objects', { cluster: TWO }, clusterOf(TWO)],
   ['objects under connectionString', { connectionString: { cluster: TWO } }, clusterOf(TWO)],
@@ -169,15 +164,10 @@ const SENTINELS = [
       { tls: { ...TLS, rejectUnauthorized: false } },
     ),
   ],
-  ...['redis+sentinel', 'valkey-sentinel', 'valkey+sentinel'].map((scheme) => [
+  ...['redis+sentinel', 'valkey-sentinel'].map((scheme) => [
     'another name of the scheme',
     `${scheme}://h:7000?${PRIMARY}`,
     sentinelsOf(ONE),
-  ]),
-  ...['rediss+sentinel', 'valkeys-sentinel', 'valkeys+sentinel'].map((scheme) => [
-    'another name of the scheme',
-    `${scheme}://h:7000?${PRIMARY}`,
-    sentinelsOf(ONE, { tls: TLS }, { tls: TLS }),
   ]),
   ['objects', { sentinels: TWO, name: 'm' }, sentinelsOf(TWO)],
   [
