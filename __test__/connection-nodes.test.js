@@ -102,7 +102,11 @@ const REFUSED = [
   ],
   ['a bad node', { cluster: [7000, `u:${SECRET}@h:1`] }, /`cluster\[1\]`.*without a login/],
   ['a node with TLS', { cluster: ['rediss://h:1'] }, /`cluster\[0\]`.*TLS, which stand beside/],
-  ['a node with a database', { cluster: ['redis://h:1/2'] }, /`cluster\[0\]`/],
+  ...['redis://h:1', 'h:1/', ' h:1', ':7003', 'h:', '7000', '[h]'].map((node) => [
+    'a node that is no host:port',
+    { cluster: [node] },
+    /`cluster\[0\]`/,
+  ]),
   ['an empty node', { cluster: [''] }, /`cluster\[0\]`/],
   ['no node', { cluster: [null] }, /`cluster\[0\]`/],
   ['an array as a node', { cluster: [[]] }, /`cluster\[0\]`/],

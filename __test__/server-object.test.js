@@ -44,7 +44,7 @@ const ROWS = [
   ['a number as host', { host: 6379 }, /`host`/, FAILS],
   ['a boolean as host', { host: true }, /`host`.*got a boolean/, FAILS],
   ['IPv6', { host: '::1' }, { host: '::1' }],
-  ['IPv6 in brackets', { host: '[::1]' }, { host: '::1' }, FAILS],
+  ['IPv6 in brackets', { host: '[::1]' }, /`host`/, FAILS],
   ['IPv6 with a zone', { host: 'fe80::1%lo' }, /`host`/, 'it goes there'],
 
   ['port as text', { port: '6380' }, { port: 6380 }],

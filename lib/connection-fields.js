@@ -233,13 +233,12 @@ function toServer({ username, password, tls = false, ...fields }) {
 }
 
 /**
- * A host in the form in which it is looked up: lower case, punycode, IPv6 without brackets.
+ * A host in the form in which it is looked up: lower case, punycode.
  *
- * @param {string} given
+ * @param {string} given IPv6 without brackets
  */
 function readHost(given) {
-  const address = given.replace(/^\[(.*)\]$/s, '$1');
-  if (isIPv6(address) && !address.includes('%')) return address.toLowerCase();
+  if (isIPv6(given) && !given.includes('%')) return given.toLowerCase();
   // domainToASCII drops what follows a slash and turns 6379 into the address 0.0.24.235.
   if (/[\s/?#\\%]|^\d+$/.test(given)) return undefined;
   const host = domainToASCII(given);

@@ -111,16 +111,12 @@ function readNode(name, given, kind) {
   const what = "a node such as { host: 'localhost', port: 6379 }, 'localhost:6379' or a port";
   if (typeof given === 'number') return toNode({ port: readField(name, 'port', given) }, kind.port);
   if (typeof given === 'string') {
-    const [, address = ''] = /^(?:(?:redis|valkey):\/\/)?(.+?)\/?$/is.exec(given.trim()) ?? [];
-    const parts = splitAddress(address);
-    const expected = `${what}, without a login or TLS, which stand beside the list`;
-    if (address === '' || parts === undefined) throw valueError(name, expected, given);
-    const host = isLeftOut(parts.host) ? undefined : FIELDS.host.read(parts.host);
-    const port = isLeftOut(parts.port) ? undefined : FIELDS.port.read(parts.port);
-    const isWrong = (text, read) => !isLeftOut(text) && read === undefined;
-    if (isWrong(parts.host, host) || isWrong(parts.port, port))
-      throw valueError(name, expected, given);
-    return toNode({ host, port }, kind.port);
+    const { host = '', port = String(kind.port) } = splitAddress(given) ?? {};
+    const node = { host: FIELDS.host.read(host), port: FIELDS.port.read(port) };
+    if (node.host === undefined || node.port === undefined) {
+      throw valueError(name, `${what}, without a login or TLS, which stand beside the list`, given);
+    }
+    return toNode(node, kind.port);
   }
   if (given === null) throw typeError(name, what, given);
   const fields = readObject(name, given, ['host', 'port'], what);
@@ -135,8 +131,9 @@ function readNode(name, given, kind) {
  * @returns {{ host: string, port?: string } | undefined}
  */
 function splitAddress(address) {
-  const [match, host, port] = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(address) ?? [];
-  return match === undefined ? undefined : { host, port };
+  const [match, ipv6, host, port] =
+    /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(address) ?? [];
+  return match === undefined ? undefined : { host: ipv6 ?? host, port };
 }
 
 /** @param {{ host?: string, port?: number }} given @param {number} port @returns {Node} */

@@ -199,8 +199,8 @@ function chooseTls(server, option, [name, value]) {
 }
 
 /**
- * A connection string in any of its shapes (a string, a port, a `String`, a `URL`), as a string;
- * undefined if it is none.
+ * A connection string in any of its shapes (a string, a port, a `URL`), as a string; undefined if it
+ * is none.
  *
  * @param {string} name
  * @param {unknown} value
@@ -212,7 +212,7 @@ function readString(name, value) {
     throw valueError(name, 'a port from 1 to 65535, if it is a number', value);
   }
   try {
-    return value instanceof String || value instanceof URL ? String(value) : undefined;
+    return value instanceof URL ? String(value) : undefined;
   } catch (cause) {
     throw typeError(name, 'readable', value, { cause });
   }

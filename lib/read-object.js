@@ -20,11 +20,11 @@ function readObject(name, object, names, what, more = []) {
   const values = {};
   let unknown, isOther;
   try {
-    if (Array.isArray(object)) throw new TypeError('an array has no options');
     const known = [...names, ...more];
     unknown = Object.keys(object).find((key) => !known.includes(key));
     for (const key of known) values[key] = read(key, object[key]);
-    isOther = ArrayBuffer.isView(object) || (saysNothing(object, values) && !isPlain(object));
+    // An array, a Buffer and a String object have their elements as properties.
+    isOther = unknown === '0' || (saysNothing(object, values) && !isPlain(object));
   } catch (cause) {
     throw typeError(name, `${what} that can be read`, object, { cause });
   }

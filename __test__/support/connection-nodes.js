@@ -71,14 +71,12 @@ const CLUSTERS = [
   ['objects', { cluster: TWO }, clusterOf(TWO)],
   ['objects under connectionString', { connectionString: { cluster: TWO } }, clusterOf(TWO)],
   [
-    'numbers, texts and URLs',
-    { cluster: [7000, 'i:7001', 'redis://j:7002', 'valkey://k/', ':7003'] },
+    'numbers and texts',
+    { cluster: [7000, 'i:7001', 'j'] },
     clusterOf([
       { host: 'localhost', port: 7000 },
       { host: 'i', port: 7001 },
-      { host: 'j', port: 7002 },
-      { host: 'k', port: 6379 },
-      { host: 'localhost', port: 7003 },
+      { host: 'j', port: 6379 },
     ]),
   ],
   [

@@ -133,7 +133,7 @@ const ROWS = [
   [52, { hostname: 'h' }, /unknown option `connectionString.hostname`/, 'it ignored it'],
   [53, 'memory://', /did you mean `memory:`\?/, 'it took localhost'],
   [53, 'memory', /did you mean `memory:`\?/, 'it took a host called memory'],
-  [53, new String('redis://h:1'), { host: 'h', port: 1 }, 'it took localhost'],
+  [53, new String('redis://h:1'), /got an instance of String/, 'it took localhost'],
 ];
 
 /** Rows that the URL parser of ioredis 6 reads as we do: compared with it, not only with us. */
