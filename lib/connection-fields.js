@@ -82,25 +82,20 @@ const CLIENT_OPTIONS = {
   protocol: oneOf({ 2: 2, 3: 3 }),
 };
 
-/** What belongs to Sentinel. @type {Record<string, Kind>} */
-const SENTINEL_FIELDS = {
-  ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
-  sentinelTLS: boolean,
-};
-
-/** What `?name=` may be in a URL. A Map, as a query may name `__proto__`. @type {Map<string, Kind>} */
+/** What a query may name. A Map, as a query may name `__proto__`. @type {Map<string, Kind>} */
 const QUERY = new Map(
   Object.entries({
     ...FIELDS,
     ...NUMBERS,
     ...CLIENT_OPTIONS,
     tls: boolean,
+    // Of Sentinel; as in ioredis, they mean nothing to one server.
+    ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
+    sentinelTLS: boolean,
     // As a URL's user name is always used here, only `false` changes something.
     allowUsernameInURI: { read: (given) => given !== 'false', what: 'true or false' },
   }),
 );
-/** The same in a URL of sentinels. */
-const SENTINEL_QUERY = new Map([...QUERY, ...Object.entries(SENTINEL_FIELDS)]);
 
 /** Options of ioredis that are functions or objects, or that would hide our keys from `client`. */
 const NOT_IN_A_STRING = [
@@ -208,7 +203,7 @@ function readNumbers(given, prefix = '') {
  */
 function readField(path, name, value) {
   if (isLeftOut(value)) return undefined;
-  const { read, what } = FIELDS[name] ?? SENTINEL_FIELDS[name] ?? NUMBERS[name];
+  const { read, what } = QUERY.get(name);
   if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
   const field = read(String(value));
   if (field !== undefined) return field;
@@ -271,7 +266,6 @@ module.exports = {
   CLIENT_OPTION_NAMES,
   NUMBER_NAMES: Object.keys(NUMBERS),
   QUERY,
-  SENTINEL_QUERY,
   NOT_IN_A_QUERY,
   readClientOptions,
   readField,

@@ -2,13 +2,16 @@
 
 // The grammar of connection strings. What ioredis 4 accepts is accepted and means the same, but for
 // its mistakes: it took `host:6379/3` for a unix socket, `REDISS://` for plain text, `/abc` and
-// whatever follows a bare `#` for database 0, and every option of the query for a string. TLS is
-// only asked for here; lib/tls.js says what to trust.
+// whatever follows a bare `#` for database 0, and every option of the query for a string. Beyond that,
+// only what docs/ names is accepted. TLS is only asked for here; lib/tls.js says what to trust.
+//
+// URL reads the login, the query and the fragment. The hosts and the path are read here: there may be
+// several hosts or none, which URL refuses, and it changes the path of a socket.
 
 const { valueError } = require('./errors.js');
 const fields = require('./connection-fields.js');
 const nodes = require('./connection-nodes.js');
-const { NOT_IN_A_QUERY, QUERY, SENTINEL_QUERY, all } = fields;
+const { NOT_IN_A_QUERY, QUERY, all } = fields;
 
 const EXAMPLE = 'redis://user:password@localhost:6379/0';
 const CLUSTER_EXAMPLE = 'redis-cluster://user:password@node-1:6379,node-2:6379';
@@ -25,7 +28,6 @@ const SENTINEL_EXAMPLE =
  *   makes it one of several nodes
  * @property {boolean} [tls]
  * @property {string} [example] for errors
- * @property {Map<string, import('./connection-fields.js').Kind>} [query] what its query may name
  *
  * @typedef {import('./connection-fields.js').ServerSettings} Server
  */
@@ -33,12 +35,7 @@ const SENTINEL_EXAMPLE =
 /** @type {Form} */
 const CLUSTER = { read: serverUrl, complete: clusterOf, example: CLUSTER_EXAMPLE };
 /** @type {Form} */
-const SENTINEL = {
-  read: serverUrl,
-  complete: sentinelsOf,
-  example: SENTINEL_EXAMPLE,
-  query: SENTINEL_QUERY,
-};
+const SENTINEL = { read: serverUrl, complete: sentinelsOf, example: SENTINEL_EXAMPLE };
 
 /** The forms of a URL by their schemes. @type {Map<string, Form>} */
 const FORMS = new Map(
@@ -65,12 +62,13 @@ const FORMS = new Map(
  * @throws {TypeError} `ERR_INVALID_ARG_VALUE`; it repeats no part of the string
  */
 function parseConnectionString(given) {
-  const string = given.trim();
+  // A port alone is that of a host that is left out.
+  const string = given.trim().replace(/^\d+$/, ':$&');
   let example = EXAMPLE;
   /** @type {Fail} */
   const fail = (expected) => {
     const form = `${example} (percent-encode /, ?, #, @ and % in a password)`;
-    throw valueError('connectionString', `${expected}, as in ${form}`, string);
+    throw valueError('connectionString', `${expected}, as in ${form}`, given);
   };
   // It may be an empty variable of the environment, which must not mean localhost.
   if (string === '') fail('a connection string, or undefined for localhost');
@@ -78,12 +76,11 @@ function parseConnectionString(given) {
   if (/^memory:?(?:[/?#]|$)/i.test(string)) {
     fail('a URL where a host is called memory (did you mean `memory:`?)');
   }
-  if (/^\d+$/.test(string)) return { server: fields.toServer(readTexts({ port: string }, fail)) };
 
   const { form, rest } = takeForm(string, fail);
   example = form.example ?? EXAMPLE;
   const parts = takeApart(rest, form, fail);
-  const query = readQuery(parts.query, form.query ?? QUERY, fail);
+  const query = readQuery(parts.query, fail);
   if (form.tls && query.tls === false) fail('either TLS by the scheme or tls=false, not both');
   const fromUrl = readTexts(form.read(parts, fail), fail);
   if (query.allowUsernameInURI === false) delete fromUrl.username;
@@ -103,14 +100,12 @@ function parseConnectionString(given) {
  * @returns {{ form: Form, rest: string }}
  */
 function takeForm(string, fail) {
-  // `redis:6379` is a host called redis, so a scheme needs its slashes.
-  const start = /^(?:([a-z][a-z\d+.-]*):(?=\/\/)|(unix|redis\+unix|redis-socket):(?=\/))/i;
-  const [beginning = '', withHost, withPath] = start.exec(string) ?? [];
-  const scheme = withHost ?? withPath;
+  // `redis:6379` is a host called redis, so a scheme needs its slashes; of a socket, one is enough.
+  const [beginning = '', scheme] =
+    /^([a-z][a-z\d+.-]*):(?=\/\/|(?<=unix:|socket:)\/)/i.exec(string) ?? [];
   const rest = string.slice(beginning.length);
   if (scheme === undefined) {
-    if (rest.startsWith('//')) return { form: { read: plainHost }, rest };
-    return { form: { read: rest.startsWith('/') ? plainPath : plainHost }, rest: `//${rest}` };
+    return { form: { read: /^\/(?!\/)/.test(rest) ? plainPath : plainHost }, rest };
   }
   const form =
     FORMS.get(scheme.toLowerCase()) ??
@@ -118,43 +113,40 @@ function takeForm(string, fail) {
       'a URL that begins with redis://, rediss://, valkey://, valkeys://, redis-sentinel://, ' +
         'redis-cluster://, unix:// or memory:',
     );
-  return { form, rest: rest.startsWith('//') ? rest : `//${rest}` };
+  return { form, rest };
 }
 
 /**
  * @typedef {{ host: string, port?: string }} Address
- * @typedef {{ login: Record<string, string>, addresses: Address[], path: string, query: string, fragment: string }} UrlParts
+ * @typedef {{ login: Record<string, string>, addresses: Address[], path: string, query: URLSearchParams, fragment: string }} UrlParts
  *
- * @param {string} url from its two slashes on
+ * @param {string} rest what is behind the scheme
  * @param {Form} form
  * @param {Fail} fail
  * @returns {UrlParts}
  */
-function takeApart(url, form, fail) {
-  const [, authority, path, query = '', fragment = ''] =
-    /^\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(url);
-  // An unescaped #, ? or / in a password ends the host early; the @ then stands where none belongs.
-  if (fragment.includes('@')) fail('a URL whose password has no bare #');
+function takeApart(rest, form, fail) {
+  const [, userInfo = '', hosts, path, end] =
+    /^(?:\/\/)?(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(.*)$/s.exec(rest);
+  // URL drops some control characters.
+  const escaped = `redis://${userInfo}@h${end}`.replace(/\p{Cc}/gu, encodeURIComponent);
+  const { username, password, search, searchParams, hash } = new URL(escaped);
 
-  const at = authority.lastIndexOf('@');
-  const userInfo = authority.slice(0, Math.max(at, 0));
+  // An unescaped #, ? or / in a password ends the host early; the @ then stands where none belongs.
+  if (hash.includes('@')) fail('a URL whose password has no bare #');
+  const isStray = (item) => item.includes('@') && !QUERY.has(item.split('=', 1)[0]);
+  if (search.slice(1).split('&').some(isStray)) fail('a URL whose password has no bare ?');
   if (form.complete && userInfo.includes('@')) {
     fail('a URL with one login, before the first node, whose password has no bare @');
   }
-  const login = readLogin(userInfo, fail);
-  const list = authority.slice(at + 1).split(',');
+  const list = hosts.split(',');
   if (list.length > 1 && !form.complete) {
     fail(`the address of one server (several: ${CLUSTER_EXAMPLE}, or ${SENTINEL_EXAMPLE})`);
   }
   if (list.length > 1 && list.includes('')) fail('a URL with a host before and after each comma');
   const addresses = list.map((each) => nodes.splitAddress(each) ?? fail(`a URL ${whose('host')}`));
-  return { login, addresses, path, query, fragment };
-}
-
-/** @param {string} userInfo @param {Fail} fail */
-function readLogin(userInfo, fail) {
-  const [, username, password = ''] = /^([^:]*)(?::(.*))?$/s.exec(userInfo);
-  return { username: decode(username, fail), password: decode(password, fail) };
+  const login = { username: decode(username, fail), password: decode(password, fail) };
+  return { login, addresses, path, query: searchParams, fragment: hash.slice(1) };
 }
 
 /** @param {string} encoded @param {Fail} fail */
@@ -217,25 +209,21 @@ function plainHost({ login, addresses: [{ host, port }], path }, fail) {
 }
 
 /**
- * @param {string} query
- * @param {Map<string, unknown>} names that it may have
+ * @param {URLSearchParams} query
  * @param {Fail} fail
  * @returns {Record<string, any>}
  */
-function readQuery(query, names, fail) {
-  const isStray = (item) => item.includes('@') && !names.has(item.split('=', 1)[0]);
-  if (query.split('&').some(isStray)) fail('a URL whose password has no bare ?');
-
-  const given = [...new Map(new URLSearchParams(query))];
-  for (const [name] of given) {
-    const instead = names.has(name) ? undefined : NOT_IN_A_QUERY.get(name);
+function readQuery(query, fail) {
+  for (const name of query.keys()) {
+    if (QUERY.has(name)) continue;
+    const instead = NOT_IN_A_QUERY.get(name);
     if (instead !== undefined) fail(instead);
     // `?TLS=true` would be plain text.
-    const isLike = (known) => known.toLowerCase() === name.toLowerCase();
-    const meant = names.has(name) ? undefined : [...names.keys()].find(isLike);
+    const meant = [...QUERY.keys()].find((known) => known.toLowerCase() === name.toLowerCase());
     if (meant !== undefined) fail(`a URL in which ${meant} is spelled so`);
   }
-  return readTexts(Object.fromEntries(given.filter(([name]) => names.has(name))), fail);
+  const known = [...query].filter(([name]) => QUERY.has(name));
+  return readTexts(Object.fromEntries(known), fail);
 }
 
 /** @param {Record<string, string | undefined>} texts @param {Fail} fail */
@@ -244,7 +232,7 @@ function readTexts(texts, fail) {
     Object.entries(texts)
       .filter(([, value]) => !fields.isLeftOut(value))
       .map(([name, value]) => {
-        const read = SENTINEL_QUERY.get(name).read(value);
+        const read = QUERY.get(name).read(value);
         return [name, read === undefined ? fail(`a URL ${whose(name)}`) : read];
       }),
   );
@@ -252,7 +240,7 @@ function readTexts(texts, fail) {
 
 /** @param {string} name */
 function whose(name) {
-  return `whose ${name} is ${SENTINEL_QUERY.get(name).what}`;
+  return `whose ${name} is ${QUERY.get(name).what}`;
 }
 
 module.exports = { parseConnectionString };
