@@ -172,26 +172,20 @@ function readClientOption(name, value, prefix) {
  * @throws {TypeError}
  */
 function readServerFields(given, prefix = '') {
-  const entries = Object.keys(FIELDS).map((name) => [
-    name,
-    readField(prefix + name, name, given[name]),
-  ]);
-  return toServer({ ...Object.fromEntries(entries), ...readClientOptions(given, prefix) });
+  const read = readFields(given, Object.keys(FIELDS), prefix);
+  return toServer({ ...read, ...readClientOptions(given, prefix) });
 }
 
 /**
- * Reads the options of our own that a connection string may set, from an object in its place or beside
- * it.
+ * Reads the fields of an object that have these names.
  *
- * @param {Record<string, unknown>} given numbers may be strings here too
+ * @param {Record<string, unknown>} given numbers may be strings
+ * @param {string[]} names
  * @param {string} [prefix] of the names in errors
- * @returns {{ connectTimeout?: number, commandTimeout?: number, maxDataSize?: number }} those that are not left out
+ * @returns {Record<string, any>} those that are not left out
  */
-function readNumbers(given, prefix = '') {
-  const entries = Object.keys(NUMBERS).map((name) => [
-    name,
-    readField(prefix + name, name, given[name]),
-  ]);
+function readFields(given, names, prefix = '') {
+  const entries = names.map((name) => [name, readField(prefix + name, name, given[name])]);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
@@ -269,8 +263,8 @@ module.exports = {
   NOT_IN_A_QUERY,
   readClientOptions,
   readField,
+  readFields,
   readServerFields,
-  readNumbers,
   toServer,
   isLeftOut,
   all,

@@ -9,6 +9,7 @@ const {
   FIELDS,
   isLeftOut,
   readField,
+  readFields,
   readServerFields,
 } = require('./connection-fields.js');
 const { typeError, valueError } = require('./errors.js');
@@ -78,15 +79,11 @@ function readAddress(given, prefix = '') {
     if (server.db !== 0) throw valueError(`${prefix}db`, '0, as a cluster has no other', given.db);
     return toCluster(server, nodes);
   }
-  /** @param {string} name */
-  const text = (name) => readField(prefix + name, name, given[name]);
   if (isLeftOut(given.name)) {
     throw valueError(`${prefix}name`, `the primary's name, as in ${SENTINEL.example}`, given.name);
   }
   return toSentinels(server, nodes, {
-    name: text('name'),
-    sentinelUsername: text('sentinelUsername'),
-    sentinelPassword: text('sentinelPassword'),
+    ...readFields(given, ['name', 'sentinelUsername', 'sentinelPassword'], prefix),
     // As in ioredis, `tls` is that of the servers alone.
     sentinelTLS: given.sentinelTLS ?? false,
   });
@@ -119,9 +116,9 @@ function readNode(name, given, kind) {
     return toNode(node, kind.port);
   }
   if (given === null) throw typeError(name, what, given);
-  const fields = readObject(name, given, ['host', 'port'], what);
-  const [host, port] = ['host', 'port'].map((key) => readField(`${name}.${key}`, key, fields[key]));
-  return toNode({ host, port }, kind.port);
+  const names = ['host', 'port'];
+  const fields = readObject(name, given, names, what);
+  return toNode(readFields(fields, names, `${name}.`), kind.port);
 }
 
 /**

@@ -77,7 +77,7 @@ function readOptions(options) {
     name,
     given[name] === undefined ? byDefault : read(name, given[name]),
   ]);
-  const numbers = { ...NUMBERS, ...fromServer, ...fields.readNumbers(given) };
+  const numbers = { ...NUMBERS, ...fromServer, ...fields.readFields(given, fields.NUMBER_NAMES) };
   const read = { ...Object.fromEntries(settings), ...numbers };
   if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
     throw valueError('readFrom', "'replica' only with Sentinel or Cluster", given.readFrom);
@@ -120,7 +120,7 @@ function readConnection(connectionString, tls) {
   return {
     server: readAddress(address, prefix),
     tlsOfServer: address.tls,
-    ...fields.readNumbers(address, prefix),
+    ...fields.readFields(address, fields.NUMBER_NAMES, prefix),
   };
 }
 
