@@ -136,7 +136,12 @@ const ROWS = [
   ['retryStrategy: null', { retryStrategy: null }, {}, 'it gives up'],
   ['a number as retryStrategy', { retryStrategy: 5 }, /`retryStrategy`.*a function/, 'it gives up'],
   ['an object as keepAlive', { keepAlive: {} }, /`keepAlive`.*whole number/, FAILS],
-  ['keyPrefix', { keyPrefix: 'a:' }, /`keyPrefix`.*begin with spots:/, 'the methods of 1.x failed'],
+  [
+    'keyPrefix',
+    { keyPrefix: 'a:' },
+    /`keyPrefix`.*begin with `spots:`/,
+    'the methods of 1.x failed',
+  ],
   ['an empty keyPrefix', { keyPrefix: '' }, {}],
   ['a Connector', { Connector: class {} }, /`Connector`/, 'it connects by it'],
   ['a typo', { hostname: 'h' }, /unknown option .*hostname`.* host,/, IGNORED],

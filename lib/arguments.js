@@ -17,7 +17,7 @@ const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
 /** What JSON.stringify refuses by itself, by the words of V8 or JavaScriptCore. @type {[RegExp, string][]} */
 const NOT_IN_JSON = [
-  [/circular|cyclic/i, 'circles'],
+  [/circular|cyclic/i, 'circular references'],
   [/BigInt/, 'bigints'],
 ];
 
@@ -77,7 +77,7 @@ function checkToken(value) {
  */
 function mistakenDuration(others) {
   const [name, value] = Object.entries(others).find(([, value]) => value !== undefined);
-  return valueError(name, 'left out: `duration` is how many seconds a session lives', value);
+  return valueError(name, 'left out (`duration` sets how many seconds a session lives)', value);
 }
 
 /**

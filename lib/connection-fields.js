@@ -62,7 +62,7 @@ const FIELDS = {
 const NUMBERS = {
   connectTimeout: milliseconds,
   commandTimeout: milliseconds,
-  maxDataSize: integer(1024, 2 ** 28), // bytes; an update may double them, and Redis holds 512 MB in one value
+  maxDataSize: integer(1024, 2 ** 28), // bytes; updates may double it, and a value in Redis holds 512 MB
 };
 
 /** Options of ioredis that a text can express; they are for `client` alone. */
@@ -99,12 +99,15 @@ const QUERY = new Map(
 
 /** Options of ioredis that are functions or objects, or that would hide our keys from `client`. */
 const NOT_IN_A_STRING = [
-  ...['Connector', 'retryStrategy', 'reconnectOnError', 'scripts', 'keyPrefix'],
+  ...['Connector', 'retryStrategy', 'reconnectOnError', 'scripts'],
   ...['sentinels', 'sentinelRetryStrategy', 'sentinelReconnectStrategy', 'preferredSlaves'],
   ...['natMap', 'autoPipeliningIgnoredCommands', 'himportFieldsets'],
 ];
 
-/** Options of our own that no query may set. */
+/** Why `keyPrefix` is refused. If it were ignored, data that it should keep apart could get mixed up. */
+const NO_PREFIX = 'because the keys of sessions always begin with `spots:`';
+
+/** The options of this package that a query may not set. */
 const BESIDE = ['tokenEncoding', 'tokenSize', 'defaultDuration', 'maxPending', 'readFrom'];
 
 /**
@@ -115,8 +118,9 @@ const BESIDE = ['tokenEncoding', 'tokenSize', 'defaultDuration', 'maxPending', '
  */
 const NOT_IN_A_QUERY = new Map(
   Object.entries({
-    ssl: 'a URL that begins with rediss://, in place of ssl',
-    database: 'a URL with db, in place of database',
+    ssl: 'a URL that begins with rediss:// instead of one with ssl',
+    database: 'a URL with db instead of database',
+    ...describeAll(['keyPrefix'], NO_PREFIX),
     ...describeAll(BESIDE, 'which is an option beside connectionString'),
     ...describeAll(NOT_IN_A_STRING, 'which a string cannot express'),
   }),
@@ -126,9 +130,6 @@ const NOT_IN_A_QUERY = new Map(
 const FUNCTIONS = ['retryStrategy', 'reconnectOnError'];
 const CLIENT_OPTION_NAMES = [...Object.keys(CLIENT_OPTIONS), ...FUNCTIONS];
 
-/** Refused by name and with the reason: to leave it out in silence could mix up what it keeps apart. */
-const NO_PREFIX = 'left out, as the keys of sessions begin with spots: and nothing else';
-
 /**
  * Reads options of ioredis, which are for `client` alone.
  *
@@ -137,7 +138,7 @@ const NO_PREFIX = 'left out, as the keys of sessions begin with spots: and nothi
  */
 function readClientOptions(given, prefix = '') {
   if (!isLeftOut(given.keyPrefix)) {
-    throw valueError(`${prefix}keyPrefix`, NO_PREFIX, given.keyPrefix);
+    throw valueError(`${prefix}keyPrefix`, `left out, ${NO_PREFIX}`, given.keyPrefix);
   }
   const names = CLIENT_OPTION_NAMES.filter(
     (name) => given[name] !== undefined && given[name] !== '',

@@ -63,20 +63,21 @@ function readAddress(given, prefix = '') {
     if (name !== undefined) throw valueError(prefix + name, expected, given[name]);
   };
   if (!isSentinel && !isCluster) {
-    forbid(SENTINEL_NAMES, `left out, or together with sentinels, as in ${SENTINEL.example}`);
+    forbid(SENTINEL_NAMES, `left out, or given with \`sentinels\`, as in ${SENTINEL.example}`);
     return readServerFields(given, prefix);
   }
   const [kind, what] = isCluster ? [CLUSTER, 'cluster'] : [SENTINEL, 'sentinels'];
   if (isCluster) {
-    const either = `left out, or without cluster: either ${CLUSTER.example} or ${SENTINEL.example}`;
+    const either = `left out, because there is \`cluster\`: give ${CLUSTER.example} or ${SENTINEL.example}`;
     forbid(['sentinels', ...SENTINEL_NAMES], either);
   }
-  forbid(ONE_SERVER, `left out, as there is \`${what}\`, as in ${kind.example}`);
+  forbid(ONE_SERVER, `left out, because there is \`${what}\`, as in ${kind.example}`);
 
   const server = readServerFields(given, prefix);
   const nodes = readNodes(prefix + what, given[what], kind);
   if (isCluster) {
-    if (server.db !== 0) throw valueError(`${prefix}db`, '0, as a cluster has no other', given.db);
+    if (server.db !== 0)
+      throw valueError(`${prefix}db`, '0, because a cluster has no other', given.db);
     return toCluster(server, nodes);
   }
   if (isLeftOut(given.name)) {
@@ -111,7 +112,11 @@ function readNode(name, given, kind) {
     const { host = '', port = String(kind.port) } = splitAddress(given) ?? {};
     const node = { host: FIELDS.host.read(host), port: FIELDS.port.read(port) };
     if (node.host === undefined || node.port === undefined) {
-      throw valueError(name, `${what}, without a login or TLS, which stand beside the list`, given);
+      throw valueError(
+        name,
+        `${what}, without a login or TLS, which are options beside the list`,
+        given,
+      );
     }
     return toNode(node, kind.port);
   }

@@ -74,14 +74,15 @@ function parseConnectionString(given) {
   if (string === '') fail('a connection string, or undefined for localhost');
   if (/^memory:$/i.test(string)) return { server: null };
   if (/^memory:?(?:[/?#]|$)/i.test(string)) {
-    fail('a URL where a host is called memory (did you mean `memory:`?)');
+    fail('a URL if the host is called memory (did you mean `memory:`?)');
   }
 
   const { form, rest } = takeForm(string, fail);
   example = form.example ?? EXAMPLE;
   const parts = takeApart(rest, form, fail);
   const query = readQuery(parts.query, fail);
-  if (form.tls && query.tls === false) fail('either TLS by the scheme or tls=false, not both');
+  if (form.tls && query.tls === false)
+    fail('a URL that asks for TLS by its scheme or has tls=false, but not both');
   const fromUrl = readTexts(form.read(parts, fail), fail);
   if (query.allowUsernameInURI === false) delete fromUrl.username;
 
@@ -132,16 +133,16 @@ function takeApart(rest, form, fail) {
   const escaped = `redis://${userInfo}@h${end}`.replace(/\p{Cc}/gu, encodeURIComponent);
   const { username, password, search, searchParams, hash } = new URL(escaped);
 
-  // An unescaped #, ? or / in a password ends the host early; the @ then stands where none belongs.
-  if (hash.includes('@')) fail('a URL whose password has no bare #');
+  // An unescaped #, ? or / in a password ends the host too early. The @ is then in a part that should have none.
+  if (hash.includes('@')) fail('a URL whose password has no unescaped #');
   const isStray = (item) => item.includes('@') && !QUERY.has(item.split('=', 1)[0]);
-  if (search.slice(1).split('&').some(isStray)) fail('a URL whose password has no bare ?');
+  if (search.slice(1).split('&').some(isStray)) fail('a URL whose password has no unescaped ?');
   if (form.complete && userInfo.includes('@')) {
-    fail('a URL with one login, before the first node, whose password has no bare @');
+    fail('a URL with one login, before the first node, whose password has no unescaped @');
   }
   const list = hosts.split(',');
   if (list.length > 1 && !form.complete) {
-    fail(`the address of one server (several: ${CLUSTER_EXAMPLE}, or ${SENTINEL_EXAMPLE})`);
+    fail(`the address of one server (for several: ${CLUSTER_EXAMPLE}, or ${SENTINEL_EXAMPLE})`);
   }
   if (list.length > 1 && list.includes('')) fail('a URL with a host before and after each comma');
   const addresses = list.map((each) => nodes.splitAddress(each) ?? fail(`a URL ${whose('host')}`));
@@ -167,7 +168,7 @@ function serverUrl({ login, addresses: [{ host, port }], path }) {
 
 /** @type {Form['complete']} */
 function clusterOf(server, parts, query, fail) {
-  if (server.db !== 0) fail('a URL without a database, as a cluster has only 0');
+  if (server.db !== 0) fail('a URL without a database, because a cluster has only 0');
   return nodes.toCluster(server, readNodes(nodes.CLUSTER.port, parts, query, fail));
 }
 
@@ -203,7 +204,7 @@ function plainPath({ path }) {
 /** @type {(parts: UrlParts, fail: Fail) => Record<string, unknown>} */
 function plainHost({ login, addresses: [{ host, port }], path }, fail) {
   if (path !== '') {
-    fail('a URL, or a host and a port without a path; a database is written host:6379?db=3');
+    fail('a URL, or a host and a port without a path (for a database: host:6379?db=3)');
   }
   return { ...login, host, port };
 }
@@ -220,7 +221,7 @@ function readQuery(query, fail) {
     if (instead !== undefined) fail(instead);
     // `?TLS=true` would be plain text.
     const meant = [...QUERY.keys()].find((known) => known.toLowerCase() === name.toLowerCase());
-    if (meant !== undefined) fail(`a URL in which ${meant} is spelled so`);
+    if (meant !== undefined) fail(`a URL that spells ${meant} in exactly this way`);
   }
   const known = [...query].filter(([name]) => QUERY.has(name));
   return readTexts(Object.fromEntries(known), fail);

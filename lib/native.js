@@ -16,7 +16,7 @@ function platformName() {
 function isMusl() {
   const report = /** @type {any} */ (process.report);
   try {
-    report.excludeNetwork = true; // else it would look up the names of all open connections
+    report.excludeNetwork = true; // otherwise the report looks up the host names of all open connections
     return report.getReport().header.glibcVersionRuntime === undefined;
   } catch {
     return false; // Deno makes no report without --allow-sys

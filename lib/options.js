@@ -80,7 +80,11 @@ function readOptions(options) {
   const numbers = { ...NUMBERS, ...fromServer, ...fields.readFields(given, fields.NUMBER_NAMES) };
   const read = { ...Object.fromEntries(settings), ...numbers };
   if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
-    throw valueError('readFrom', "'replica' only with Sentinel or Cluster", given.readFrom);
+    throw valueError(
+      'readFrom',
+      "'primary' ('replica' works only with Sentinel or Cluster)",
+      given.readFrom,
+    );
   }
   const { showFriendlyErrorStack } = server?.clientOptions ?? clientOptions;
   return Object.freeze({
@@ -97,7 +101,7 @@ function readServer(given) {
   const { server, ...rest } = readConnection(connectionString, given.tls);
   const field = ADDRESS_NAMES.find((name) => given[name] !== undefined);
   if (field !== undefined) {
-    throw valueError(field, 'left out, as there is a connectionString', given[field]);
+    throw valueError(field, 'left out, because there is a `connectionString`', given[field]);
   }
   const own = fields.readClientOptions(given);
   if (server === null) return { server, clientOptions: own };
@@ -136,7 +140,7 @@ function checkSentinelMode(given, prefix = '') {
   if (!fields.isLeftOut(given.sentinels) && enabled !== undefined && enabled !== (tls !== false)) {
     const name = `${prefix}enableTLSForSentinelMode`;
     if (typeof enabled !== 'boolean') throw typeError(name, 'true or false', enabled);
-    throw valueError(name, `left out, as \`tls\` is ${tls ? '' : 'not '}asked for`, enabled);
+    throw valueError(name, `left out, because \`tls\` is ${tls ? 'on' : 'off'}`, enabled);
   }
   return given;
 }
@@ -189,11 +193,11 @@ function withTls({ sentinels, ...server }, option, asked) {
  */
 function chooseTls(server, option, [name, value]) {
   if (server.tls && option === false) {
-    throw valueError('tls', 'true or left out, as connectionString asks for TLS', false);
+    throw valueError('tls', 'true or left out, because `connectionString` asks for TLS', false);
   }
   if (!server.tls && !option) return undefined;
   if (server.path !== undefined) {
-    throw valueError(name, 'without TLS, as Redis has none on a unix socket', value);
+    throw valueError(name, 'without TLS, because Redis has none on a unix socket', value);
   }
   return completeTls(option || {});
 }
@@ -214,7 +218,7 @@ function readString(name, value) {
   try {
     return value instanceof URL ? String(value) : undefined;
   } catch (cause) {
-    throw typeError(name, 'readable', value, { cause });
+    throw typeError(name, `${ADDRESS} that can be read`, value, { cause });
   }
 }
 

@@ -56,7 +56,7 @@ function read(key, value) {
 
 /** @param {string} name @param {string[]} names that there are */
 function unknownOption(name, names) {
-  const error = new TypeError(`unknown option \`${name}\`: there are ${names.join(', ')}`);
+  const error = new TypeError(`unknown option \`${name}\`: the options are ${names.join(', ')}`);
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 

@@ -36,15 +36,18 @@ function readTls(given, name = 'tls') {
   const own = { ca, cert, key };
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? 'cert' : 'key';
-    throw valueError(`${name}.${missing}`, 'given, as cert and key belong together', undefined);
+    throw valueError(
+      `${name}.${missing}`,
+      'given, because cert and key belong together',
+      undefined,
+    );
   }
   try {
     // A secure context takes any text for a list of trust; given one, it does not load Node's.
     for (const text of ca ?? []) new X509Certificate(text);
     if (ca || cert) tls.createSecureContext({ ...own, ca: [...(ca ?? [])] });
   } catch (cause) {
-    const what =
-      'of certificates that OpenSSL can read, and of a key without a passphrase for cert';
+    const what = 'settings that OpenSSL can read, whose key belongs to cert and has no passphrase';
     throw valueError(name, what, given, { cause });
   }
 
