@@ -7,7 +7,7 @@ const { announce } = require('./lib/events.js');
 const { Operations, operations, partsOf, setParts } = require('./lib/operations.js');
 const { readOptions } = require('./lib/options.js');
 
-// What it does is documented where editors look: in index.d.ts.
+// index.d.ts documents the class.
 class SpotsSessions extends Operations {
   #client;
   #ownClient;
@@ -25,8 +25,8 @@ class SpotsSessions extends Operations {
     } catch (cause) {
       throw failed(cause);
     }
-    // Own functions, so that `const { get } = sessions` works; they look the method up at each
-    // call, so that an override or a stub on the prototype works too.
+    // These are own functions, so that `const { get } = sessions` works. They look up the method at each call, so that
+    // an override or a stub on the prototype works too.
     const prototype = Object.getPrototypeOf(this);
     for (const name of [...Object.keys(operations), 'close']) {
       const value = (...args) => prototype[name].apply(this, args);
@@ -58,14 +58,14 @@ class SpotsSessions extends Operations {
   }
 }
 
-// util.inspect runs getters if it is asked to, and this one connects, and shows a password. It stops at a
-// prototype whose constructor is built in, so the getter lies on one.
+// util.inspect can be told to run getters. The getter `client` would open a connection, and its result shows a
+// password. util.inspect stops at a prototype with a built-in constructor, so the getter is on such a prototype.
 const { client } = Object.getOwnPropertyDescriptors(SpotsSessions.prototype);
 Reflect.deleteProperty(SpotsSessions.prototype, 'client');
 const hidden = Object.create(Operations.prototype, { constructor: { value: Object }, client });
 Object.setPrototypeOf(SpotsSessions.prototype, hidden);
 
-/** The error of a constructor that throws; it begins as that of 1.x. @param {any} cause */
+/** Makes the error that the constructor throws. Its message begins as in 1.x. @param {any} cause */
 function failed(cause) {
   return new Error(`failed to instantiate IORedis client: ${cause.message}`, { cause });
 }

@@ -1,31 +1,35 @@
 'use strict';
 
-// Checks the arguments of the methods and spells them for the boundary. What is wrong is thrown;
-// the methods turn it into a rejection.
+// Checks the arguments of the methods and prepares them for the boundary. A wrong argument throws an error. The methods
+// turn that error into a rejection.
 
 const { isNativeError } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
 
-/** Far beyond any user's name; a key, and every message about it, has to hold it. */
+/** The longest name of an app or an owner, in characters. Keys hold the app and records hold the owner. */
 const LONGEST_NAME = 4096;
 
-/** No token is half as long, so a longer one opens no session: it need not be looked up. */
+/** A longer token opens no session, so it is not looked up. Our longest is 1024 bytes in hex: 2048 characters. */
 const LONGEST_TOKEN = 4096;
 
-/** Redis keeps times as integers of milliseconds, and Lua as doubles: beyond is for ever. */
+/** A longer duration means that the session never expires: Lua keeps times as doubles, Redis as integers. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
-/** What JSON.stringify refuses by itself, by the words of V8 or JavaScriptCore. @type {[RegExp, string][]} */
+/**
+ * What JSON.stringify itself refuses to write: how V8 or JavaScriptCore says so, and our word for it.
+ *
+ * @type {[RegExp, string][]}
+ */
 const NOT_IN_JSON = [
   [/circular|cyclic/i, 'circular references'],
   [/BigInt/, 'bigints'],
 ];
 
 /**
- * The error of a method's argument whose properties could not be read.
+ * Makes the error for a method's argument whose properties could not be read.
  *
  * @param {unknown} request
- * @param {unknown} cause what reading it threw
+ * @param {unknown} cause the error that reading it threw
  */
 function unreadable(request, cause) {
   return request === undefined || request === null
@@ -34,7 +38,7 @@ function unreadable(request, cause) {
 }
 
 /**
- * The name of an app or an owner: a string, or a number as 1.x took it.
+ * Checks the name of an app or an owner and returns it as a string. Numbers are allowed because 1.x allowed them.
  *
  * @param {string} name
  * @param {unknown} value
@@ -58,11 +62,11 @@ function checkName(name, value) {
 
 /**
  * @param {unknown} value
- * @returns {string | undefined} nothing if no session can have such a token
+ * @returns {string | undefined} undefined if no session can have this token
  */
 function checkToken(value) {
   if (typeof value !== 'string') {
-    // A request without a cookie: it opens no session, and is no mistake of the program.
+    // A request without a cookie has no token. That is not a mistake in the program.
     if (value === undefined || value === null) return undefined;
     throw typeError('token', 'a string, undefined or null', value);
   }
@@ -70,10 +74,10 @@ function checkToken(value) {
 }
 
 /**
- * The error of a request that calls the duration as other libraries do. Ignored, it would make a session
- * of a day.
+ * Makes the error for a request that gives the duration under a name that other libraries use. If it were ignored, the
+ * session would live for `defaultDuration`.
  *
- * @param {Record<string, unknown>} others by name; undefined is left out
+ * @param {Record<string, unknown>} others those names and their values; at least one is not undefined
  */
 function mistakenDuration(others) {
   const [name, value] = Object.entries(others).find(([, value]) => value !== undefined);
@@ -83,19 +87,19 @@ function mistakenDuration(others) {
 /**
  * @param {unknown} value seconds; fractions are kept to the millisecond
  * @param {string} [name]
- * @returns {number} milliseconds; 0 for ever
+ * @returns {number} milliseconds; 0: the session never expires
  */
 function checkDuration(value, name = 'duration') {
   const what = 'a positive number of seconds or Infinity';
   if (typeof value !== 'number') throw typeError(name, what, value);
-  // The negation catches NaN.
+  // The negation also refuses NaN.
   if (!(value > 0)) throw rangeError(name, what, value);
   const ms = Math.max(1, Math.round(value * 1000));
   return ms > LONGEST_DURATION_MS ? 0 : ms;
 }
 
 /**
- * @param {unknown} value whatever JSON writes as an object
+ * @param {unknown} value anything that JSON writes as an object
  * @param {number} maxDataSize bytes
  * @returns {string} the JSON
  */
@@ -107,10 +111,10 @@ function checkData(value, maxDataSize) {
   } catch (cause) {
     throw unwritable(value, cause);
   }
-  // JSON writes a promise as {}, and a session without its data would be kept.
+  // JSON writes a promise as {}, so the session would be kept without its data.
   if (isPromise) throw typeError('data', 'an object, not a promise of one', value);
   if (json?.charCodeAt(0) !== 123 /* { */) throw typeError('data', 'an object', value);
-  // A character of UTF-16 is at most three bytes of UTF-8, so most need not be counted.
+  // A character of UTF-16 is at most three bytes of UTF-8, so the bytes of a short text need no count.
   if (json.length > maxDataSize / 3 && Buffer.byteLength(json) > maxDataSize) {
     throw rangeError('data', `at most ${maxDataSize} bytes of JSON (maxDataSize)`, value);
   }
@@ -118,8 +122,8 @@ function checkData(value, maxDataSize) {
 }
 
 /**
- * The error of data that JSON.stringify cannot write. What it says itself of a circle repeats keys of
- * the data, so that is said in our words; what the data's own code has thrown is kept.
+ * Makes the error for data that JSON.stringify cannot write. JavaScript's message about a circular reference repeats
+ * keys of the data, so our message replaces it. An error that the data's own code threw is kept as the cause.
  *
  * @param {unknown} value
  * @param {unknown} cause

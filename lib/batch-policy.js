@@ -1,35 +1,37 @@
 'use strict';
 
-// When a batch of calls is sent: at the end of the turn of the event loop, or before, when it is full.
+// Decides when a batch of calls is sent: when it is full, or else at the end of the turn of the event loop.
 
-/** This many calls are sent together at the most. */
+/** The most calls in one batch. */
 const MAX_CALLS = 32;
 
-/** A batch of this many characters is sent, so that no text grows too long for a string. */
+/** A batch of this many characters is sent at once, so that no text becomes too long for a JavaScript string. */
 const MAX_CHARACTERS = 64 * 1024;
 
-/** With more calls than these pending, a half of them is sent at once: the server works on it while the other half
- * gathers. Halves of fewer would come back together, and both sides would wait for each other. */
+/**
+ * With more pending calls than this, each half of them is a batch: the server works on one half while the other half
+ * gathers. The answers to smaller halves would arrive together, and client and server would wait for each other.
+ */
 const MAX_PENDING_NOT_HALVED = 20;
 
 /**
- * Calls that continuations of answers make come in quick succession, so they are sent before the turn ends. Calls that
- * begin by themselves gather for the turn.
+ * Continuations of answers make their calls in quick succession, so these calls are sent before the turn ends. Other
+ * calls gather until the turn ends.
  */
 class BatchPolicy {
-  /** How many calls were pending when answers last came, those answered included. */
+  /** How many calls were pending when answers last arrived, including the answered ones. */
   #peak = 0;
-  /** Whether calls gather until the turn ends, because no continuation of an answer makes them. */
+  /** Whether calls gather until the turn ends, because the continuations of the last answers have run. */
   #gathers = false;
-  /** Whether the last batch was one call, with no other pending. */
+  /** Whether the last batch was a single call, and no other call was pending. */
   #wasAlone = true;
 
   /**
-   * Whether the batch is to be sent now.
+   * Whether the batch should be sent now.
    *
-   * @param {number} batched calls in it
-   * @param {number} characters its length
-   * @param {number} pending calls that wait for an answer, those of the batch included
+   * @param {number} batched calls in the batch
+   * @param {number} characters the length of the batch
+   * @param {number} pending calls without an answer, including those in the batch
    */
   isFull(batched, characters, pending) {
     const inFlight = pending - batched;
@@ -39,18 +41,18 @@ class BatchPolicy {
     return batched >= enough || characters >= MAX_CHARACTERS;
   }
 
-  /** A batch is sent. @param {number} pending */
+  /** Notes that a batch is being sent. @param {number} pending calls without an answer */
   sent(pending) {
     this.#wasAlone = pending === 1;
   }
 
-  /** Answers have come: their continuations run next. @param {number} pending those answered included */
+  /** Notes that answers have arrived. Their continuations run next. @param {number} pending including these calls */
   answered(pending) {
     this.#peak = pending;
     this.#gathers = false;
   }
 
-  /** The continuations of the answers have run. */
+  /** Notes that the continuations of the answers have run. */
   continued() {
     this.#gathers = true;
   }

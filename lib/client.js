@@ -1,26 +1,24 @@
 'use strict';
 
-// `sessions.client`: ioredis itself, from the same settings as the engine.
+// Creates `sessions.client`, an ioredis client with the same settings as the engine.
 
 const { tlsOfClient } = require('./tls.js');
 
-/** Of the options in a URL, those that ioredis' Cluster has itself; the others are for its nodes. */
+/** The options that ioredis' Cluster takes itself. All others are options of its nodes. */
 const OF_CLUSTER = [
   ...['lazyConnect', 'enableOfflineQueue', 'enableReadyCheck', 'enableAutoPipelining'],
   ...['showFriendlyErrorStack'],
 ];
 
 /**
- * Creates an ioredis client, which connects at once unless the connection string says
- * `lazyConnect=true`. `commandTimeout` is not passed on: it is about the calls of a session, and a
- * user of `client` may well wait longer (BLPOP).
+ * Creates an ioredis client. It connects at once, unless the option `lazyConnect` is true. It does not get
+ * `commandTimeout`: that option limits the calls of the methods, and commands of `client` may take longer (BLPOP).
  *
- * @param {{ server: import('./options.js').Server, connectTimeout: number }} settings of
- *   `readOptions`, not of `memory:`
+ * @param {{ server: import('./options.js').Server, connectTimeout: number }} settings from `readOptions`, with a server
  * @returns {import('ioredis').Redis | import('ioredis').Cluster}
  */
 function createClient({ server, connectTimeout }) {
-  // Only here, as most programs never ask for a client.
+  // Loaded only here, because most programs never use `client`.
   const { Cluster, Redis } = require('ioredis');
   const { clientOptions, tls, cluster, sentinels, host, port, path, db, ...login } = server;
   const options = { ...clientOptions, ...login, connectTimeout };
@@ -29,7 +27,7 @@ function createClient({ server, connectTimeout }) {
     const entries = Object.entries(options);
     return new Cluster([...cluster], {
       ...Object.fromEntries(entries.filter(isOfCluster)),
-      // ioredis would look the names up, and certificates are made out to names.
+      // By default ioredis replaces host names by addresses, but certificates are issued for names.
       ...(tls && { dnsLookup: (name, answer) => answer(null, name) }),
       redisOptions: {
         ...Object.fromEntries(entries.filter((entry) => !isOfCluster(entry))),

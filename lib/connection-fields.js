@@ -1,31 +1,31 @@
 'use strict';
 
-// The fields and options of a connection: their names and how the text of each is read. They come
-// from a connection string (lib/connection-string.js) or from an ioredis-style object.
+// The fields and options of a connection: their names, and how the text of each is read. They come from a connection
+// string (lib/connection-string.js) or from an object of the kind that ioredis takes.
 
 const { isIPv6 } = require('node:net');
 const { domainToASCII } = require('node:url');
 const { rangeError, typeError, valueError } = require('./errors.js');
 
-/** The largest delay that a timer of Node takes, and the largest int of Redis. */
+/** The longest delay of a timer in Node, in milliseconds, and the largest int in Redis. */
 const MAX_INT = 2 ** 31 - 1;
 
 /**
  * @typedef {object} ServerSettings
  * @property {string} host
  * @property {number} port
- * @property {string} [path] of a unix socket, which is then used instead of host and port
- * @property {0 | 4 | 6} family 0 is either
+ * @property {string} [path] the path of a unix socket, which replaces host and port
+ * @property {0 | 4 | 6} family the version of IP; 0: either
  * @property {number} db
  * @property {string} [username] only together with a password
  * @property {string} [password]
- * @property {boolean} tls whether TLS was asked for
- * @property {Readonly<Record<string, unknown>>} clientOptions for ioredis alone
- * @property {readonly import('./connection-nodes.js').Node[]} [cluster] nodes of a Redis Cluster
- * @property {import('./connection-nodes.js').Sentinels} [sentinels] who know where the server is
+ * @property {boolean} tls whether a URL asks for TLS
+ * @property {Readonly<Record<string, unknown>>} clientOptions options of ioredis, for `client`
+ * @property {readonly import('./connection-nodes.js').Node[]} [cluster] the nodes of a Redis Cluster
+ * @property {import('./connection-nodes.js').Sentinels} [sentinels] the sentinels that know the primary
  *
- * @typedef {{ read: (text: string) => unknown, what: string }} Kind how a text is read, undefined
- *   if it cannot be, and what it should have been
+ * @typedef {{ read: (text: string) => unknown, what: string }} Kind `read` returns the value of a text, or undefined if
+ *   the text is wrong. `what` says what the text should be
  */
 
 /** @type {(min: number, max: number) => Kind} */
@@ -44,7 +44,7 @@ const text = { read: (given) => given, what: 'a string' };
 const boolean = oneOf({ true: true, false: false });
 const milliseconds = integer(1, MAX_INT);
 
-/** The fields of an address: of a URL, of its query, or of an object. @type {Record<string, Kind>} */
+/** The fields of a server's address, in a URL, in its query or in an object. @type {Record<string, Kind>} */
 const FIELDS = {
   host: { read: readHost, what: 'one name or IP address (in a URL, IPv6 in brackets)' },
   port: integer(1, 65535),
@@ -58,14 +58,14 @@ const FIELDS = {
   password: text,
 };
 
-/** Options of our own that a query may set too. @type {Record<string, Kind>} */
+/** The options of this package that a query may set too. @type {Record<string, Kind>} */
 const NUMBERS = {
   connectTimeout: milliseconds,
   commandTimeout: milliseconds,
   maxDataSize: integer(1024, 2 ** 28), // bytes; updates may double it, and a value in Redis holds 512 MB
 };
 
-/** Options of ioredis that a text can express; they are for `client` alone. */
+/** The options of ioredis that can be written as text. Only `showFriendlyErrorStack` is not for `client` alone. */
 const CLIENT_OPTIONS = {
   ...all(integer(0, MAX_INT), 'disconnectTimeout', 'keepAlive', 'maxLoadingRetryTime'),
   ...all(integer(0, MAX_INT), 'blockingTimeout', 'blockingTimeoutGrace'),
@@ -74,7 +74,7 @@ const CLIENT_OPTIONS = {
   ...all(boolean, 'enableAutoPipelining', 'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect'),
   ...all(boolean, 'monitor', 'noDelay', 'readOnly', 'showFriendlyErrorStack', 'stringNumbers'),
   ...all(text, 'connectionName', 'clientInfoTag'),
-  // null is ioredis' "wait for ever".
+  // null makes ioredis wait indefinitely.
   maxRetriesPerRequest: {
     read: (given) => (given === 'null' ? null : integer(0, MAX_INT).read(given)),
     what: 'a whole number or null',
@@ -82,22 +82,22 @@ const CLIENT_OPTIONS = {
   protocol: oneOf({ 2: 2, 3: 3 }),
 };
 
-/** What a query may name. A Map, as a query may name `__proto__`. @type {Map<string, Kind>} */
+/** The names that a query may hold. A Map, because a query may hold `__proto__`. @type {Map<string, Kind>} */
 const QUERY = new Map(
   Object.entries({
     ...FIELDS,
     ...NUMBERS,
     ...CLIENT_OPTIONS,
     tls: boolean,
-    // Of Sentinel; as in ioredis, they mean nothing to one server.
+    // These are for Sentinel. As in ioredis, they are ignored for one server.
     ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
     sentinelTLS: boolean,
-    // As a URL's user name is always used here, only `false` changes something.
+    // A URL's user name is used by default, so only `false` changes anything.
     allowUsernameInURI: { read: (given) => given !== 'false', what: 'true or false' },
   }),
 );
 
-/** Options of ioredis that are functions or objects, or that would hide our keys from `client`. */
+/** Options of ioredis that are functions, objects or lists. */
 const NOT_IN_A_STRING = [
   ...['Connector', 'retryStrategy', 'reconnectOnError', 'scripts'],
   ...['sentinels', 'sentinelRetryStrategy', 'sentinelReconnectStrategy', 'preferredSlaves'],
@@ -111,8 +111,8 @@ const NO_PREFIX = 'because the keys of sessions always begin with `spots:`';
 const BESIDE = ['tokenEncoding', 'tokenSize', 'defaultDuration', 'maxPending', 'readFrom'];
 
 /**
- * Names that one may expect a query to have, and what to write in their place. To ignore them, as other
- * unknown names, would be plain text, database 0 or a default.
+ * Names that users may expect to work in a query, and what to write instead. Other unknown names are ignored. If these
+ * were ignored, the result would be plain text, database 0 or a default.
  *
  * @type {Map<string, string>}
  */
@@ -126,15 +126,15 @@ const NOT_IN_A_QUERY = new Map(
   }),
 );
 
-/** Options of ioredis that an object can express and a text cannot; for `client` alone too. */
+/** Options of ioredis for `client` that an object can hold and a text cannot. */
 const FUNCTIONS = ['retryStrategy', 'reconnectOnError'];
 const CLIENT_OPTION_NAMES = [...Object.keys(CLIENT_OPTIONS), ...FUNCTIONS];
 
 /**
- * Reads options of ioredis, which are for `client` alone.
+ * Reads the options of ioredis for `client`.
  *
  * @param {Record<string, unknown>} given
- * @param {string} [prefix] of the names in errors
+ * @param {string} [prefix] the prefix of names in errors
  */
 function readClientOptions(given, prefix = '') {
   if (!isLeftOut(given.keyPrefix)) {
@@ -164,11 +164,11 @@ function readClientOption(name, value, prefix) {
 }
 
 /**
- * Reads the fields of an ioredis-style object `{ host, port, path, family, db, username, password }`,
- * and its options for `client`.
+ * Reads the fields of an object `{ host, port, path, family, db, username, password }`, as ioredis takes it, and its
+ * options for `client`.
  *
- * @param {Record<string, unknown>} given numbers may be strings, as in the environment
- * @param {string} [prefix] of the names in errors, such as `connectionString.`
+ * @param {Record<string, unknown>} given numbers may be strings, as in environment variables
+ * @param {string} [prefix] the prefix of names in errors, such as `connectionString.`
  * @returns {ServerSettings}
  * @throws {TypeError}
  */
@@ -182,8 +182,8 @@ function readServerFields(given, prefix = '') {
  *
  * @param {Record<string, unknown>} given numbers may be strings
  * @param {string[]} names
- * @param {string} [prefix] of the names in errors
- * @returns {Record<string, any>} those that are not left out
+ * @param {string} [prefix] the prefix of names in errors
+ * @returns {Record<string, any>} only the fields that are given
  */
 function readFields(given, names, prefix = '') {
   const entries = names.map((name) => [name, readField(prefix + name, name, given[name])]);
@@ -191,7 +191,7 @@ function readFields(given, names, prefix = '') {
 }
 
 /**
- * @param {string} path of the field, for errors
+ * @param {string} path the path of the field, for errors
  * @param {string} name
  * @param {unknown} value
  * @returns {any} undefined if it is left out
@@ -214,7 +214,7 @@ function toServer({ username, password, tls = false, ...fields }) {
     path: fields.path,
     family: fields.family ?? 0,
     db: fields.db ?? 0,
-    // Without a password there is nothing to authenticate with; ioredis sends no AUTH either.
+    // Without a password no AUTH is sent. ioredis does the same.
     username: password ? username || undefined : undefined,
     password: password || undefined,
     tls,
@@ -223,13 +223,13 @@ function toServer({ username, password, tls = false, ...fields }) {
 }
 
 /**
- * A host in the form in which it is looked up: lower case, punycode.
+ * Returns a host in the form in which it is looked up: lower case, punycode. Returns undefined if the text is no host.
  *
  * @param {string} given IPv6 without brackets
  */
 function readHost(given) {
   if (isIPv6(given) && !given.includes('%')) return given.toLowerCase();
-  // domainToASCII drops what follows a slash and turns 6379 into the address 0.0.24.235.
+  // domainToASCII drops everything after a slash, and turns 6379 into the address 0.0.24.235.
   if (/[\s/?#\\%]|^\d+$/.test(given)) return undefined;
   const host = domainToASCII(given);
   return /^\w[\w.-]*$/.test(host) ? host : undefined;
@@ -250,7 +250,7 @@ function describeAll(names, why) {
   return Object.fromEntries(names.map((name) => [name, `a URL without ${name}, ${why}`]));
 }
 
-/** The properties of an object that have these names. @param {object} object @param {string[]} names */
+/** Returns the properties of an object that have these names. @param {object} object @param {string[]} names */
 function pick(object, names) {
   return Object.fromEntries(Object.entries(object).filter(([name]) => names.includes(name)));
 }

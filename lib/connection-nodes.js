@@ -1,8 +1,7 @@
 'use strict';
 
-// Several servers in place of one: the nodes of a Redis Cluster, or the sentinels that know which
-// server is the primary. What is said of them, in an ioredis-style object or, taken apart already
-// by lib/connection-string.js, in a URL.
+// Reads addresses of several servers: the nodes of a Redis Cluster, or the sentinels that know the primary. They come
+// from an object of the kind that ioredis takes, or from the parts of a URL (lib/connection-string.js).
 
 const {
   FIELD_NAMES,
@@ -15,7 +14,7 @@ const {
 const { typeError, valueError } = require('./errors.js');
 const { readObject } = require('./read-object.js');
 
-/** Each kind: the port of a node that names none, and what a user writes. */
+/** For each kind of list: the default port, and an example for errors. */
 const CLUSTER = {
   port: 6379,
   example: "{ cluster: [{ host: 'node-1', port: 6379 }, { host: 'node-2', port: 6379 }] }",
@@ -29,10 +28,10 @@ const SENTINEL = {
 const SENTINEL_NAMES = [
   ...['name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS', 'enableTLSForSentinelMode'],
 ];
-/** Those of one server, which has no place beside a list of them. */
+/** The fields of one server. They are not allowed beside a list of servers. */
 const ONE_SERVER = ['host', 'port', 'path'];
 
-/** All fields of an ioredis-style address but `tls`. */
+/** All fields of an address except `tls`. */
 const ADDRESS_NAMES = [...FIELD_NAMES, 'cluster', 'sentinels', ...SENTINEL_NAMES];
 
 /**
@@ -40,17 +39,17 @@ const ADDRESS_NAMES = [...FIELD_NAMES, 'cluster', 'sentinels', ...SENTINEL_NAMES
  *
  * @typedef {object} Sentinels
  * @property {readonly Node[]} nodes
- * @property {string} name of the primary, as the sentinels know it
- * @property {string} [username] for the sentinels, only together with a password
- * @property {string} [password]
- * @property {unknown} [tls] as it was given: true, false or settings; undefined is "as the primary's"
+ * @property {string} name the primary's name, as the sentinels know it
+ * @property {string} [username] the user on the sentinels; only together with a password
+ * @property {string} [password] the password on the sentinels
+ * @property {unknown} [tls] as the user gave it: true, false or settings; undefined: the same as for the primary
  */
 
 /**
- * Reads an ioredis-style address: of one server, of a cluster or of sentinels.
+ * Reads an address that is given as an object: one server, a cluster or sentinels.
  *
- * @param {Record<string, any>} given its properties, each read already
- * @param {string} [prefix] of the names in errors, such as `connectionString.`
+ * @param {Record<string, any>} given the properties of the object
+ * @param {string} [prefix] the prefix of names in errors, such as `connectionString.`
  * @returns {import('./connection-fields.js').ServerSettings}
  * @throws {TypeError}
  */
@@ -85,7 +84,7 @@ function readAddress(given, prefix = '') {
   }
   return toSentinels(server, nodes, {
     ...readFields(given, ['name', 'sentinelUsername', 'sentinelPassword'], prefix),
-    // As in ioredis, `tls` is that of the servers alone.
+    // As in ioredis, `tls` is for the servers only.
     sentinelTLS: given.sentinelTLS ?? false,
   });
 }
@@ -127,7 +126,7 @@ function readNode(name, given, kind) {
 }
 
 /**
- * Takes `host`, `host:port`, `:port` or `[IPv6]:port` apart.
+ * Splits `host`, `host:port`, `:port` or `[IPv6]:port`. Returns undefined if the text has none of these forms.
  *
  * @param {string} address
  * @returns {{ host: string, port?: string } | undefined}

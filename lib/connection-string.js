@@ -1,12 +1,14 @@
 'use strict';
 
-// The grammar of connection strings. What ioredis 4 accepts is accepted and means the same, but for
-// its mistakes: it took `host:6379/3` for a unix socket, `REDISS://` for plain text, `/abc` and
-// whatever follows a bare `#` for database 0, and every option of the query for a string. Beyond that,
-// only what docs/ names is accepted. TLS is only asked for here; lib/tls.js says what to trust.
+// The grammar of connection strings. A string that ioredis 4 accepts is accepted here with the same meaning, except for
+// the mistakes of ioredis 4. It took `host:6379/3` for a unix socket, `REDISS://` for plain text and `/abc` for
+// database 0. It dropped everything after an unescaped `#`, and kept every option of the query as a string. Other forms
+// are accepted only if a page of docs/ names them.
 //
-// URL reads the login, the query and the fragment. The hosts and the path are read here: there may be
-// several hosts or none, which URL refuses, and it changes the path of a socket.
+// `URL` reads the login, the query and the fragment. The hosts and the path are read here: `URL` refuses several hosts
+// and a missing host, and it changes the path of a socket.
+//
+// This file only finds out whether a URL asks for TLS. lib/tls.js reads the settings of TLS.
 
 const { valueError } = require('./errors.js');
 const fields = require('./connection-fields.js');
@@ -22,12 +24,12 @@ const SENTINEL_EXAMPLE =
  * @typedef {(expected: string) => never} Fail
  *
  * @typedef {object} Form
- * @property {(parts: UrlParts, fail: Fail) => Record<string, string | undefined>} read what the
- *   parts of a URL mean
+ * @property {(parts: UrlParts, fail: Fail) => Record<string, string | undefined>} read returns the
+ *   fields that the parts of a URL hold, as text
  * @property {(server: Server, parts: UrlParts, query: Record<string, any>, fail: Fail) => Server} [complete]
- *   makes it one of several nodes
- * @property {boolean} [tls]
- * @property {string} [example] for errors
+ *   adds the nodes of a cluster, or the sentinels
+ * @property {boolean} [tls] whether the scheme asks for TLS
+ * @property {string} [example] an example for errors
  *
  * @typedef {import('./connection-fields.js').ServerSettings} Server
  */
@@ -37,7 +39,7 @@ const CLUSTER = { read: serverUrl, complete: clusterOf, example: CLUSTER_EXAMPLE
 /** @type {Form} */
 const SENTINEL = { read: serverUrl, complete: sentinelsOf, example: SENTINEL_EXAMPLE };
 
-/** The forms of a URL by their schemes. @type {Map<string, Form>} */
+/** The forms of a URL, by scheme. @type {Map<string, Form>} */
 const FORMS = new Map(
   Object.entries({
     ...all({ read: serverUrl }, 'redis', 'valkey'),
@@ -54,15 +56,21 @@ const FORMS = new Map(
 /**
  * Reads a connection string.
  *
- * An option of its query that neither ioredis nor we know is ignored, as ioredis does, unless one may
- * expect that it is known; so is a fragment, `#insecure` included, but for Sentinel's `#mymaster`. An option without a value counts as left out.
+ * - An unknown name in the query is ignored, as in ioredis, unless users may expect it to work (`NOT_IN_A_QUERY`).
+ * - An option without a value counts as left out.
+ * - A fragment such as `#insecure` is ignored. Only in a URL of sentinels it is the name of the primary.
  *
  * @param {string} given such as `redis://user:password@host:6379/0`, `host:6379` or `memory:`
- * @returns {{ server: import('./connection-fields.js').ServerSettings | null, connectTimeout?: number, commandTimeout?: number, maxDataSize?: number }}
- * @throws {TypeError} `ERR_INVALID_ARG_VALUE`; it repeats no part of the string
+ * @returns {{
+ *   server: Server | null,
+ *   connectTimeout?: number,
+ *   commandTimeout?: number,
+ *   maxDataSize?: number
+ * }} `server` is null for `memory:`
+ * @throws {TypeError} `ERR_INVALID_ARG_VALUE`; the error repeats no value from the string
  */
 function parseConnectionString(given) {
-  // A port alone is that of a host that is left out.
+  // A bare port is the port of localhost.
   const string = given.trim().replace(/^\d+$/, ':$&');
   let example = EXAMPLE;
   /** @type {Fail} */
@@ -70,7 +78,7 @@ function parseConnectionString(given) {
     const form = `${example} (percent-encode /, ?, #, @ and % in a password)`;
     throw valueError('connectionString', `${expected}, as in ${form}`, given);
   };
-  // It may be an empty variable of the environment, which must not mean localhost.
+  // An empty string may come from an empty environment variable. It must not mean localhost.
   if (string === '') fail('a connection string, or undefined for localhost');
   if (/^memory:$/i.test(string)) return { server: null };
   if (/^memory:?(?:[/?#]|$)/i.test(string)) {
@@ -98,10 +106,10 @@ function parseConnectionString(given) {
  *
  * @param {string} string
  * @param {Fail} fail
- * @returns {{ form: Form, rest: string }}
+ * @returns {{ form: Form, rest: string }} `rest` is the string without its scheme; it begins with two slashes
  */
 function takeForm(string, fail) {
-  // `redis:6379` is a host called redis, so a scheme needs its slashes; of a socket, one is enough.
+  // A scheme needs its slashes, because `redis:6379` is a host called redis. Before the path of a socket, one is enough.
   const [beginning = '', scheme] =
     /^([a-z][a-z\d+.-]*):(?=\/\/|(?<=unix:|socket:)\/)/i.exec(string) ?? [];
   const rest = string.slice(beginning.length);
@@ -121,7 +129,7 @@ function takeForm(string, fail) {
  * @typedef {{ host: string, port?: string }} Address
  * @typedef {{ login: Record<string, string>, addresses: Address[], path: string, query: URLSearchParams, fragment: string }} UrlParts
  *
- * @param {string} rest what is behind the scheme
+ * @param {string} rest the string without its scheme
  * @param {Form} form
  * @param {Fail} fail
  * @returns {UrlParts}
@@ -161,7 +169,7 @@ function decode(encoded, fail) {
 
 /** @param {UrlParts} parts */
 function serverUrl({ login, addresses: [{ host, port }], path }) {
-  // ioredis reads /2/3 as database 2; but an @ behind it is that of a password with a bare slash.
+  // ioredis reads /2/3 as database 2. But if an @ follows, the slash is an unescaped one in a password.
   const [, db] = /^\/(\d+)(?:\/[^@]*)?$/.exec(path) ?? [undefined, path.slice(1)];
   return { ...login, host, port, db };
 }
@@ -174,7 +182,7 @@ function clusterOf(server, parts, query, fail) {
 
 /** @type {Form['complete']} */
 function sentinelsOf(server, parts, query, fail) {
-  // Lettuce has the name in the fragment.
+  // Lettuce writes the name as the fragment.
   const name = query.name ?? decode(parts.fragment, fail);
   if (name === '') fail("a URL with ?name= and the primary's name");
   const list = readNodes(nodes.SENTINEL.port, parts, query, fail);
@@ -183,7 +191,7 @@ function sentinelsOf(server, parts, query, fail) {
 
 /** @type {(port: number, parts: UrlParts, query: Record<string, any>, fail: Fail) => import('./connection-nodes.js').Node[]} */
 function readNodes(port, { login, addresses }, query, fail) {
-  // Some write a password alone like that; silently it would not be used.
+  // Some users write only a password in this way. It would be ignored without an error.
   if (login.username && !login.password) fail('a URL with user:password@, :password@ or neither');
   const stray = nodes.ONE_SERVER.find((name) => query[name] !== undefined);
   if (stray) fail(`a URL without ${stray} in its query`);
@@ -196,7 +204,7 @@ function socketUrl({ login, addresses: [{ host, port }], path }, fail) {
   return { ...login, path: decode(path, fail) || '/' };
 }
 
-/** A path alone is taken as it stands. @param {UrlParts} parts */
+/** A bare path is used as it is, without percent-decoding. @param {UrlParts} parts */
 function plainPath({ path }) {
   return { path };
 }
@@ -219,7 +227,7 @@ function readQuery(query, fail) {
     if (QUERY.has(name)) continue;
     const instead = NOT_IN_A_QUERY.get(name);
     if (instead !== undefined) fail(instead);
-    // `?TLS=true` would be plain text.
+    // If `?TLS=true` were ignored, the connection would be in plain text.
     const meant = [...QUERY.keys()].find((known) => known.toLowerCase() === name.toLowerCase());
     if (meant !== undefined) fail(`a URL that spells ${meant} in exactly this way`);
   }

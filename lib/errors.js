@@ -1,11 +1,11 @@
 'use strict';
 
-// The errors that users see. A message names the argument, what it should be and what came, but
-// never repeats a value: it could be a token, a password or a session's data.
+// The errors that users see. A message names the argument, what it should be and what came. Of a wrong value it shows at
+// most a number. It never repeats a text or an object: it could be a token, a password or a session's data.
 
 const { dirname, join, sep } = require('node:path');
 
-/** What went wrong with a call that reached, or could not reach, the store. */
+/** The error of a call that failed although its arguments were valid. */
 class SpotsSessionsError extends Error {
   /**
    * @param {string} code
@@ -24,16 +24,16 @@ Object.defineProperty(SpotsSessionsError.prototype, 'name', {
   writable: true,
 });
 
-/** Where frames of a stack lie that are ours, or that of the channel by which we trace calls. */
+/** Texts by which we know our own frames in a stack, and those of the channel that traces calls. */
 const FOLDER = dirname(__dirname);
 const OWN = [join(FOLDER, 'index.js:'), join(FOLDER, `lib${sep}`), '(node:diagnostics_channel:'];
 
-/** As many of these lie on top of the caller's, and count for V8's limit. */
+/** How far V8's limit of frames is raised, because our own frames count too. A traced call has a few more than these. */
 const OWN_FRAMES = 9;
 
 /**
- * Has what a call is rejected with tell who made the call, as ioredis' `showFriendlyErrorStack` does: the
- * error is made when the answer comes, and its own stack says nothing of the caller.
+ * Makes the error of a rejected call show the code that made the call, as ioredis' `showFriendlyErrorStack` does. The
+ * error is created when the answer arrives, so its own stack does not show the caller.
  *
  * @param {(error: Error) => void} reject
  */
@@ -45,7 +45,7 @@ function withCaller(reject) {
   Reflect.set(Error, 'stackTraceLimit', limit);
   return (/** @type {Error} */ error) => {
     const { stack } = call;
-    // A program may have had V8 make something else of it.
+    // A program's Error.prepareStackTrace may have made something else of it.
     if (typeof stack === 'string') {
       const [, ...frames] = stack.split('\n');
       const theirs = frames.filter((frame) => !OWN.some((place) => frame.includes(place)));
@@ -56,7 +56,7 @@ function withCaller(reject) {
 }
 
 /**
- * Names the kind of a value without showing it.
+ * Describes what kind of value came, without showing the value.
  *
  * @param {unknown} value
  */
@@ -71,7 +71,7 @@ function describe(value) {
   return `a ${typeof value}`;
 }
 
-/** @param {object | Function} value which may be a proxy that throws at any touch */
+/** @param {object | Function} value may be a proxy that throws whenever it is used */
 function nameOfObject(value) {
   if (typeof value === 'function') return 'a function';
   try {
@@ -86,7 +86,8 @@ function nameOfObject(value) {
 }
 
 /**
- * Shows a number that is wrong for what it is, and so no secret in the wrong place.
+ * Shows a number, and describes any other value. It is for arguments that may be numbers. A number in the place of a
+ * text could be a secret, and is not shown.
  *
  * @param {unknown} value
  */
@@ -95,6 +96,8 @@ function describeNumber(value) {
 }
 
 /**
+ * Makes a function that creates errors about an argument.
+ *
  * @template {Error} E
  * @param {new (message: string, options?: ErrorOptions) => E} Kind
  * @param {string} code
@@ -102,9 +105,9 @@ function describeNumber(value) {
  */
 function argumentError(Kind, code, show = describe) {
   /**
-   * @param {string} name the argument, as the caller spells it, or words for it
-   * @param {string} expected what it should be: "a non-empty string"
-   * @param {unknown} got what came
+   * @param {string} name the argument, as the caller writes it, or words for it
+   * @param {string} expected what the argument should be: "a non-empty string"
+   * @param {unknown} got the value that came
    * @param {ErrorOptions} [options]
    */
   return (name, expected, got, options) => {
@@ -117,10 +120,10 @@ function argumentError(Kind, code, show = describe) {
 module.exports = {
   SpotsSessionsError,
   withCaller,
-  /** The wrong type: `ERR_INVALID_ARG_TYPE`. */
+  /** For a value of the wrong type: `ERR_INVALID_ARG_TYPE`. */
   typeError: argumentError(TypeError, 'ERR_INVALID_ARG_TYPE'),
-  /** The right type, but not a value that can be used: `ERR_INVALID_ARG_VALUE`. */
+  /** For a value of the right type that cannot be used: `ERR_INVALID_ARG_VALUE`. */
   valueError: argumentError(TypeError, 'ERR_INVALID_ARG_VALUE', describeNumber),
-  /** A number or a length outside its range: `ERR_OUT_OF_RANGE`. */
+  /** For a number or a length outside its range: `ERR_OUT_OF_RANGE`. */
   rangeError: argumentError(RangeError, 'ERR_OUT_OF_RANGE', describeNumber),
 };

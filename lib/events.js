@@ -1,7 +1,7 @@
 'use strict';
 
-// What users are told of an instance's connections without asking: events, and a warning of a server
-// that may evict sessions. src/event.rs is where they come from.
+// Emits the events of an instance's connections, and the warning about a server that may evict sessions. Both come from
+// src/event.rs.
 
 const { errorMonitor } = require('node:events');
 const { SpotsSessionsError } = require('./errors.js');
@@ -9,7 +9,7 @@ const { SpotsSessionsError } = require('./errors.js');
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the events.
 const { setImmediate } = require('node:timers');
 
-/** What is emitted for each kind of event. @type {Record<string, string[]>} */
+/** The names under which each kind of event is emitted. @type {Record<string, string[]>} */
 const NAMES = {
   ready: ['ready'],
   lost: ['reconnecting'],
@@ -17,8 +17,8 @@ const NAMES = {
 };
 
 /**
- * Tells of an event, in a turn of the event loop of its own: a listener may throw, and that must not
- * keep answers from their calls.
+ * Emits an event, in a turn of the event loop of its own. A listener may throw an error, and that must not stop answers
+ * on their way to their calls.
  *
  * @param {import('node:events').EventEmitter} sessions
  * @param {() => boolean} isClosed
@@ -31,7 +31,7 @@ function announce(sessions, isClosed, [kind, ...words]) {
   for (const name of NAMES[kind]) {
     setImmediate(() => {
       if (isClosed()) return;
-      // An emitter throws an error that nobody listens for; who monitors errors is told even so.
+      // Without a listener, `emit('error')` would throw. Listeners for errorMonitor get the error in any case.
       const isHeard = name !== 'error' || sessions.listenerCount(name) > 0;
       sessions.emit(isHeard ? name : errorMonitor, ...about);
     });

@@ -1,10 +1,10 @@
 'use strict';
 
-// Loads the addon: the file that a build left here, or the platform package that npm installed.
+// Loads the addon: the file that a build wrote to this package, or the platform package that npm installed.
 
 const { version, optionalDependencies } = require('../package.json');
 
-/** The platform as the names of the platform packages spell it: "linux-x64-musl". */
+/** The platform, as in the names of the platform packages: "linux-x64-musl". */
 function platformName() {
   const { platform, arch } = process;
   if (platform === 'win32') return `win32-${arch}-msvc`;
@@ -12,7 +12,7 @@ function platformName() {
   return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}`;
 }
 
-/** Alpine and the like. Node reports the version of glibc where it runs on glibc. */
+/** Whether the C library is musl, as on Alpine. Node reports the version of glibc if it runs on glibc. */
 function isMusl() {
   const report = /** @type {any} */ (process.report);
   try {
@@ -23,19 +23,24 @@ function isMusl() {
   }
 }
 
-/** What the loader says where there is no binary. All else is one that is there and does not load, as on a
- * system whose C library is too old for it. */
+/**
+ * The messages of the loader if there is no binary. Any other message is about a binary that exists but does not load,
+ * for example because the system's C library is too old for it.
+ */
 const ABSENT = /^(Cannot find (module|native binding)|Unsupported (OS|architecture))/;
 
-/** What Node and Deno say where a flag keeps a process from loading the addon, and how to start it then.
- * @type {[RegExp, () => string][]} */
+/**
+ * The messages of Node and Deno if the process may not load the addon, and how to start it instead.
+ *
+ * @type {[RegExp, () => string][]}
+ */
 const REFUSALS = [
   [
     /loading addons is disabled/,
     () => (isRestricted() ? 'with --allow-addons' : 'without --no-addons'),
   ],
   [/Access to this API has been restricted/, () => 'with --allow-fs-read of node_modules'],
-  // Deno names one flag after another, and some that do not help.
+  // Deno names only one missing flag at a time, and names some that do not help.
   [/run again with the --allow-/, () => 'with --allow-ffi --allow-read --allow-env'],
 ];
 
@@ -47,7 +52,7 @@ function isRestricted() {
 /**
  * Says why the addon cannot be loaded here, and what to do.
  *
- * @param {Error[]} failures of the generated loader, which tells them apart by their messages alone
+ * @param {Error[]} failures the errors of the generated loader; only their messages differ
  */
 function explain(failures) {
   const platform = platformName();
@@ -72,7 +77,7 @@ function explain(failures) {
 }
 
 /**
- * An error and its causes, outermost first. They may be of another realm, as in Jest, and are then no
+ * Returns an error and its causes, the outermost first. They may come from another realm, as in Jest. Then they are not
  * instances of our Error.
  *
  * @param {any} error
@@ -87,7 +92,7 @@ function load() {
     return require('../binding.js');
   } catch (failure) {
     const failures = causes(failure);
-    // The first blames npm, whatever happened.
+    // The first error blames npm, whatever the reason is.
     const [first, second = first] = failures;
     const cause = failures.find(({ message }) => !ABSENT.test(message)) ?? second;
     throw new Error(explain(failures), { cause });

@@ -1,8 +1,8 @@
 'use strict';
 
-// The operations. Each has a row in `operations`: the letter that stands for it in a batch, and `send`, which checks the
-// request and sends the fields in the order in which its file in src/operation/ reads them. Each is a method of the
-// class, for editors to find. An error that `send` throws becomes a rejection.
+// The operations. Each has a row in `operations`: the letter that stands for it in a batch, and `send`, which checks
+// the request and sends the fields in the order in which its file in src/operation/ reads them. Each is also a method
+// of the class, so that editors find it. An error that `send` throws becomes a rejection.
 
 const { EventEmitter } = require('node:events');
 const {
@@ -157,7 +157,7 @@ let partsOf;
 /** @type {(sessions: Operations, parts: Parts) => void} */
 let setParts;
 
-/** The methods of an instance. They are documented where editors look: in index.d.ts. */
+/** The methods of an instance. index.d.ts documents them. */
 class Operations extends EventEmitter {
   #parts;
 
@@ -201,7 +201,7 @@ class Operations extends EventEmitter {
 }
 
 /**
- * Makes a call. No closure is made for it, unless it is traced: a get is 2% faster for that.
+ * Makes a call. It creates a closure only if calls are traced. A get is 2% faster without one.
  *
  * @param {keyof typeof operations} method
  * @param {unknown} sessions
@@ -215,7 +215,7 @@ function call(method, sessions, request) {
 }
 
 /**
- * Runs an operation; an error that it throws becomes a rejection.
+ * Runs an operation, and turns an error that it throws into a rejection.
  *
  * @param {keyof typeof operations} method
  * @param {unknown} sessions
@@ -231,7 +231,7 @@ function attempt(method, sessions, request) {
 }
 
 /**
- * The fields that say whose sessions are meant. Records encode the owner as JSON.
+ * Returns the fields for an app and an owner. The owner is JSON, as in a record.
  *
  * @param {unknown} app
  * @param {unknown} ownerId
@@ -242,7 +242,7 @@ function placeOf(app, ownerId) {
 }
 
 /**
- * Reads the request of a method that takes no more than an address.
+ * Reads the request of a method that takes only `app` and `token`.
  *
  * @param {{ app: unknown, token: unknown }} request
  */
@@ -257,7 +257,7 @@ function readAddress(request) {
 }
 
 /**
- * The fields that say which session is meant; nothing if there can be no such session.
+ * Returns the fields for an app and a token, or undefined if no session can have this token.
  *
  * @param {unknown} app
  * @param {unknown} token

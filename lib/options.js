@@ -1,7 +1,7 @@
 'use strict';
 
-// The constructor's options, checked once and frozen: what index.js, the engine and the client are
-// set up from. Nothing here connects to anything.
+// Checks the constructor's options once, and returns frozen settings for index.js, the engine and the client. Nothing
+// here opens a connection.
 
 const fields = require('./connection-fields.js');
 const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
@@ -10,7 +10,7 @@ const { rangeError, typeError, valueError } = require('./errors.js');
 const { readObject } = require('./read-object.js');
 const { TLS_NAMES, completeTls, readTls } = require('./tls.js');
 
-/** Encodings that keep every bit of a token, by every name that Node has for them. */
+/** The encodings that keep every bit of a token, by all names that Node has for them. */
 const ENCODINGS = new Map([
   ...['base64', 'base64url', 'hex', 'latin1'].map((name) => [name, name]),
   ['binary', 'latin1'],
@@ -24,12 +24,12 @@ const OPTIONS = {
   maxPending: { byDefault: 100_000, read: integer(1, Number.MAX_SAFE_INTEGER) },
   readFrom: { byDefault: 'primary', read: readReadFrom },
 };
-/** Those that a connection string may set too. */
+/** The defaults of the options that a connection string may set too: milliseconds, and bytes of JSON. */
 const NUMBERS = { commandTimeout: 4000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
-/** What `options` and `connectionString` may be. */
+/** What `options` and `connectionString` should be, for errors. */
 const ADDRESS = 'a connection string or an object';
 const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.NUMBER_NAMES];
-/** Of ioredis, and for `client` alone; the last one only to be refused. */
+/** The names of ioredis' options for `client`. `keyPrefix` is read too, only to be refused. */
 const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
 
 /**
@@ -39,22 +39,22 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  *   & { tls?: Tls, sentinels?: Readonly<Sentinels> }} Server
  *
  * @typedef {object} Settings
- * @property {Readonly<Server> | null} server null is the embedded store, `memory:`
+ * @property {Readonly<Server> | null} server null for the embedded store, `memory:`
  * @property {'base64' | 'base64url' | 'hex' | 'latin1'} tokenEncoding
  * @property {number} tokenSize in bytes
  * @property {number} defaultDuration in seconds, or Infinity
  * @property {number} commandTimeout in milliseconds
  * @property {number} connectTimeout in milliseconds
  * @property {number} maxDataSize in bytes of JSON
- * @property {number} maxPending
+ * @property {number} maxPending in calls
  * @property {'primary' | 'replica'} readFrom
- * @property {true} [showFriendlyErrorStack] left out if it is not asked for
+ * @property {true} [showFriendlyErrorStack] left out if it is false
  */
 
 /**
- * Reads the constructor's options: a connection string, or an object of options, in which the
- * fields of an ioredis-style address may stand in place of `connectionString`. `undefined` and
- * `null` mean the default, but for ioredis' `maxRetriesPerRequest: null`.
+ * Reads the constructor's options: a connection string, or an object. The object may hold the fields of an address, as
+ * ioredis has them, instead of `connectionString`. `undefined` and `null` mean the default, except for ioredis'
+ * `maxRetriesPerRequest: null`.
  *
  * @param {unknown} options
  * @returns {Readonly<Settings>}
@@ -94,7 +94,7 @@ function readOptions(options) {
   });
 }
 
-/** Where the server is, and the numbers that are given with it. @param {Record<string, any>} given */
+/** Reads where the server is, and the numbers that its connection string sets. @param {Record<string, any>} given */
 function readServer(given) {
   const { connectionString } = given;
   if (connectionString === undefined) return { server: readAddress(checkSentinelMode(given)) };
@@ -110,8 +110,8 @@ function readServer(given) {
 }
 
 /**
- * @param {unknown} connectionString a string in any of its shapes, or an object in its place
- * @param {unknown} tls the option beside it
+ * @param {unknown} connectionString a connection string in any form, or an object instead of it
+ * @param {unknown} tls the option `tls` beside it
  */
 function readConnection(connectionString, tls) {
   const string = readString('connectionString', connectionString);
@@ -129,11 +129,11 @@ function readConnection(connectionString, tls) {
 }
 
 /**
- * Refuses an `enableTLSForSentinelMode` that contradicts `tls`. ioredis ignores `tls` without it,
- * and then sends sessions in clear.
+ * Refuses an `enableTLSForSentinelMode` that contradicts `tls`. Unless it is true, ioredis ignores `tls` and sends
+ * everything in plain text.
  *
  * @param {Record<string, any>} given
- * @param {string} [prefix]
+ * @param {string} [prefix] the prefix of names in errors
  */
 function checkSentinelMode(given, prefix = '') {
   const { tls = false, enableTLSForSentinelMode: enabled } = given;
@@ -146,7 +146,7 @@ function checkSentinelMode(given, prefix = '') {
 }
 
 /**
- * Reads `tls`: undefined if it is left out, false if TLS is unwanted, else its checked settings.
+ * Reads `tls`. Returns undefined if it is left out, false if it is false, and otherwise its checked settings.
  *
  * @param {string} name
  * @param {unknown} option
@@ -158,11 +158,11 @@ function readTlsOption(name, option) {
 }
 
 /**
- * The option `tls` and its name, where there may be two: the one beside counts, but true says no more
- * than that it is TLS, and leaves the settings to the inner one.
+ * Chooses the `tls` that counts, because there may be two: the outer one. But if the outer one is `true`, which has no
+ * settings, and the inner one has settings, the inner one counts.
  *
- * @param {unknown} beside
- * @param {unknown} inner that of an object in the place of a connection string
+ * @param {unknown} beside the outer one, beside `connectionString`
+ * @param {unknown} inner the inner one, if `connectionString` is an object
  * @returns {[name: string, value: unknown]}
  */
 function chooseOption(beside, inner) {
@@ -173,13 +173,13 @@ function chooseOption(beside, inner) {
 /**
  * @param {import('./connection-fields.js').ServerSettings} server
  * @param {ReturnType<typeof readTlsOption>} option
- * @param {[name: string, value: unknown]} asked what asks for TLS, if anything does
+ * @param {[name: string, value: unknown]} asked the option that asks for TLS, for errors
  * @returns {Readonly<Server>}
  */
 function withTls({ sentinels, ...server }, option, asked) {
   const tls = chooseTls(server, option, asked);
   if (!sentinels) return Object.freeze({ ...server, tls });
-  // True says no more than that it is TLS: its settings are those of `tls`, if there are any.
+  // `sentinelTLS: true` uses the settings of `tls`, if there are any.
   const theirs =
     sentinels.tls === true ? option || {} : readTlsOption('sentinelTLS', sentinels.tls);
   const own = sentinels.tls === undefined ? tls : theirs ? completeTls(theirs) : undefined;
@@ -203,8 +203,8 @@ function chooseTls(server, option, [name, value]) {
 }
 
 /**
- * A connection string in any of its shapes (a string, a port, a `URL`), as a string; undefined if it
- * is none.
+ * Returns a connection string in any of its forms (a string, a port, a `URL`) as a string. Returns undefined if the value
+ * has none of these forms.
  *
  * @param {string} name
  * @param {unknown} value
@@ -229,7 +229,7 @@ function readEncoding(name, value) {
   if (value === '') return 'base64';
   const encoding = ENCODINGS.get(value.toLowerCase());
   if (encoding !== undefined) return encoding;
-  // ascii, utf8 and utf16le map several tokens to one text, or to text that Redis cannot hold.
+  // ascii and utf8 write several tokens as the same text. utf16le can write a text that has no form in UTF-8.
   const why = Buffer.isEncoding(value)
     ? `${works} (${value.toLowerCase()} loses bits, so that such a token could not be found again)`
     : works;

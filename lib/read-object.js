@@ -1,18 +1,18 @@
 'use strict';
 
-// Reads what users pass as an object of options, which may be a proxy or have getters that throw.
+// Reads the objects of options that users pass. Such an object may be a proxy, or have getters that throw.
 
 const { typeError } = require('./errors.js');
 
 /**
- * Reads the named properties of an object, each once, and refuses others, as they are likely typos.
+ * Reads the named properties of an object, each only once. Refuses any other property, because it is likely a typo.
  *
- * @param {string} name
- * @param {unknown} object null is an empty one
- * @param {string[]} names
- * @param {string} what it should be
- * @param {string[]} [more] names that a message does not list
- * @returns {Record<string, any>} undefined stands for what is left out
+ * @param {string} name the name of the object in errors
+ * @param {unknown} object null counts as an empty object
+ * @param {string[]} names the properties that it may have
+ * @param {string} what what the object should be, for errors
+ * @param {string[]} [more] further properties that it may have; the error about a typo does not list them
+ * @returns {Record<string, any>} the value of each name; undefined if it is left out
  */
 function readObject(name, object, names, what, more = []) {
   if (object === null) return {};
@@ -28,7 +28,7 @@ function readObject(name, object, names, what, more = []) {
   } catch (cause) {
     throw typeError(name, `${what} that can be read`, object, { cause });
   }
-  // A promise that was not awaited, say, or a Map: it would mean all defaults, and so localhost.
+  // For example a Map, or a promise that was not awaited. It would mean all defaults, and so localhost.
   if (isOther) throw typeError(name, what, object);
   if (unknown !== undefined) {
     const path = name === 'options' ? unknown : `${name}.${unknown}`;
@@ -37,24 +37,29 @@ function readObject(name, object, names, what, more = []) {
   return values;
 }
 
-/** @param {object} object @param {Record<string, unknown>} values that were read */
+/** Whether an object has no properties. @param {object} object @param {Record<string, unknown>} values read from it */
 function saysNothing(object, values) {
   const isEmpty = Object.keys(object).length === 0;
   return isEmpty && Object.values(values).every((value) => value === undefined);
 }
 
-/** Whether it is `{}` of any realm, or without a prototype. @param {object} object */
+/** Whether an object is a plain `{}` of any realm, or has no prototype. @param {object} object */
 function isPlain(object) {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** To ioredis, null is a value of one option: to wait for ever. @param {string} key @param {any} value */
+/**
+ * Takes null for a property that is left out. Only in ioredis' `maxRetriesPerRequest` it has a meaning: no limit.
+ *
+ * @param {string} key
+ * @param {any} value
+ */
 function read(key, value) {
   return value === null && key !== 'maxRetriesPerRequest' ? undefined : value;
 }
 
-/** @param {string} name @param {string[]} names that there are */
+/** @param {string} name @param {string[]} names all options */
 function unknownOption(name, names) {
   const error = new TypeError(`unknown option \`${name}\`: the options are ${names.join(', ')}`);
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });

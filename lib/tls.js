@@ -1,7 +1,8 @@
 'use strict';
 
-// TLS in Node's own terms, turned into texts that both ioredis and the engine understand. The
-// engine knows nothing of Node's trust, so it is told what Node trusts; ioredis knows by itself.
+// Reads the option `tls`, which has the names of Node's `tls.connect`, and turns its certificates and its key into text
+// for ioredis and for the engine. The engine does not know which certificates Node trusts, so it gets a list of them.
+// ioredis needs no list, because it uses Node's own TLS.
 
 const { X509Certificate } = require('node:crypto');
 const { readFileSync } = require('node:fs');
@@ -14,18 +15,18 @@ const TLS_NAMES = ['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'];
 
 /**
  * @typedef {object} TlsSettings
- * @property {readonly string[]} ca PEM texts of whom to trust, each one or more certificates
+ * @property {readonly string[]} ca the certificates to trust: PEM texts of one or more each
  * @property {string} [cert] PEM
  * @property {string} [key] PEM
- * @property {string} [servername] for SNI and for the certificate's name; left out: the host
+ * @property {string} [servername] for SNI and the check of the certificate's name; if left out, the host
  * @property {boolean} rejectUnauthorized
  */
 
 /**
- * Checks the option `tls`, without looking up what is not in it.
+ * Checks the option `tls`. Adds no defaults.
  *
- * @param {Record<string, unknown>} given its properties, read already
- * @param {string} [name] of the option, for errors
+ * @param {Record<string, unknown>} given the properties of the option
+ * @param {string} [name] the name of the option in errors
  * @returns {Partial<TlsSettings>}
  * @throws {TypeError}
  */
@@ -43,7 +44,7 @@ function readTls(given, name = 'tls') {
     );
   }
   try {
-    // A secure context takes any text for a list of trust; given one, it does not load Node's.
+    // createSecureContext accepts any text as `ca`, so each text is parsed. With a `ca` it does not load Node's list.
     for (const text of ca ?? []) new X509Certificate(text);
     if (ca || cert) tls.createSecureContext({ ...own, ca: [...(ca ?? [])] });
   } catch (cause) {
@@ -66,8 +67,8 @@ function readTls(given, name = 'tls') {
 }
 
 /**
- * Completes checked settings with Node's defaults. The list of what Node trusts is large and one
- * for all: the same frozen array each time.
+ * Completes checked settings with Node's defaults. The list of the certificates that Node trusts is large, so all
+ * settings share one frozen array.
  *
  * @param {Partial<TlsSettings>} own
  * @returns {Readonly<TlsSettings>}
@@ -81,17 +82,17 @@ function completeTls(own) {
 }
 
 /**
- * The settings as options of `tls.connect`.
+ * Returns the settings as options of `tls.connect`.
  *
  * @param {TlsSettings} settings
- * @param {string} [host] left out where there are several, known by and by
+ * @param {string} [host] left out if there are several hosts
  * @returns {import('node:tls').ConnectionOptions}
  */
 function tlsOfClient({ ca, servername, ...settings }, host) {
   return {
     ...settings,
     ...(ca !== nodesTrust && { ca: [...ca] }),
-    // Node sends no server name of its own accord, and servers behind a proxy are found by it.
+    // Node sends a server name only if it is set. A proxy may need the name to find the server.
     servername: servername ?? (host === undefined || isIP(host) ? undefined : host),
   };
 }
@@ -99,7 +100,7 @@ function tlsOfClient({ ca, servername, ...settings }, host) {
 /** @type {readonly string[] | undefined} */
 let nodesTrust;
 
-/** What Node trusts, `NODE_EXTRA_CA_CERTS` included. */
+/** Returns the certificates that Node trusts, including `NODE_EXTRA_CA_CERTS`. */
 function trustOfNode() {
   nodesTrust ??= Object.freeze(
     typeof tls.getCACertificates === 'function'
@@ -116,12 +117,12 @@ function extraCertificates(file) {
     const pem = readFileSync(file, 'latin1');
     return pem.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs) ?? [];
   } catch {
-    // Node warns of it and goes on.
+    // Node itself only warns about a file that it cannot read.
     return [];
   }
 }
 
-/** @param {string} name @param {unknown} value @param {string} label of the PEM text */
+/** @param {string} name @param {unknown} value @param {string} label the label of the PEM text */
 function readPem(name, value, label) {
   const texts = readPems(name, value, label);
   if (texts && texts.length > 1) throw valueError(name, 'one PEM text', value);

@@ -1,7 +1,7 @@
 'use strict';
 
-// The tracing channel of calls, for monitoring: `diagnostics_channel.tracingChannel('spots-sessions:call')`.
-// Node's own `tracePromise` would publish what a call resolves to: tokens and data.
+// The tracing channel of calls, for monitoring: `diagnostics_channel.tracingChannel('spots-sessions:call')`. Node's own
+// `tracePromise` is not used, because it publishes the results of calls: tokens and data.
 
 const { tracingChannel } = require('node:diagnostics_channel');
 const { performance } = require('node:perf_hooks');
@@ -12,7 +12,7 @@ const { start, end, asyncStart, asyncEnd, error } = tracingChannel('spots-sessio
 // Node's own, taken when this module loads, so that a test's fake timers do not change it.
 const now = performance.now.bind(performance);
 
-/** Whether anybody listens. The channel can tell this by itself only from Node 20.13 on. */
+/** Whether the channel has subscribers. It has a property of its own for this only from Node 20.13 on. */
 function isTraced() {
   return (
     asyncEnd.hasSubscribers ||
@@ -24,12 +24,12 @@ function isTraced() {
 }
 
 /**
- * Makes a call and publishes its beginning and its end, in the order of Node's `tracePromise`.
+ * Makes a call and publishes its start and its end, in the same order as Node's `tracePromise`.
  *
  * @template T
  * @param {string} method
  * @param {{ app: unknown }} request
- * @param {() => Promise<T>} run does not throw
+ * @param {() => Promise<T>} run must not throw
  * @returns {Promise<T>}
  */
 function trace(method, request, run) {
@@ -41,7 +41,8 @@ function trace(method, request, run) {
     asyncEnd.publish(message);
   };
   return start.runStores(message, () => {
-    // What follows on it: a rejection that was looked at here would count as handled.
+    // The caller gets the promise of `then`. If it got the promise of `run`, the handler below would count as the
+    // caller's, and Node would report no unhandled rejection.
     const promise = run().then(
       (value) => {
         message.duration = now() - begun;
@@ -61,7 +62,7 @@ function trace(method, request, run) {
   });
 }
 
-/** The app of a call; nothing if the call will be rejected for it. @param {{ app: unknown }} request */
+/** Returns the app of a call, or undefined if the app is wrong. @param {{ app: unknown }} request */
 function readApp(request) {
   try {
     return checkName('app', request.app);
