@@ -4,26 +4,26 @@ import { EventEmitter } from 'node:events';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 
 export type {
-  /** Commands of {@link SpotsSessions.client} that are sent together. */
+  /** A pipeline of {@link SpotsSessions.client}: commands that are sent together. */
   ChainableCommander,
   /** The type of {@link SpotsSessions.client} on a Redis Cluster. */
   Cluster,
-  /** What {@link SessionsClient} is, and what its `duplicate` gives. */
+  /** The type that {@link SessionsClient} extends, and that its `duplicate` returns. */
   Redis,
 } from 'ioredis';
 
-/** How the bytes of a token become text. Others of Node's encodings lose bits and are refused. */
+/** How the bytes of a token become text. Node's other encodings lose bits, so they are refused. */
 export type TokenEncoding = 'base64' | 'base64url' | 'hex' | 'latin1' | 'binary';
 
-/** A TLS client's settings, in the terms of Node's `tls.connect`; every text is PEM. */
+/** The settings of TLS, named as in Node's `tls.connect`. Certificates and keys are PEM. */
 export interface TlsOptions {
   /**
-   * The certificates to trust, instead of those that Node trusts: of authorities, or the server's own if
-   * it is signed by itself.
+   * The certificates to trust, instead of those that Node trusts: those of authorities, or the server's own certificate
+   * if it is self-signed.
    *
-   * @default what Node trusts, `NODE_EXTRA_CA_CERTS` included, and from Node 22.15 on
-   * `--use-system-ca`. Not `--use-openssl-ca` and its `SSL_CERT_FILE`, as Node does not tell that list:
-   * give `ca` then
+   * @default the certificates that Node trusts. They include `NODE_EXTRA_CA_CERTS` and, from Node 22.15 on,
+   * `--use-system-ca`. They do not include `--use-openssl-ca` and its `SSL_CERT_FILE`, because Node does not tell that
+   * list: set `ca` then
    */
   ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** The client's certificate chain, for servers that ask for one. Needs `key`. */
@@ -31,43 +31,43 @@ export interface TlsOptions {
   /** The client's private key: RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519. Needs `cert`. */
   key?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /**
-   * The name that the server's certificate must bear, in its alternative names or, if it has no DNS name
-   * there, as its common name; also sent to the server (SNI).
+   * The name that the server's certificate must have: among its alternative names or, if there is no DNS name among
+   * them, as its common name. The name is also sent to the server (SNI).
    *
    * @default the host
    */
   servername?: string | undefined;
   /**
-   * Whether the server's certificate must be valid. `false` lets anybody between you and the
-   * server read and change all sessions.
+   * Whether the server's certificate must be valid. `false` lets anybody between you and the server read and change all
+   * sessions.
    *
    * @default true, unless `NODE_TLS_REJECT_UNAUTHORIZED=0`
    */
   rejectUnauthorized?: boolean | undefined;
 }
 
-/** A node of a cluster, or a sentinel: `'host:port'`, or a port of this machine, does as well. */
+/** A node of a cluster, or a sentinel. It may also be a string `'host:port'`, or the number of a port on localhost. */
 export type NodeAddress =
   | string
   | number
   | {
       /**
-       * Its name or IP address.
+       * The name or the IP address of the node.
        *
        * @default 'localhost'
        */
       host?: string | undefined;
       /**
-       * 1 to 65535.
+       * The port of the node, 1 to 65535.
        *
-       * @default 6379 of a cluster's node, 26379 of a sentinel
+       * @default 6379 for a node of a cluster, 26379 for a sentinel
        */
       port?: number | string | undefined;
     };
 
 /**
- * Where the Redis server is, field by field, as ioredis takes it: one server, a cluster, or a server
- * that sentinels know. Numbers may be text, as in the environment.
+ * Where the Redis server is, with the fields of ioredis: one server, a cluster, or a server behind Sentinel. Numbers
+ * may be strings, as in environment variables.
  */
 export interface ServerAddress {
   /**
@@ -90,196 +90,213 @@ export interface ServerAddress {
    * @default 0
    */
   db?: number | string | undefined;
-  /** The ACL user. Needs `password`: without one nobody logs in. */
+  /** The ACL user. Needs `password`: without one there is no login. */
   username?: string | undefined;
   /** The password of `username`, or of the default user. No error and no log repeats it. */
   password?: string | undefined;
   /**
-   * 4 or 6 to use IP addresses of that family alone.
+   * The IP version of the addresses to use: 4, 6, or 0 for both.
    *
-   * @default 0: either
+   * @default 0
    */
   family?: 0 | 4 | 6 | '0' | '4' | '6' | 'IPv4' | 'IPv6' | undefined;
-  /** `true` or settings for TLS; `rediss://` alone does as well as `true`. */
+  /** `true`, or the settings of TLS. A URL that begins with `rediss://` means `true`. */
   tls?: boolean | TlsOptions | undefined;
   /**
-   * Nodes of a Redis Cluster, instead of `host` and `port`: one that answers is enough, the others
-   * are found. A node without a port has 6379. A cluster has no `db` but 0.
+   * Nodes of a Redis Cluster, instead of `host` and `port`. One node that answers is enough: the package finds the
+   * others. The default port is 6379. A cluster has only `db` 0.
    *
    * @example
    * new SpotsSessions({ cluster: [{ host: 'node-1', port: 6379 }, 'node-2:6379'] });
    */
   cluster?: readonly NodeAddress[] | undefined;
   /**
-   * Sentinels, instead of `host` and `port`: they know which server is the primary. One without a
-   * port has 26379. Needs `name`; all other fields are about the server.
+   * The sentinels, instead of `host` and `port`. They know which server is the primary. List all of them, because only
+   * these are asked. The default port is 26379. Needs `name`. Fields without `sentinel` in their name are about the
+   * server.
    *
    * @example
    * new SpotsSessions({ sentinels: ['sentinel-1', 'sentinel-2', 'sentinel-3'], name: 'mymaster' });
    */
   sentinels?: readonly NodeAddress[] | undefined;
-  /** The primary's name, as the sentinels know it. */
+  /** The name under which the sentinels know the primary. */
   name?: string | undefined;
   /** The ACL user on the sentinels. Needs `sentinelPassword`. */
   sentinelUsername?: string | undefined;
-  /** The password on the sentinels, which may differ from that of the servers. */
+  /** The password on the sentinels. It may differ from that of the servers. */
   sentinelPassword?: string | undefined;
   /**
-   * `true`, for the settings of `tls`, or settings of its own for TLS to the sentinels. In a URL,
+   * TLS to the sentinels: `true` to use the settings of `tls`, or other settings. A URL that begins with
    * `rediss-sentinel://` asks for TLS to the servers and to the sentinels.
    *
-   * @default false: `tls` is about the servers alone, as in ioredis
+   * @default false: as in ioredis, `tls` is for the servers only
    */
   sentinelTLS?: boolean | TlsOptions | undefined;
-  /** May be left out: `tls` is always used. ioredis wants `true`, and uses no `tls` without it. */
+  /**
+   * Not needed: `tls` is always used. It is accepted because ioredis needs `true` here to use `tls`. A value that
+   * contradicts `tls` is an error.
+   */
   enableTLSForSentinelMode?: boolean | undefined;
 }
 
-/** The type of an option of ioredis; what has a number, true or false may have its text. */
+/** The type of an option of ioredis. A number or a boolean may also be a string. */
 type IoredisOption<Name extends keyof RedisOptions> =
   | RedisOptions[Name]
   | (Extract<RedisOptions[Name], number | boolean> extends never ? never : string)
   | undefined;
 
 /**
- * Options of ioredis for {@link SpotsSessions.client}, with its defaults. The six methods have a
- * connection of their own, which these do not concern, but for `showFriendlyErrorStack`.
+ * Options of ioredis for {@link SpotsSessions.client}, with ioredis' defaults. The methods of `SpotsSessions` have
+ * their own connection and do not use these options. Only `showFriendlyErrorStack` is for both.
  */
 export interface ClientOptions {
-  /** Whether commands that a lost connection left unanswered are sent again on the next one. */
+  /** Whether commands without a reply are sent again after a reconnection. */
   autoResendUnfulfilledCommands?: IoredisOption<'autoResendUnfulfilledCommands'>;
-  /** Whether channels are subscribed to again after a reconnection. */
+  /** Whether the client subscribes to its channels again after a reconnection. */
   autoResubscribe?: IoredisOption<'autoResubscribe'>;
-  /** Milliseconds that a blocking command, such as `BLPOP`, may take beyond its own time. */
+  /**
+   * Turns on timeouts of the client for blocking commands, such as `BLPOP`, if it is above 0. A command without a
+   * timeout of its own then ends after this many milliseconds.
+   */
   blockingTimeout?: IoredisOption<'blockingTimeout'>;
-  /** Milliseconds more for `blockingTimeout`. */
+  /** With `blockingTimeout`: how many milliseconds the client waits beyond a blocking command's own timeout. */
   blockingTimeoutGrace?: IoredisOption<'blockingTimeoutGrace'>;
-  /** What `CLIENT SETINFO` adds to the name of the library. */
+  /** A text that is added to the name of the library in `CLIENT SETINFO`. */
   clientInfoTag?: IoredisOption<'clientInfoTag'>;
   /** The name of the connection in `CLIENT LIST`. */
   connectionName?: IoredisOption<'connectionName'>;
-  /** Whether to leave `CLIENT SETINFO` out. */
+  /** Whether to skip `CLIENT SETINFO`. */
   disableClientInfo?: IoredisOption<'disableClientInfo'>;
-  /** Milliseconds that `disconnect` waits for the connection to end. */
+  /** Milliseconds that `disconnect` waits for the connection to close, before it destroys the socket. */
   disconnectTimeout?: IoredisOption<'disconnectTimeout'>;
-  /** Whether commands of one turn of the event loop are sent as one pipeline. */
+  /** Whether the commands of one turn of the event loop are sent as one pipeline. */
   enableAutoPipelining?: IoredisOption<'enableAutoPipelining'>;
-  /** Whether commands wait for a connection; else they are rejected. */
+  /** Whether commands wait until there is a connection. If not, they reject. */
   enableOfflineQueue?: IoredisOption<'enableOfflineQueue'>;
-  /** Whether to wait, once connected, until the server has loaded its data. */
+  /** Whether a new connection waits until the server has loaded its data. */
   enableReadyCheck?: IoredisOption<'enableReadyCheck'>;
-  /** Milliseconds of silence after which TCP asks whether the server is there. */
+  /** Milliseconds of silence before the first keepalive probe of TCP. */
   keepAlive?: IoredisOption<'keepAlive'>;
-  /** Whether to connect with the first command only, instead of when `client` is first asked for. */
+  /** Whether to connect when the first command is sent. If not, reading `client` for the first time connects. */
   lazyConnect?: IoredisOption<'lazyConnect'>;
-  /** Milliseconds to wait for a server that loads its data, before it is asked again. */
+  /** The most milliseconds to wait before a server that loads its data is asked again. */
   maxLoadingRetryTime?: IoredisOption<'maxLoadingRetryTime'>;
-  /** How often to reconnect before waiting commands are rejected; `null`: without end. */
+  /** How many attempts to reconnect may fail before waiting commands reject. `null`: no limit. */
   maxRetriesPerRequest?: IoredisOption<'maxRetriesPerRequest'>;
-  /** Whether the connection shows what the server carries out: `MONITOR`. */
+  /** Whether the connection shows all commands that the server runs: `MONITOR`. */
   monitor?: IoredisOption<'monitor'>;
   /** Whether to turn Nagle's algorithm off. */
   noDelay?: IoredisOption<'noDelay'>;
   /** The version of the Redis protocol: 2 or 3. */
   protocol?: 2 | 3 | string | undefined;
-  /** Whether to read from replicas of a cluster: `READONLY`. */
+  /** Whether the connection may read from a replica of a cluster: `READONLY`. */
   readOnly?: IoredisOption<'readOnly'>;
-  /** Says of an error of the server whether to reconnect for it. */
+  /**
+   * Decides whether an error of the server makes the client reconnect: `true` or 1 does, and 2 also sends the command
+   * again.
+   */
   reconnectOnError?: ((error: Error) => boolean | 1 | 2) | null | undefined;
-  /** Milliseconds to wait before an attempt to reconnect, by its number; no number: it gives up. */
+  /**
+   * Returns how many milliseconds to wait before an attempt to reconnect. Its argument is the number of the attempt. If
+   * it returns no number, the client gives up.
+   */
   // biome-ignore lint/suspicious/noConfusingVoidType: ioredis takes a function that returns nothing
   retryStrategy?: ((times: number) => number | void | null) | null | undefined;
   /**
-   * Whether the stack of an error shows who made the call, of the six methods too. Meant for
-   * development: each call takes a stack of its own.
+   * Whether the stack of an error shows the code that made the call. The methods of `SpotsSessions` use this option
+   * too. It is for development, because each call then records a stack.
    *
    * @default false
    */
   showFriendlyErrorStack?: IoredisOption<'showFriendlyErrorStack'>;
-  /** Milliseconds without a byte from the server after which the connection is replaced. */
+  /** Milliseconds to wait for data from the server, before the client replaces the connection. */
   socketTimeout?: IoredisOption<'socketTimeout'>;
-  /** Whether numbers of the server become strings. */
+  /** Whether numbers in replies become strings. */
   stringNumbers?: IoredisOption<'stringNumbers'>;
 }
 
-/** How long things may take, and how large they may be. Each may be text, as in the environment, or in a URL's query. */
+/** Limits of time and size. Each may also be a string, as in environment variables, or stand in a URL's query. */
 export interface Timeouts {
   /**
-   * Milliseconds within which every call settles, connecting and repeating included: 1 to 2³¹ − 1.
-   * The default is less than the 5 seconds that Jest and Vitest give a test.
-   * While a long reply is coming, at 64 KiB a second or more, ten times as long.
+   * Milliseconds within which every call settles, including connecting and retries: 1 to 2³¹ − 1. For `killAll` it is
+   * the limit of each step. A call with a long reply may take ten times as long, while at least 64 KiB of the reply
+   * arrive each second. The default is less than the 5 seconds that Jest and Vitest give a test.
    *
    * @default 4000
    */
   commandTimeout?: number | string | undefined;
   /**
-   * Milliseconds that an attempt to connect may take: 1 to 2³¹ − 1.
+   * Milliseconds that one attempt to connect may take: 1 to 2³¹ − 1.
    *
    * @default 10000
    */
   connectTimeout?: number | string | undefined;
   /**
-   * Bytes of JSON that `data` of one `create` or `update` may have: 1024 to 268435456 (256 MiB). More is a `RangeError`.
-   * Updates may take a session's data to twice that; then an `update` that would make it larger rejects with
-   * `ERR_SESSIONS_TOO_LARGE`. A session store is no file storage: other users' calls wait for a large session.
+   * Bytes of JSON that the `data` of one `create` or `update` may have: 1024 to 268435456 (256 MiB). More is a
+   * `RangeError`. Updates may let a session's data grow to twice this size. An `update` that would make it larger
+   * rejects with `ERR_SESSIONS_TOO_LARGE`. A session store is no file storage: other users' calls wait for a large
+   * session.
    *
    * @default 1048576, which is 1 MiB
    */
   maxDataSize?: number | string | undefined;
 }
 
-/** A connection string, a port of this machine, or a URL. */
+/** A connection string, the number of a port on localhost, or a URL. */
 export type ConnectionString = string | number | URL;
 
-/** Options of {@link SpotsSessions}. All may be left out. */
+/** The options of {@link SpotsSessions}. All of them may be left out. */
 export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Timeouts {
   /**
-   * Where the sessions are kept: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` for
-   * TLS, `unix:///path/to/redis.sock`, `redis-sentinel://host,host?name=mymaster`,
-   * `redis-cluster://host,host`, or `memory:` to keep them inside this process, for tests and
-   * development. A number is a port of this machine. Of a query, `connectTimeout`,
-   * `commandTimeout`, `maxDataSize` and ioredis' options are read; other options of this package are refused there, and other names
-   * ignored, as ioredis does.
+   * Where the sessions are kept:
    *
-   * An empty string is an error; `undefined` is the default.
+   * - `redis://[[user]:password@]host[:port][/db]`, or `rediss://…` for TLS
+   * - `unix:///path/to/redis.sock`
+   * - `redis-sentinel://host,host?name=mymaster`
+   * - `redis-cluster://host,host`
+   * - `memory:` for the memory of this process, for tests and development
+   *
+   * A number is a port on localhost. An object is an address with the fields of ioredis. The query of a URL may hold
+   * `connectTimeout`, `commandTimeout`, `maxDataSize` and options of ioredis. Other options of this package are refused
+   * there. Other names are ignored, as in ioredis. An empty string is an error, and `undefined` means the default.
    *
    * @default 'redis://localhost:6379'
    */
-  // A URL fits the object: named beside it, its properties would be the first that an editor offers.
+  // A URL object fits the type of the object. If URL were in the list, editors would offer its properties first.
   connectionString?: string | number | (ServerAddress & ClientOptions & Timeouts) | undefined;
   /**
-   * How tokens are written. `base64` tokens have `+`, `/` and `=`, which URLs and cookies must
-   * escape; `base64url` and `hex` need no escaping.
+   * How new tokens are written. `base64` uses `+`, `/` and `=`, which URLs and cookies must escape. `base64url` and
+   * `hex` need no escaping.
    *
    * @default 'base64'
    */
   tokenEncoding?: TokenEncoding | undefined;
   /**
-   * Bytes of a new token, 32 to 1024. All but the first 16 are random: 32 leave 128 bits, as the OWASP Session
-   * Management Cheat Sheet asks of a session id.
+   * How many bytes a new token has, 32 to 1024. All but the first 16 are random. So 32 bytes have 128 random bits, as
+   * the OWASP ASVS (7.2.3) asks of session tokens.
    *
    * @default 128
    */
   tokenSize?: number | undefined;
   /**
-   * Seconds that a session lives when `create` is not told: any positive number, or `Infinity`.
+   * How many seconds a session lives if `create` has no `duration`: any positive number, or `Infinity`.
    *
    * @default 86400, which is a day
    */
   defaultDuration?: number | undefined;
   /**
-   * Calls that may be pending at once, 1 or more. One more is rejected with
-   * `ERR_SESSIONS_OVERLOADED`, so that an outage cannot fill the memory.
+   * How many calls may be pending at once, 1 or more. Further calls reject with `ERR_SESSIONS_OVERLOADED`, so an outage
+   * cannot fill the memory.
    *
    * @default 100000
    */
   maxPending?: number | undefined;
   /**
-   * Where `get` reads: with `'replica'`, from a replica where there is one, behind Sentinel and on a
-   * Cluster only. What it reads may then be out of date by the replica's lag, so that a session which
-   * another process has just killed or updated may be seen as it was. Never so for 10 seconds after a
-   * call of this instance has changed a session of the same owner, and never for "no such session",
-   * which the primary is always asked about.
+   * Where `get` reads. `'replica'` is for Sentinel and Cluster only: `get` then reads from a replica if there is one.
+   *
+   * A replica may lag behind its primary. So `get` may return a session as it was before another process killed or
+   * updated it. For 10 seconds after a call of this instance has changed a session, all sessions of that owner are read
+   * from the primary. A session that the replica does not have is read from the primary too.
    *
    * @default 'primary'
    */
@@ -287,19 +304,22 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
 }
 
 /**
- * The name of an app or an owner: 1 to 4096 characters, any of them. A finite number stands for its
+ * The name of an app or an owner: 1 to 4096 characters, any characters. A finite number or a bigint stands for its
  * digits.
  */
 export type Name = string | number | bigint;
 
-/** What {@link SpotsSessions.create} takes. `ttl`, `maxAge`, `expiresIn` and `expires` are refused. */
+/**
+ * The argument of {@link SpotsSessions.create}. `ttl`, `maxAge`, `expiresIn` and `expires` are refused, because they
+ * are mistakes for `duration`.
+ */
 export type CreateRequest<Data extends object = Record<string, any>> = {
-  /** The app that the session belongs to. Sessions of one app do not exist for another. */
+  /** The app that the session belongs to. Sessions of one app do not exist for another app. */
   app: Name;
-  /** Whom the session belongs to. */
+  /** The user that the session belongs to. */
   ownerId: Name;
   /**
-   * Seconds that the session lives, kept to the millisecond; `Infinity`: until it is killed.
+   * How many seconds the session lives, kept to the millisecond. `Infinity` means until it is killed.
    *
    * @default the option `defaultDuration`
    */
@@ -308,108 +328,110 @@ export type CreateRequest<Data extends object = Record<string, any>> = {
 
 interface OptionalData<Data extends object> {
   /**
-   * Anything that JSON writes as an object, up to the option `maxDataSize`. `get` gives back what JSON
-   * makes of it.
+   * Anything that JSON writes as an object, up to the option `maxDataSize`. `get` returns
+   * `JSON.parse(JSON.stringify(data))`.
    *
    * @default {}
    */
   data?: Data | undefined;
 }
 
-/** What {@link SpotsSessions.get} takes. */
+/** The argument of {@link SpotsSessions.get}. */
 export interface GetRequest {
-  /** The app that the session belongs to. A session of another app is not found. */
+  /** The app that the session belongs to. Sessions of other apps are not found. */
   app: Name;
   /**
-   * The token that `create` gave, such as a cookie's value. `undefined` and `null` open no session, so
-   * that a request without a cookie is no error.
+   * The token that `create` returned, for example from a cookie. `undefined` and `null` open no session, so a request
+   * without a cookie is no error.
    */
   token: string | undefined | null;
 }
 
-/** What {@link SpotsSessions.refresh} takes. */
+/** The argument of {@link SpotsSessions.refresh}. */
 export interface RefreshRequest extends GetRequest {
-  /** Seconds that the session lives from now on; `Infinity`: until it is killed. */
+  /** How many seconds the session lives from now on. `Infinity` means until it is killed. */
   duration: number;
 }
 
-/** What {@link SpotsSessions.update} takes. */
+/** The argument of {@link SpotsSessions.update}. */
 export interface UpdateRequest<Data extends object = Record<string, any>> extends GetRequest {
-  /** Keys to set; `null` deletes a key, `undefined` leaves it alone. */
+  /** The keys to set. `null` deletes a key, and `undefined` leaves it alone. */
   data: { [Key in keyof Data]?: Data[Key] | null | undefined };
 }
 
-/** What {@link SpotsSessions.kill} takes. */
+/** The argument of {@link SpotsSessions.kill}. */
 export interface KillRequest extends GetRequest {}
 
-/** What {@link SpotsSessions.killAll} takes. */
+/** The argument of {@link SpotsSessions.killAll}. */
 export interface KillAllRequest {
-  /** The app whose sessions end; the owner's sessions of other apps stay. */
+  /** The app whose sessions end. The owner's sessions of other apps stay. */
   app: Name;
-  /** Whose sessions end. */
+  /** The user whose sessions end. */
   ownerId: Name;
 }
 
-/** A session, as {@link SpotsSessions.get} gives it. */
+/** A session, as {@link SpotsSessions.get} returns it. */
 export interface Session<Data extends object = Record<string, any>> {
-  /** Whom it belongs to. A string, also if a number was given. */
+  /** The user that it belongs to. Always a string, even if `create` got a number. */
   ownerId: string;
-  /** What `create` was given and updates have made of it, as JSON writes and reads it. */
+  /** The data that `create` got, with all updates merged, as JSON writes and reads it. */
   data: Data;
 }
 
-/** The ioredis client of {@link SpotsSessions.client}, unless the class is told otherwise. */
+/** The default type of {@link SpotsSessions.client}: an ioredis client. */
 export interface SessionsClient extends Redis {}
 
 /**
- * What an instance tells of its connection, and the arguments of the listeners. Nobody has to listen.
- * An event keeps neither the process nor the instance alive, and none comes after `close`.
+ * The events of an instance's connections, and the arguments of their listeners. Listeners are optional. Events do not
+ * keep the process alive, nor the instance after its first event. There are none after `close` or about replicas.
  */
 export interface SpotsSessionsEvents {
   /**
-   * It is connected and serves calls: at first, and again after one `reconnecting` or more; on a Cluster, for
-   * each node.
+   * The instance is connected and serves calls: after the first connection, and again after each loss. On a Cluster it
+   * comes for each primary.
    */
   ready: [];
   /**
-   * A connection was lost, or an attempt to connect failed. It tries again at once, then with pauses
-   * of up to a second as long as calls wait.
+   * A connection was lost, or an attempt to connect failed. After a loss the instance connects again at once. After a
+   * failed attempt it tries again while calls wait, with pauses that grow to a second.
    */
   reconnecting: [reason: SpotsSessionsError];
   /**
-   * An attempt to connect failed: why. It goes on trying; `reconnecting` follows. Unlike other
-   * emitters', this error is not thrown where nobody listens for it.
+   * An attempt to connect failed, for this reason. `reconnecting` follows. Unlike with other emitters, nothing is
+   * thrown if there is no listener.
    */
   error: [error: SpotsSessionsError];
 }
 
 /**
- * A message of Node's `diagnostics_channel.tracingChannel('spots-sessions:call')`: one object for each
- * call, in all of `start`, `end`, `asyncStart`, `asyncEnd` and, if it is rejected, `error`.
+ * A message of Node's `diagnostics_channel.tracingChannel('spots-sessions:call')`. Each call has one object, which is
+ * published as `start`, `end`, `asyncStart`, `asyncEnd` and, if the call rejects, `error`.
  */
 export interface TracedCall {
   /** The method that was called. */
   readonly method: 'create' | 'get' | 'refresh' | 'update' | 'kill' | 'killAll' | 'ping';
-  /** The app of the call. Left out if the call was rejected for it. */
+  /** The app of the call. Left out if the app is not a valid name. */
   readonly app?: string;
-  /** Milliseconds from the call to its end; there from `asyncStart` and `error` on. */
+  /** Milliseconds from the call until it settled. Set in `error`, `asyncStart` and `asyncEnd`. */
   readonly duration?: number;
-  /** What the call is rejected with. */
+  /** The error with which the call rejects. */
   readonly error?: unknown;
 }
 
 /**
  * Users' sessions in Redis.
  *
- * A wrong argument rejects with a `TypeError` or `RangeError` that names it; a call that the server
- * could not carry out rejects with a {@link SpotsSessionsError}. A session that is not there is no
- * error: methods resolve to `undefined` or `false`. An instance without pending calls does not keep
- * the process alive. Make one for each process, not one for each request.
+ * - A wrong argument rejects with a `TypeError` or a `RangeError` that names it.
+ * - An outage or a refusal of the server rejects with a {@link SpotsSessionsError}.
+ * - A missing session is no error: methods resolve to `undefined` or `false`.
  *
- * It is a named export, of modules too: `import { SpotsSessions } from '@spots-tech/sessions'`.
+ * Make one instance for each process, not one for each request. An instance without pending calls does not keep the
+ * process alive.
+ *
+ * The class is a named export, for `import` and for `require`: `import { SpotsSessions } from '@spots-tech/sessions'`.
  *
  * @typeParam Data the type of `data`
- * @typeParam Client the type of `client`: `Cluster` on a Redis Cluster
+ * @typeParam Client the type of `client`; `Cluster` for a Redis Cluster
  *
  * @example
  * const sessions = new SpotsSessions('redis://localhost:6379');
@@ -424,8 +446,8 @@ export class SpotsSessions<
   /**
    * Returns at once and connects in the background.
    *
-   * @param options all may be left out
-   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is the `cause` too
+   * @param options all of them may be left out
+   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is also the `cause`
    *
    * @example
    * new SpotsSessions({ connectionString: 'memory:', tokenEncoding: 'base64url', tokenSize: 32 });
@@ -434,8 +456,8 @@ export class SpotsSessions<
   /**
    * Returns at once and connects in the background.
    *
-   * @param connectionString where the sessions are kept; left out, `redis://localhost:6379`
-   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is the `cause` too
+   * @param connectionString where the sessions are kept; by default `redis://localhost:6379`
+   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is also the `cause`
    *
    * @example
    * new SpotsSessions(); // localhost:6379
@@ -447,15 +469,15 @@ export class SpotsSessions<
    * Returns at once and connects in the background.
    *
    * @param either options or a connection string
-   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is the `cause` too
+   * @throws {Error} `failed to instantiate IORedis client: …`, with the reason, which is also the `cause`
    */
   constructor(either?: ConnectionString | SpotsSessionsOptions);
 
   /**
-   * Creates a session and resolves to its token, which opens it: keep it as you would a password.
+   * Creates a session and resolves to its token. The token opens the session, so keep it as you would a password.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
-   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or a name is too long
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, a name is too long, or `data` is too large
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
@@ -468,10 +490,12 @@ export class SpotsSessions<
   /**
    * Resolves to the session that a token opens, or to `undefined` if there is none.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * During an outage it rejects. It does not resolve to `undefined`, unless the text cannot be a token of this package.
+   * For such a text no server is asked.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
-   * @throws {SpotsSessionsError} an outage, which is never `undefined`, or a refusal: `code` says which. A
-   *   text that cannot be a token of ours is `undefined` without asking a server
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * const session = await sessions.get({ app: 'shop', token: request.cookies.sid });
@@ -480,9 +504,9 @@ export class SpotsSessions<
   get(request: GetRequest): Promise<Session<Data> | undefined>;
 
   /**
-   * Gives a session a new time to live, from now. Resolves to whether there was one.
+   * Gives a session a new time to live, from now on. Resolves to whether there was such a session.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or `app` is too long
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
@@ -492,15 +516,15 @@ export class SpotsSessions<
   refresh(request: RefreshRequest): Promise<boolean>;
 
   /**
-   * Merges `data` into a session's data, key by key at the top level; the expiry stays. Parallel
-   * updates all take effect. Resolves to whether there was such a session. `data` cannot be left out.
+   * Merges `data` into a session's data, key by key at the top level. The expiry stays. Parallel updates all take
+   * effect. Resolves to whether there was such a session. `data` cannot be left out.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
-   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long, or `data` is too large
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
-   * // Sets age, deletes name, leaves every other key as it is.
+   * // Sets age, deletes name, and leaves all other keys alone.
    * const updated = await sessions.update({ app: 'shop', token, data: { age: 36, name: null } });
    */
   update(request: UpdateRequest<Data>): Promise<boolean>;
@@ -508,7 +532,7 @@ export class SpotsSessions<
   /**
    * Ends a session. Resolves to whether there was one.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
@@ -518,10 +542,10 @@ export class SpotsSessions<
   kill(request: KillRequest): Promise<boolean>;
 
   /**
-   * Ends all sessions of an owner in an app. Resolves to whether there were any. A token that
-   * `create` gave away before never opens anything again.
+   * Ends all sessions of an owner in an app. Resolves to whether there were any. Once it resolves, no token that
+   * `create` returned before the call opens a session.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a bad argument
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
@@ -532,8 +556,10 @@ export class SpotsSessions<
 
   /**
    * Resolves when Redis has answered: the server, the primary behind Sentinel, or each primary of a Cluster. Rejects as
-   * any call does, within `commandTimeout`. For readiness probes: an unknown token opens nothing even during an outage,
-   * so a `get` proves little.
+   * any call does, within `commandTimeout`. Resolves at once on `memory:`.
+   *
+   * Use it for readiness probes. A `get` with an invented token proves little: a text that cannot be a token is
+   * answered without a server.
    *
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
@@ -545,15 +571,15 @@ export class SpotsSessions<
   ping(): Promise<void>;
 
   /**
-   * An ioredis client on the same server and database, with the same credentials. It is created,
-   * and begins to connect, when it is first asked for; `close` disconnects it. It can be assigned,
-   * as tests do; the six methods never use it.
+   * An ioredis client on the same server and database, with the same credentials and TLS, for keys of your own. The
+   * methods never use it. It is created, and starts to connect, when you first read this property. From then on it
+   * keeps the process alive until `close`. Tests may assign another client.
    *
-   * On a Redis Cluster it is ioredis' `Cluster`. Its commands are those of `Redis`, and so is its
-   * type, unless the class is told otherwise: `new SpotsSessions<Data, Cluster>('redis-cluster://…')`.
+   * On a Redis Cluster it is ioredis' `Cluster`. TypeScript takes it for a `Redis`, which has the same commands. To
+   * name its type: `new SpotsSessions<Data, Cluster>('redis-cluster://…')`.
    *
-   * @throws {TypeError} on `memory:`, where there is no server
-   * @throws {SpotsSessionsError} `ERR_SESSIONS_CLOSED` when it is first asked for after `close`
+   * @throws {TypeError} on `memory:`, because there is no server
+   * @throws {SpotsSessionsError} `ERR_SESSIONS_CLOSED` if you first read it after `close`
    *
    * @example
    * await sessions.client.set('my-app:motd', 'hello');
@@ -561,15 +587,15 @@ export class SpotsSessions<
   client: Client;
 
   /**
-   * Listens for an event; the other methods of Node's `EventEmitter` are there as well.
+   * Adds a listener for an event. The instance also has the other methods of Node's `EventEmitter`.
    *
    * @example
    * sessions.on('error', (error) => console.error('sessions:', error.message));
    */
   on<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
-  /** Listens for an event once. */
+  /** Adds a listener that is called once. */
   once<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
-  /** No longer calls a listener. */
+  /** Removes a listener. */
   off<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
   /** The same as `on`. */
   addListener<Name extends keyof SpotsSessionsEvents>(event: Name, listener: Listener<Name>): this;
@@ -580,13 +606,13 @@ export class SpotsSessions<
   ): this;
 
   /**
-   * Takes no more calls, and resolves when those pending have settled. A call made later rejects
-   * with `ERR_SESSIONS_CLOSED`. To close twice is fine.
+   * Takes no more calls, and resolves when the pending ones have settled. Later calls reject with
+   * `ERR_SESSIONS_CLOSED`. You may call it twice.
    *
    * @example
    * process.once('SIGTERM', async () => {
    *   await sessions.close();
-   *   process.kill(process.pid, 'SIGTERM'); // nobody listens any more, so this ends it
+   *   process.kill(process.pid, 'SIGTERM'); // the listener is gone, so this ends the process
    * });
    */
   close(): Promise<void>;
@@ -605,19 +631,17 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
 ) => void;
 
 /**
- * Why the server did not carry out a call. No field holds a token, a password or data.
+ * The error of a call that failed although its arguments were valid. No field holds a token, a password or data.
  *
- * - `ERR_SESSIONS_CONNECTION`: no server could be reached in time; nothing was done.
- * - `ERR_SESSIONS_TIMEOUT`: the call was sent, and no answer of the server came in time; it may or may
- *   not have acted.
- * - `ERR_SESSIONS_REDIS`: the server refused; `redisCode` says why.
- * - `ERR_SESSIONS_CORRUPT`: what lies under the session's key, or its owner's index, was not written
- *   by this package.
- * - `ERR_SESSIONS_TOO_LARGE`: an update would let the data grow beyond twice `maxDataSize`; nothing was done.
- * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already, or the process has no memory for
- *   what the call sends or reads; nothing was done.
- * - `ERR_SESSIONS_CLOSED`: the instance was closed; nothing was done.
- * - `ERR_SESSIONS_INTERNAL`: a bug of this package; the call may or may not have acted.
+ * - `ERR_SESSIONS_CONNECTION`: no server could be reached in time. Nothing was done.
+ * - `ERR_SESSIONS_TIMEOUT`: the call was sent, and no answer came in time. It may or may not have acted.
+ * - `ERR_SESSIONS_REDIS`: the server refused. `redisCode` says why.
+ * - `ERR_SESSIONS_CORRUPT`: the session's key, or its owner's index, holds something that this package did not write.
+ * - `ERR_SESSIONS_TOO_LARGE`: an update would make the data larger than twice `maxDataSize`. Nothing was done.
+ * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already, or the process has no memory for the data that
+ *   the call sends or reads. Nothing was done.
+ * - `ERR_SESSIONS_CLOSED`: the instance is closed. Nothing was done.
+ * - `ERR_SESSIONS_INTERNAL`: a bug in this package. The call may or may not have acted.
  *
  * @example
  * try {
@@ -628,9 +652,9 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  */
 export class SpotsSessionsError extends Error {
   private constructor();
-  /** The name of the class, as the stack begins with it. */
+  /** The name of the class. The stack begins with it. */
   readonly name: 'SpotsSessionsError';
-  /** What went wrong: {@link SpotsSessionsError} lists what each code means. */
+  /** The kind of error. {@link SpotsSessionsError} lists all codes. */
   readonly code:
     | 'ERR_SESSIONS_CONNECTION'
     | 'ERR_SESSIONS_TIMEOUT'
@@ -640,6 +664,6 @@ export class SpotsSessionsError extends Error {
     | 'ERR_SESSIONS_OVERLOADED'
     | 'ERR_SESSIONS_CLOSED'
     | 'ERR_SESSIONS_INTERNAL';
-  /** The code of the server's own error: `OOM`, `WRONGPASS`, `NOPERM`, …, or `ERR` if it has none. */
+  /** The code of the server's own error, such as `OOM`, `WRONGPASS` or `NOPERM`; `ERR` if it has none. */
   readonly redisCode?: string;
 }
