@@ -1,8 +1,8 @@
 'use strict';
 
-// A user's sessions from log-in to "log out everywhere", through the public API alone:
+// A user's sessions from login to "log out everywhere", with the public API only:
 //
-//   node examples/demo.js                            in memory, no server needed
+//   node examples/demo.js                            in memory, without a server
 //   node examples/demo.js redis://localhost:6379     the same on a server
 
 const { randomUUID } = require('node:crypto');
@@ -10,7 +10,7 @@ const { inspect } = require('node:util');
 const { SpotsSessions } = require('..');
 
 const target = process.argv[2] ?? 'memory:';
-const app = `demo ${randomUUID()}`; // nobody else's, on a server that others use
+const app = `demo ${randomUUID()}`; // unique, because others may use the server too
 const ownerId = 'john';
 
 const colourful = process.stdout.isTTY && !process.env.NO_COLOR;
@@ -24,11 +24,11 @@ const cyan = paint(36);
 let steps = 0;
 
 /**
- * Shows what is about to happen, the call as it would be written, and what came back.
+ * Shows what happens, the call, and its answer.
  *
  * @template T
- * @param {string} what
- * @param {string} call
+ * @param {string} what what happens
+ * @param {string} call the call as a program would write it
  * @param {Promise<T>} answer
  * @returns {Promise<T>}
  */
@@ -41,7 +41,7 @@ async function step(what, call, answer) {
   return value;
 }
 
-/** @param {unknown} value which is a token where it is a string: its middle stays out of sight */
+/** Formats an answer. A string is a token, so its middle is hidden. @param {unknown} value */
 function show(value) {
   if (typeof value === 'string')
     return `'${shorten(value)}'  ${faint(`(${value.length} characters)`)}`;
@@ -56,29 +56,29 @@ function shorten(token) {
 /** @param {SpotsSessions} sessions */
 async function demonstrate(sessions) {
   const laptop = await step(
-    'John logs in on his laptop: his session lives for an hour',
+    'John logs in on his laptop. His session lives for an hour',
     "create({ app, ownerId: 'john', data: { name: 'John Doe', theme: 'light' }, duration: 3600 })",
     sessions.create({ app, ownerId, data: { name: 'John Doe', theme: 'light' }, duration: 3600 }),
   );
   await step(
-    'A request comes with that token: whose is it?',
+    'A request arrives with this token. Whose session is it?',
     'get({ app, token })',
     sessions.get({ app, token: laptop }),
   );
   await step(
-    'He prefers the dark theme and hides his name: null deletes a key, the others stay',
+    'He chooses the dark theme and deletes his name: null deletes a key, other keys stay',
     "update({ app, token, data: { theme: 'dark', name: null, cart: ['tea'] } })",
     sessions.update({ app, token: laptop, data: { theme: 'dark', name: null, cart: ['tea'] } }),
   );
-  await step('So it reads now', 'get({ app, token })', sessions.get({ app, token: laptop }));
+  await step('The session now', 'get({ app, token })', sessions.get({ app, token: laptop }));
   await step(
-    'He is still there: let it live two hours from now on',
+    'He is still active, so his session gets two hours from now on',
     'refresh({ app, token, duration: 7200 })',
     sessions.refresh({ app, token: laptop, duration: 7200 }),
   );
 
   const phone = await step(
-    'He logs in on his phone too: a session of its own',
+    'He also logs in on his phone, which gets its own session',
     "create({ app, ownerId: 'john', data: { device: 'phone' }, duration: 3600 })",
     sessions.create({ app, ownerId, data: { device: 'phone' }, duration: 3600 }),
   );
@@ -88,7 +88,7 @@ async function demonstrate(sessions) {
     sessions.kill({ app, token: laptop }),
   );
   await step(
-    'That token opens nothing any more',
+    'The token of the laptop opens no session now',
     'get({ app, token: laptop })',
     sessions.get({ app, token: laptop }),
   );
@@ -103,21 +103,21 @@ async function demonstrate(sessions) {
     sessions.killAll({ app, ownerId }),
   );
   await step(
-    'Whoever finds it finds no session on it',
+    'The token of the phone opens no session now',
     'get({ app, token: phone })',
     sessions.get({ app, token: phone }),
   );
   await step(
-    'And a token that was never given out opens nothing, whatever it looks like',
+    'A text that is no token opens no session: * is not a pattern',
     "get({ app, token: '*' })",
     sessions.get({ app, token: '*' }),
   );
 }
 
-/** Nothing of a connection string is shown, as it can hold a password. */
+/** Describes the target without the connection string, which may hold a password. */
 function describeTarget() {
   if (target === 'memory:')
-    return 'in the memory of this process (a Redis server: npm run demo -- redis://localhost:6379)';
+    return 'in the memory of this process (on a server: npm run demo -- redis://localhost:6379)';
   return 'on a Redis server';
 }
 

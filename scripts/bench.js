@@ -1,6 +1,6 @@
 'use strict';
 
-// `npm run bench [-- options]`: the measurements of benchmark/, on a server of their own.
+// `npm run bench [-- options]`: runs the benchmarks of benchmark/, on a Redis server that they start themselves.
 
 const path = require('node:path');
 const { prepare } = require('./prepare.js');

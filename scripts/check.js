@@ -1,6 +1,6 @@
 'use strict';
 
-// `npm run check`: everything but the tests, in CI's order. `npm run ready` adds the tests.
+// `npm run check`: all checks of CI except the tests, in the same order. `npm run ready` adds the tests.
 
 const { spawnSync } = require('node:child_process');
 const path = require('node:path');
@@ -32,7 +32,7 @@ runScript(async () => {
     ...warningsAreErrors,
   ]);
   if (process.env.CI) requireCommitted();
-  console.log('\nchecked: nothing to complain about');
+  console.log('\nall checks passed');
 });
 
 /** @param {string} title */
@@ -40,23 +40,23 @@ function step(title) {
   console.log(`${title} …`);
 }
 
-/** @param {string} script a program of node_modules @param {string[]} args */
+/** Runs a program of node_modules. @param {string} script @param {string[]} args */
 function tool(script, args) {
   run(process.execPath, [path.join(root, 'node_modules', script), ...args]);
 }
 
-/** rustup's minimal profile has neither; where rustup is at hand it adds them. */
+/** Makes sure that clippy and rustfmt are there. rustup's minimal profile lacks both, but rustup can add them. */
 function requireComponents() {
   const missing = ['clippy', 'fmt'].filter((name) => !outputOf('cargo', [name, '--version']));
   if (missing.length === 0) return;
   const components = missing.map((name) => (name === 'fmt' ? 'rustfmt' : name));
   if (outputOf('rustup', ['component', 'add', ...components]) !== undefined) return;
   throw new Stop(
-    `Missing beside cargo: ${components.join(' and ')}. Install them with rustup or your system.`,
+    `cargo needs ${components.join(' and ')}. Install with rustup, or with your system's package manager.`,
   );
 }
 
-/** What is generated must be committed as the build writes it, or a release would differ. */
+/** Makes sure that the generated files are committed as the build writes them. Otherwise a release would differ. */
 function requireCommitted() {
   const files = ['binding.js', 'binding.d.ts', 'Cargo.lock', 'package-lock.json'];
   const { status } = spawnSync('git', ['diff', '--exit-code', '--', ...files], {
@@ -64,5 +64,7 @@ function requireCommitted() {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   if (status === 1)
-    throw new Stop('A generated file differs from the committed one: build, and commit it.');
+    throw new Stop(
+      'A generated file differs from the committed one. Run npm run build, and commit the file.',
+    );
 }

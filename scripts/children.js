@@ -1,11 +1,11 @@
 'use strict';
 
-// Programs that end when this process does, however it ends (SIGKILL included), with all that they
-// started themselves; and temporary folders that go with it, too. Tests, benchmarks and scripts start
-// nothing in another way. On Windows, which has no process groups, programs are merely started.
+// Starts programs and makes temporary folders that do not outlive this process, even if it is killed by SIGKILL. The
+// programs that these programs start end too. Tests start programs only in this way. So do benchmarks and scripts,
+// except for commands that they wait for. Windows has no process groups, so there the programs are not guarded.
 //
-// Each program is the leader of a process group. A shell (children.sh) is the guard of this process: it
-// notices its end, kills the groups and removes the folders.
+// Each program leads a process group. A shell (children.sh) guards this process: when the process ends, the guard kills
+// the groups and removes the folders.
 
 const childProcess = require('node:child_process');
 const { randomBytes } = require('node:crypto');
@@ -16,24 +16,24 @@ const path = require('node:path');
 const script = path.join(__dirname, 'children.sh');
 const isWindows = process.platform === 'win32';
 
-/** The folder of this process: everything temporary, and the names of its children's groups. */
+/** The folder of this process. It holds all temporary files, and the ids of the process groups of its children. */
 let home = '';
 
-/** Starts the guard, when it is needed first. */
+/** Returns the folder of this process. The first call creates it and starts the guard. */
 function ownHome() {
   if (home) return home;
-  // Beside those of our parents, and not inside: each guard removes its own when it has done its work.
+  // The folder is beside those of the parent processes and not inside one, because each guard removes its own folder.
   home = path.join(rootOfHomes(), `sessions-${randomBytes(6).toString('hex')}`);
   if (!isWindows) {
     const guard = childProcess.spawn('sh', [script, 'guard', home, ...runner()], {
       stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true, // so that Ctrl-C does not end it before its work
+      detached: true, // so that Ctrl-C does not end it too early
     });
     guard.on('error', () => {});
     guard.unref();
     /** @type {import('node:net').Socket} */ (guard.stdin).unref();
   }
-  // After the guard has been started: nothing is left of a process that is killed in between.
+  // Made after the guard was started, so that nothing is left if this process is killed in between.
   fs.mkdirSync(path.join(home, 'children'), { recursive: true });
   if (isWindows) process.once('exit', () => fs.rmSync(home, { recursive: true, force: true }));
   return home;
@@ -43,19 +43,19 @@ function rootOfHomes() {
   return process.env.SESSIONS_HOMES ?? os.tmpdir();
 }
 
-/** For a file of tests: itself, and the test runner, without which it would go on with its tests. */
+/** For a test file: the ids of its process and of the test runner. Without its runner, the file would keep running. */
 function runner() {
   const isRun = process.env.NODE_TEST_CONTEXT && process.argv[1]?.endsWith('.test.js');
   return isRun ? [String(process.pid), String(process.ppid)] : [];
 }
 
-/** @param {string} [prefix] of its name @returns {string} the path of a new, empty folder */
+/** Makes a new, empty folder. @param {string} [prefix] the prefix of its name @returns {string} its path */
 function temporaryFolder(prefix = 'folder-') {
   return fs.mkdtempSync(path.join(ownHome(), prefix));
 }
 
 /**
- * What starts a program as a child that is guarded.
+ * Returns the command, the arguments and the options that start a program under the guard.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -63,7 +63,7 @@ function temporaryFolder(prefix = 'folder-') {
  */
 function guarded(command, args, { env = process.env }) {
   const own = ownHome();
-  // What it keeps in temporary folders goes with this process, even if it is killed.
+  // The program makes its temporary files here too, so that they are removed with this process.
   const temporary = { TMPDIR: own, SESSIONS_HOMES: rootOfHomes() };
   return {
     command: isWindows ? command : 'sh',
@@ -73,7 +73,7 @@ function guarded(command, args, { env = process.env }) {
 }
 
 /**
- * Kills what a child that has ended has left behind, and forgets it.
+ * Kills the processes that an ended child has left behind, and removes the child's group from the list.
  *
  * @param {number | undefined} pid
  */
@@ -82,13 +82,13 @@ function forget(pid) {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // There is nobody: the usual case.
+    // Usually none is left.
   }
   fs.rmSync(path.join(home, 'children', String(pid)), { force: true });
 }
 
 /**
- * As `child_process.spawn`.
+ * Like `child_process.spawn`.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -102,12 +102,12 @@ function spawn(command, args, options = {}) {
 }
 
 /**
- * As `child_process.spawnSync`.
+ * Like `child_process.spawnSync`.
  *
  * @param {string} command
  * @param {readonly string[]} args
  * @param {import('node:child_process').SpawnSyncOptions} [options]
- * @returns {import('node:child_process').SpawnSyncReturns<any>} strings, if an encoding is given
+ * @returns {import('node:child_process').SpawnSyncReturns<any>} with strings if an encoding is given
  */
 function spawnSync(command, args, options = {}) {
   const start = guarded(command, args, options);
@@ -117,7 +117,7 @@ function spawnSync(command, args, options = {}) {
 }
 
 /**
- * As `child_process.fork`.
+ * Like `child_process.fork`.
  *
  * @param {string} file
  * @param {readonly string[]} [args]
@@ -136,7 +136,7 @@ function fork(file, args = [], { execArgv = process.execArgv, ...options } = {})
 }
 
 /**
- * Runs a program and resolves to what it printed; as a promise of `child_process.execFile`.
+ * Runs a program and resolves to its output, like a promisified `child_process.execFile`.
  *
  * @param {string} command
  * @param {readonly string[]} args

@@ -1,9 +1,9 @@
-# What children.js beside it, and tests/common/children.rs, start programs with.
+# children.js beside it and tests/common/children.rs start programs with this script.
 #
-# guard <folder> [<own> <runner>]: waits until the process that started it is gone: its standard input
-#   ends then. Kills all process groups that are named in <folder>/children, and removes <folder>. If
-#   it is told, it also kills the process <own>, which started it, as soon as <runner> is gone.
-# run <folder> <program> …: becomes the program, once its process group is named in <folder>/children.
+# guard <folder> [<own> <runner>]: waits for the end of its standard input, which is the end of the process that started
+#   it. Kills all process groups that are listed in <folder>/children, and removes <folder>. With <own> and <runner> it
+#   also kills the process <own>, which started it, as soon as the process <runner> has ended.
+# run <folder> <program> …: adds its process group to <folder>/children, and then becomes the program.
 
 what=$1
 folder=$2
@@ -11,7 +11,7 @@ shift 2
 
 case $what in
   run)
-    # The guard moves the folder before it reads it, so nothing is named there unseen.
+    # The guard moves the folder before it reads it, so it sees every group that was added.
     true > "$folder/children/$$" && [ -e "$folder/children/$$" ] || exit 125
     exec "$@"
     ;;
@@ -29,7 +29,7 @@ case $what in
     for named in "$folder/ended"/*; do
       kill -9 "-${named##*/}"
     done
-    # What is being killed may still write.
+    # Processes that are being killed may still write.
     tries=0
     until rm -rf "$folder" || [ "$tries" -eq 30 ]; do
       tries=$((tries + 1))

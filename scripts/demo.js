@@ -1,6 +1,6 @@
 'use strict';
 
-// `npm run demo [-- redis://…]`: the package at work, from a fresh clone.
+// `npm run demo [-- redis://…]`: builds the package if necessary, and shows its methods at work.
 
 const path = require('node:path');
 const { prepare } = require('./prepare.js');

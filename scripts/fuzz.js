@@ -1,9 +1,9 @@
 'use strict';
 
-// `npm run fuzz -- <target> [seconds]`: looks for inputs that a target fails on, ten minutes long.
+// `npm run fuzz -- <target> [seconds]`: looks for inputs on which a target fails, by default for 600 seconds.
 //
-// The targets of the Rust core are those of fuzz/, for which libFuzzer is built, by cargo-fuzz and a
-// C++ compiler; what it finds is kept in fuzz/corpus/. The others are properties of the JavaScript.
+// The targets of the Rust core are in fuzz/. They need cargo-fuzz, and a C++ compiler to build libFuzzer. Inputs that
+// cover more code are kept in fuzz/corpus/. The other targets are test files of the JavaScript.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -12,7 +12,7 @@ const { outputOf, root, run } = require('./run.js');
 const { Stop, runScript } = require('./stop.js');
 const { requireRust } = require('./toolchain.js');
 
-/** The longest input of each target of the core. @type {Record<string, number>} */
+/** The longest input of each target of the core, in bytes. @type {Record<string, number>} */
 const CORE = { boundary: 1024, record: 1024, token: 4200, wire: 4096 };
 const JAVASCRIPT = ['boundary-fuzz', 'connection-string-fuzz'];
 const TARGETS = [...Object.keys(CORE), ...JAVASCRIPT];
@@ -20,7 +20,9 @@ const TARGETS = [...Object.keys(CORE), ...JAVASCRIPT];
 runScript(async () => {
   const [target = '', seconds = '600'] = process.argv.slice(2);
   if (!TARGETS.includes(target) || !/^\d+$/.test(seconds)) {
-    throw new Stop(`npm run fuzz -- <target> [seconds], where target is ${TARGETS.join(', ')}`);
+    throw new Stop(
+      `usage: npm run fuzz -- <target> [seconds]\nThe targets are ${TARGETS.join(', ')}.`,
+    );
   }
   if (Object.hasOwn(CORE, target)) return fuzzCore(target, Number(seconds));
 
@@ -34,7 +36,7 @@ runScript(async () => {
 function fuzzCore(target, seconds) {
   requireRust();
   if (!outputOf('cargo', ['fuzz', '--version'])) {
-    throw new Stop('cargo-fuzz is missing: cargo install --locked cargo-fuzz');
+    throw new Stop('cargo-fuzz is missing. Install it: cargo install --locked cargo-fuzz');
   }
   const work = path.join(root, 'fuzz', 'target', target);
   const [found, least] = [path.join(work, 'found'), path.join(work, 'least')];
@@ -45,17 +47,17 @@ function fuzzCore(target, seconds) {
     fs.writeFileSync(path.join(found, `kept-${index}`), input);
   }
 
-  // Sanitizers need a nightly toolchain, and find what safe Rust has not.
+  // Sanitizers need a nightly toolchain, and find faults that safe Rust cannot have.
   const command = ['fuzz', 'run', '--sanitizer=none', target];
   const limits = [`-max_total_time=${seconds}`, `-max_len=${CORE[target]}`, '-print_final_stats=1'];
   run('cargo', [...command, found, '--', ...limits]);
   run('cargo', [...command, least, found, '--', '-merge=1', '-use_counters=0']);
   const inputs = fs.readdirSync(least).map((name) => fs.readFileSync(path.join(least, name)));
   fs.writeFileSync(packed, pack(inputs));
-  console.log(`\n${target}: ${inputs.length} inputs in fuzz/corpus/${target}.txt`);
+  console.log(`\n${target}: ${inputs.length} inputs are in fuzz/corpus/${target}.txt`);
 }
 
-/** Bytes as JSON strings, one a line. @param {Buffer[]} inputs */
+/** Writes each input as a JSON string on a line of its own. @param {Buffer[]} inputs */
 function pack(inputs) {
   const lines = inputs.map((input) =>
     JSON.stringify(input.toString('latin1')).replace(
@@ -69,7 +71,7 @@ function pack(inputs) {
     .join('');
 }
 
-/** @param {string} file */
+/** Reads the inputs that `pack` has written. @param {string} file */
 function unpack(file) {
   if (!fs.existsSync(file)) return [];
   const lines = fs.readFileSync(file, 'utf8').split('\n').filter(Boolean);

@@ -1,10 +1,10 @@
 'use strict';
 
-// Completes package-lock.json: `npm run lock`, after every change of a dependency or of our version.
+// `npm run lock`: completes package-lock.json. Run it after each change of a dependency or of our own version.
 //
-// npm leaves an optional package out of the lock file when it cannot fetch it at that moment, and
-// `npm ci` then refuses the lock file as out of step. Our own platform packages are such until they
-// are published, and so is every package that a mirror does not carry for foreign platforms.
+// If npm cannot fetch an optional package, it leaves the package out of the lock file. `npm ci` then refuses the lock
+// file, because it does not match package.json. This happens to our own platform packages until they are published, and
+// to packages for other platforms that a mirror does not have.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -26,7 +26,7 @@ const processors = [
 ];
 
 /**
- * Tells from a package's name which platform it is for, so that npm does not fetch it elsewhere.
+ * Returns the platform that a package's name stands for. npm does not fetch the package on other platforms.
  *
  * @param {string} name such as `@biomejs/cli-linux-x64-musl`
  */
@@ -38,7 +38,7 @@ function platformOf(name) {
   return Object.fromEntries(Object.entries(platform).filter(([, values]) => values.length > 0));
 }
 
-/** The platform packages of this project, by name, as npm/ describes them. */
+/** Returns the platform packages of this project, by name. npm/ describes them. */
 function ownPlatforms() {
   const folder = path.join(root, 'npm');
   return Object.fromEntries(
@@ -50,7 +50,7 @@ function ownPlatforms() {
   );
 }
 
-/** @param {{ packages: Record<string, any> }} lock changed in place; returns what was added */
+/** Adds the missing packages and returns their names. @param {{ packages: Record<string, any> }} lock is changed */
 function complete(lock) {
   const own = ownPlatforms();
   const added = [];
@@ -60,9 +60,10 @@ function complete(lock) {
       const known = lock.packages[key] ?? lock.packages[`${place}/${key}`];
       if (known && (!own[name] || known.version === range)) continue;
       if (own[name] && own[name].version !== range) {
-        throw new Error(`package.json wants ${name} ${range}, npm/ has ${own[name].version}`);
+        throw new Error(`package.json needs ${name} ${range}, but npm/ has ${own[name].version}`);
       }
-      if (!/^\d/.test(range)) throw new Error(`${name} is wanted as ${range}, not one version`);
+      if (!/^\d/.test(range))
+        throw new Error(`${name} has the range ${range} in package.json: give one exact version`);
       const entry = own[name] ?? { version: range, ...platformOf(name) };
       lock.packages[key] = { ...entry, ...(dependant.dev && { dev: true }), optional: true };
       added.push(name);
@@ -77,5 +78,7 @@ function complete(lock) {
 const lock = JSON.parse(fs.readFileSync(lockFile, 'utf8'));
 const added = complete(lock);
 fs.writeFileSync(lockFile, `${JSON.stringify(lock, null, 2)}\n`);
-console.log(`package-lock.json holds ${added.length} packages that could not be fetched:`);
+console.log(
+  `added to package-lock.json, because npm could not fetch them: ${added.length} packages`,
+);
 for (const name of added) console.log(`  ${name}`);

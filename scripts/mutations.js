@@ -1,7 +1,7 @@
 'use strict';
 
-// `npm run test:mutations [-- words…]`: plants one bug after another (mutations/bugs.txt) in a copy of
-// this folder, and shows that the test that is named for it goes red. Words select bugs by their titles.
+// `npm run test:mutations [-- words…]`: plants the bugs of mutations/bugs.txt, one after the other, in a copy of this
+// repository. The test that a bug names must then fail. Words select the bugs whose titles contain one of them.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -15,7 +15,7 @@ const { Stop, runScript } = require('./stop.js');
 /** @typedef {import('./mutations/read.js').Bug} Bug */
 
 runScript(async () => {
-  await prepare({ prebuilt: true }); // the copy is built, not this
+  await prepare({ prebuilt: true }); // the copy is built, not this folder
   const words = process.argv.slice(2);
   const bugs = readBugs().filter(
     ({ title }) => words.length === 0 || words.some((word) => title.includes(word)),
@@ -23,7 +23,7 @@ runScript(async () => {
   const env = {
     ...process.env,
     REDIS_SERVER: requireRedisServer().path,
-    // Kept from one run to the next. Optimised no more than needed: what counts is the time to build.
+    // The folder is kept from run to run. The builds are optimised little, because they must be quick.
     CARGO_TARGET_DIR: path.join(root, 'target', 'mutations'),
     CARGO_PROFILE_RELEASE_LTO: 'off',
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
@@ -35,14 +35,14 @@ runScript(async () => {
   try {
     build(copy, env);
     for (const bug of bugs) {
-      // Red without the bug would show nothing.
+      // If the test fails without the bug, its failure with the bug proves nothing.
       if (verdictOf(bug, copy, env) !== 'green')
-        failures.push(`${bug.title}: not green without it`);
+        failures.push(`${bug.title}: its test does not pass without the bug`);
     }
     for (const bug of bugs) {
       const file = path.join(copy, bug.file);
       const right = fs.readFileSync(file, 'utf8');
-      // A function, as the text may hold what `replace` takes for a pattern.
+      // A function, because `replace` gives some characters of a text a special meaning.
       fs.writeFileSync(
         file,
         right.replace(bug.search, () => bug.replace),
@@ -51,20 +51,20 @@ runScript(async () => {
       const verdict = verdictOf(bug, copy, env);
       fs.writeFileSync(file, right);
       console.log(`${verdict.padEnd(5)}  ${bug.title}`);
-      if (verdict !== 'red') failures.push(`${bug.title}: stays ${verdict}`);
+      if (verdict !== 'red') failures.push(`${bug.title}: its test is ${verdict}, not red`);
     }
   } finally {
     fs.rmSync(copy, { recursive: true });
   }
   if (failures.length > 0) throw new Stop(failures.join('\n'));
-  console.log(`\n${bugs.length} bugs planted, each found`);
+  console.log(`\n${bugs.length} bugs were planted, and the tests found all of them`);
 });
 
-/** What git knows of this folder, as it is now. */
+/** Copies the files of this repository that git does not ignore, with all changes. */
 function copyOfRoot() {
   const copy = temporaryFolder('mutations-');
   const listed = outputOf('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
-  if (listed === undefined) throw new Stop('This needs git, and a clone.');
+  if (listed === undefined) throw new Stop('This needs git, and a clone of the repository.');
   for (const file of listed.split('\0').filter(Boolean)) {
     const [from, to] = [path.join(root, file), path.join(copy, file)];
     if (fs.existsSync(from)) fs.cpSync(from, to);
@@ -80,10 +80,17 @@ function build(cwd, env) {
     env,
     encoding: 'utf8',
   });
-  if (status !== 0) throw new Stop(`${stdout}${stderr}It does not build.`);
+  if (status !== 0) throw new Stop(`${stdout}${stderr}The copy does not build.`);
 }
 
-/** How the test that a bug names ends. @param {Bug} bug @param {string} cwd @param {NodeJS.ProcessEnv} env */
+/**
+ * Runs the test that a bug names.
+ *
+ * @param {Bug} bug
+ * @param {string} cwd
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {'green' | 'red' | 'unrun'}
+ */
 function verdictOf({ test, name }, cwd, env) {
   const isCore = test.endsWith('.rs');
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

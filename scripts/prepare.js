@@ -1,7 +1,7 @@
 'use strict';
 
-// From a fresh clone to a package that can be required: the npm packages, then the addon. What is
-// there and current is left alone. Everything here runs before `npm ci`: Node's own modules only.
+// Makes a fresh clone usable: installs the npm packages, then builds the addon. Skips what is up to date already. This
+// file runs before `npm ci`, so it may use only Node's own modules.
 
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
@@ -13,28 +13,28 @@ const stampFile = path.join(root, 'target', 'addon.stamp');
 const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'src'];
 const generated = ['binding.js', 'binding.d.ts'];
 
-/** @param {{ prebuilt?: boolean }} [options] prebuilt: the addon that is there is the one to take */
+/** @param {{ prebuilt?: boolean }} [options] with `prebuilt` it uses the addon that is there and builds nothing */
 async function prepare({ prebuilt = false } = {}) {
   requireNode();
   await installPackages();
   if (!prebuilt) await buildAddon();
 }
 
-/** Installs what package-lock.json names, unless that has been done since it changed. */
+/** Installs the packages of package-lock.json, unless they were installed after its last change. */
 async function installPackages() {
-  // Through a link `npm ci` would empty the folder of somebody else, who keeps it current.
+  // If node_modules is a link, `npm ci` would empty a folder that belongs to another clone.
   if (isLink('node_modules')) return;
   const wanted = modified('package-lock.json');
   if (modified('node_modules/.package-lock.json') >= wanted) return;
-  // What builds is among the dev dependencies, which NODE_ENV=production would leave out.
+  // The build needs dev dependencies, which NODE_ENV=production would leave out.
   const options = ['--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
   options.push('--loglevel=error');
-  const npm = process.env.npm_execpath; // a JavaScript file: needs no shell, on Windows either
+  const npm = process.env.npm_execpath; // a JavaScript file, so no shell is needed on Windows
   if (npm) await runLong('installing npm packages', process.execPath, [npm, 'ci', ...options]);
   else await runLong('installing npm packages', 'npm', ['ci', ...options]);
 }
 
-/** Builds the addon in release mode, unless the one that is there came from the same sources. */
+/** Builds the addon in release mode, unless the existing one was built from the same sources. */
 async function buildAddon() {
   if (readStamp() === stamp()) return;
   requireRust();
@@ -44,13 +44,13 @@ async function buildAddon() {
   if (process.env.CI) args.push('--', '--locked');
   const built = hash(sources.flatMap(filesOf));
   await runLong('building the addon', process.execPath, [napi, ...args]);
-  // What was edited meanwhile may not be in it.
+  // A source that was edited during the build may not be in the addon.
   if (hash(sources.flatMap(filesOf)) !== built) return;
   fs.mkdirSync(path.dirname(stampFile), { recursive: true });
   fs.writeFileSync(stampFile, stamp());
 }
 
-/** What the addon is built from and what came of it, as one hash. */
+/** Returns one hash of the addon's sources and of all files that the build has made. */
 function stamp() {
   return hash([...sources.flatMap(filesOf), ...generated, ...addons()]);
 }
@@ -69,7 +69,7 @@ function readStamp() {
   return fs.existsSync(stampFile) ? fs.readFileSync(stampFile, 'utf8') : undefined;
 }
 
-/** The built addon; a machine has one, unless somebody builds for others there. */
+/** Returns the names of the built addons. There is one, unless addons for other platforms were built too. */
 function addons() {
   return fs.readdirSync(root).filter((name) => name.endsWith('.node'));
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-// Finds a redis-server or valkey-server that the tests can start, or gets one where that is ours to do.
+// Finds a redis-server or a valkey-server that the tests can start. On Debian, root also installs one if there is none.
 
 const fs = require('node:fs');
 const { spawnSync } = require('node:child_process');
@@ -10,8 +10,8 @@ const { Stop } = require('./stop.js');
 const oldest = { Redis: [6, 2], Valkey: [7, 2] };
 const policyFile = '/usr/sbin/policy-rc.d';
 
-const howToInstall = `The tests start a Redis server of their own, on a free port, and there is none on this machine:
-no redis-server 6.2 or later, no valkey-server 7.2 or later on the PATH. Install one:
+const howToInstall = `The tests start their own Redis server, on a free port. They found no redis-server 6.2 or later
+and no valkey-server 7.2 or later on the PATH. Install one:
 
   Debian, Ubuntu   apt-get install redis-server
   Fedora           dnf install valkey
@@ -19,14 +19,14 @@ no redis-server 6.2 or later, no valkey-server 7.2 or later on the PATH. Install
   macOS            brew install redis
   Windows          in WSL (wsl --install): sudo apt-get install redis-server, and work there
 
-One that lies elsewhere is named by an environment variable: REDIS_SERVER=/path/to/redis-server`;
+If the server is in another folder, set an environment variable: REDIS_SERVER=/path/to/redis-server`;
 
 /**
  * @typedef {{ path: string, name: 'Redis' | 'Valkey', version: string }} RedisServer
  */
 
 /**
- * The server to test with. Debian's is installed where there is none and this is root.
+ * Returns the server to test with. Installs Debian's package if there is none and this process runs as root.
  *
  * @returns {RedisServer}
  */
@@ -36,7 +36,7 @@ function requireRedisServer() {
     const server = inspect(named);
     if (server) return server;
     throw new Stop(
-      `REDIS_SERVER names no redis-server 6.2 or valkey-server 7.2 or later: ${named}`,
+      `REDIS_SERVER is not a redis-server 6.2 or later, nor a valkey-server 7.2 or later: ${named}`,
     );
   }
   const found = findRedisServer();
@@ -51,7 +51,7 @@ function findRedisServer() {
   return inspect('redis-server') ?? inspect('valkey-server');
 }
 
-/** @param {string} path @returns {RedisServer | undefined} nothing, if it is missing or too old */
+/** @param {string} path @returns {RedisServer | undefined} undefined if it is missing or too old */
 function inspect(path) {
   const answer = outputOf(path, ['--version'])?.match(/(Redis|Valkey) server v=((\d+)\.(\d+)\S*)/);
   if (!answer) return undefined;
@@ -70,7 +70,7 @@ function canInstall() {
   );
 }
 
-/** Installs Debian's package, but lets no server start: port 6379 is not ours to take. */
+/** Installs Debian's package, but does not let its server start, because that would take port 6379. */
 function install() {
   console.log('installing redis-server with apt-get …');
   const hasPolicy = fs.existsSync(policyFile);
@@ -90,7 +90,7 @@ function apt(args) {
     env,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  // What follows finds out whether there is a server now, and says what to do if there is none.
+  // The caller looks for a server again, and says what to do if there is none.
   if (status !== 0) console.error(`apt-get ${args[0]} failed (exit ${status})`);
 }
 

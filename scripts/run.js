@@ -1,6 +1,6 @@
 'use strict';
 
-// Runs other programs: with the terminal handed on, or with signs of life while they take long.
+// Runs other programs: on this terminal, or, if they take long, with messages about their progress.
 
 const path = require('node:path');
 const { spawn, spawnSync } = require('./children.js');
@@ -10,7 +10,7 @@ const root = path.join(__dirname, '..');
 const secondsBetweenSigns = 5;
 
 /**
- * A program's output, or `undefined` where it is not installed or fails.
+ * Returns a program's output, or undefined if the program is not installed or fails.
  *
  * @param {string} command
  * @param {string[]} args
@@ -21,7 +21,7 @@ function outputOf(command, args) {
 }
 
 /**
- * Runs a program on this terminal and stops the script when it fails.
+ * Runs a program on this terminal, and stops the script if the program fails.
  *
  * @param {string} command
  * @param {string[]} args
@@ -37,10 +37,10 @@ function run(command, args, { env = process.env } = {}) {
 }
 
 /**
- * Runs a program that takes long. On a terminal it shows its own progress; elsewhere a line every
- * few seconds tells how far it is, and all that it wrote follows only if it fails.
+ * Runs a program that takes long. On a terminal the program shows its own progress. Otherwise a line every five seconds
+ * says that it still runs, and its output is printed only if it fails.
  *
- * @param {string} title what is being done: "building the addon"
+ * @param {string} title what it does: "building the addon"
  * @param {string} command
  * @param {string[]} args
  */
@@ -83,7 +83,7 @@ async function runLong(title, command, args) {
 }
 
 /**
- * A program and what it was to do. Not what follows, which may hold a password.
+ * Returns the name of a program and its first argument. Further arguments may hold a password.
  *
  * @param {string} command
  * @param {string[]} args

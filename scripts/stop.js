@@ -1,10 +1,11 @@
 'use strict';
 
-/** What a person has to mend; it is printed without a stack. */
+/** A problem that the user has to solve. It is printed without a stack. */
 class Stop extends Error {}
 
 /**
- * Runs a script's main function: a `Stop` is printed as it reads, anything else as the bug it is.
+ * Runs a script's main function. Prints only the message of a `Stop`. Any other error is a bug, and is printed with its
+ * stack.
  *
  * @param {() => Promise<void> | void} main
  */

@@ -1,10 +1,9 @@
 'use strict';
 
-// `npm test [-- names…]`: installs, builds and runs every test, on a real server and on memory:.
+// `npm test [-- names…]`: installs, builds, and runs all tests, on a real server and on `memory:`.
 //
-// Names select files (`npm test -- contract package`), `faults/` a folder; `core` is the Rust core
-// without Node.
-// `--prebuilt` takes the addon that is there and builds nothing, where there is no Rust.
+// Names select test files (`npm test -- contract package`), `faults/` selects a folder, and `core` selects the tests of
+// the Rust core without Node. `--prebuilt` uses the addon that is there and needs no Rust.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -28,7 +27,7 @@ runScript(async () => {
   const server = requireRedisServer();
   const env = { ...process.env, REDIS_SERVER: server.path };
 
-  // Both run, whatever the first one says: whoever reads the log wants to see all that is wrong.
+  // Both run, even if the first one fails, so that the log shows all failures.
   /** @type {Error[]} */
   const failures = [];
   if (withCore) await testCore(env).catch((error) => failures.push(error));
@@ -44,7 +43,7 @@ runScript(async () => {
   console.log(`\npassed: ${parts.filter(Boolean).join(' · ')}`);
 });
 
-/** @param {string[]} names parts of files' paths; none means all @returns {string[]} */
+/** @param {string[]} names parts of the paths of test files; without names all @returns {string[]} */
 function select(names) {
   const all = folders.flatMap((folder) =>
     fs
@@ -55,7 +54,8 @@ function select(names) {
   const unknown = names.filter(
     (name) => name !== 'core' && !all.some((file) => file.includes(name)),
   );
-  if (unknown.length > 0) throw new Stop(`no test file is named like: ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw new Stop(`no test file has this in its path: ${unknown.join(', ')}`);
   const chosen =
     names.length === 0 ? all : all.filter((file) => names.some((name) => file.includes(name)));
   return chosen.sort();
@@ -72,8 +72,8 @@ async function testCore(env) {
 async function testPackage(files, env) {
   const options = ['--test', '--test-reporter=spec'];
   const [major, minor] = process.versions.node.split('.').map(Number);
-  // Node 20 got both in its 11th minor. Two files at once: more would only wait for two cores. Ten
-  // minutes are for what hangs: the longest file takes three on a machine that is busy with other things.
+  // Node has both options from 20.11 on. Two files run at once: more would only compete for two cores. The timeout is for
+  // a file that hangs: the longest file takes three minutes on a busy machine.
   if (major > 20 || minor >= 11) options.push('--test-concurrency=2', '--test-timeout=600000');
   run(process.execPath, [...options, ...files], { env });
 }

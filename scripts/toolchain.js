@@ -1,6 +1,6 @@
 'use strict';
 
-// What has to be on a machine before anything here can be built, and how to get it.
+// Checks that the tools for the build are installed, and says how to install them.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -19,16 +19,16 @@ const compiler = `Install one:
       Alpine           apk add build-base
       macOS            xcode-select --install`;
 
-/** Stops where Node is too old for the package itself. */
+/** Stops if Node is too old for this package. */
 function requireNode() {
   if (Number.parseInt(process.versions.node, 10) >= oldestNode) return;
   throw new Stop(
-    `This needs Node.js ${oldestNode} or later, and this is ${process.version}.\n` +
-      'Install a current one from https://nodejs.org/en/download or with your version manager.',
+    `This package needs Node.js ${oldestNode} or later, but this is ${process.version}.\n` +
+      'Install a newer one from https://nodejs.org/en/download or with your version manager.',
   );
 }
 
-/** Stops where the addon cannot be built, with one message for all that is missing. */
+/** Stops if the addon cannot be built. One message names everything that is missing. */
 function requireRust() {
   findCargo();
   const missing = [rustProblem(), compilerProblem()].filter((problem) => problem !== undefined);
@@ -39,7 +39,7 @@ function requireRust() {
   );
 }
 
-/** Puts rustup's folder on the PATH: a shell that is older than the installation lacks it. */
+/** Adds rustup's folder to the PATH, because a shell that was started before the installation lacks it. */
 function findCargo() {
   if (outputOf('cargo', ['--version'])) return;
   const folder = path.join(process.env.CARGO_HOME || path.join(os.homedir(), '.cargo'), 'bin');
@@ -56,13 +56,13 @@ function rustProblem() {
     Number(found[1]) * 1e6 + Number(found[2]);
   if (minor(version) >= minor(oldest)) return undefined;
   return (
-    `Rust is too old: ${version[0]}, and ${oldest[1]}.${oldest[2]} or later is needed. ` +
-    `With rustup: \`rustup update stable\`. Without: remove it. ${rust}`
+    `Rust ${version[0]} is too old: this needs ${oldest[1]}.${oldest[2]} or later. ` +
+    `With rustup, run \`rustup update stable\`. Otherwise remove this Rust. ${rust}`
   );
 }
 
 function compilerProblem() {
-  // On Windows, rustc finds Microsoft's linker by itself, and says what to install if it cannot.
+  // On Windows, rustc finds Microsoft's linker itself, or says what to install.
   if (process.platform === 'win32' || outputOf('cc', ['--version'])) return undefined;
   return `A C compiler is missing: there is no working \`cc\` on the PATH. ${compiler}`;
 }

@@ -1,13 +1,13 @@
 'use strict';
 
-// Reads bugs.txt, the bugs that `npm run test:mutations` plants. A bug is a title, the file that it
-// is planted in, the lines that it takes out and puts in, and the test that must then go red:
+// Reads bugs.txt, the bugs that `npm run test:mutations` plants. A bug has a title, the file in which it is planted,
+// the lines that it removes and adds, and the test that must then fail:
 //
 //     # title
 //     src/file.rs
-//     - what is there, once
-//     + what is put in its place; left out, nothing is
-//     __test__/some.test.js > how the test's name begins
+//     - the lines to remove; they must be in the file exactly once
+//     + the lines to add; may be left out
+//     __test__/some.test.js > the beginning of the test's name
 
 const fs = require('node:fs');
 const path = require('node:path');
