@@ -1,7 +1,9 @@
 'use strict';
 
-// Sessions in use while their connections are cut again and again: every call settles, with its own
-// answer, and nothing that was acknowledged is lost or comes back.
+// Forty users of one instance, whose connections are cut every 30 ms, on one server, Sentinel and Cluster.
+// This suite alone cuts the next connection while calls are being sent again. No two users share a session,
+// so each answer is known exactly: it finds a reply that reaches another's call, what was acknowledged and
+// is lost, and whatever stays in Redis at the end.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

@@ -1,8 +1,9 @@
 'use strict';
 
-// Clients in several processes use the sessions of one owner at once, undisturbed, while connections
-// are cut, and while the server is killed: what they were answered is what calls made one at a time,
-// each at some time while it was pending, would have been.
+// Clients in several processes use the sessions of one owner at once, undisturbed, while connections are
+// cut, and while the server is killed. This suite alone compares the answers of all clients with each
+// other. It finds answers that no order of the calls explains: two readers who saw two updates in different
+// orders, a session that is there, gone, and there again, a call that acted after it was answered.
 //
 //     HISTORIES=5000 node --test __test__/linearizability.test.js       more of them
 //     HISTORY_SEED=123 node --test __test__/linearizability.test.js     the calls of one that failed

@@ -1,6 +1,7 @@
 'use strict';
 
-// The checker of histories finds what is wrong with bad ones, and nothing with good ones.
+// The checker that linearizability.test.js uses. No session takes part here, and nothing races. This suite
+// alone finds a checker that accepts a bad history, or refuses a good one.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');

@@ -1,7 +1,8 @@
 'use strict';
 
-// Any calls, one after another and several at once, from names and tokens that are there and from
-// those that are nearly so: every answer is the one of a model in memory.
+// Any calls, one after another and several at once: every answer is the one of a model in memory. This
+// suite alone draws names and tokens that are nearly those of others, and calls on what has just ended. It
+// finds a call that reaches another's session, and a sequence of calls that nobody thought of.
 //
 //     MODEL_RUNS=5000 node --test __test__/model.test.js       more of them
 //     MODEL_SEED=-123 node --test __test__/model.test.js       those that failed: fast-check prints the seed

@@ -66,7 +66,7 @@ const RACES = {
     const token = await create(track, ownerId);
     const update = () => Promise.all(times(2, (m) => a.update({ app, token, data: { m } })));
     const kill = () => b.kill({ app, token });
-    const calls = inTurn(n, update, kill);
+    const calls = [...inTurn(n, update, kill), update()]; // and updates that are made after the kill
     await assertEnds(track, ownerId, token);
     assert.equal((await Promise.all(calls))[1], true, 'the kill found its session');
     await assertGone(track, ownerId, [token]);
@@ -131,13 +131,9 @@ const RACES = {
       a.update({ app, token, data: { n } }),
       a.refresh({ app, token, duration: 700 }),
     ];
-    const [, killed] = await Promise.all(
-      inTurn(
-        n,
-        () => Promise.all(tokens.flatMap(touch)),
-        () => b.killAll({ app, ownerId }),
-      ),
-    );
+    const touchAll = () => Promise.all(tokens.flatMap(touch));
+    const calls = inTurn(n, touchAll, () => b.killAll({ app, ownerId }));
+    const [, killed] = await Promise.all([...calls, touchAll()]);
     assert.equal(killed, true);
     await assertGone(track, ownerId, tokens);
     if (certain) assert.equal(await a.killAll({ app, ownerId }), false);
