@@ -15,7 +15,7 @@ const { Stop, runScript } = require('./stop.js');
 /** @typedef {import('./mutations/read.js').Bug} Bug */
 
 runScript(async () => {
-  await prepare({ prebuilt: true }); // the copy is built, not this folder
+  await prepare({ build: 'none' }); // the copy is built, not this folder
   const words = process.argv.slice(2);
   const bugs = readBugs().filter(
     ({ title }) => words.length === 0 || words.some((word) => title.includes(word)),

@@ -9,15 +9,57 @@ const path = require('node:path');
 const { root, runLong } = require('./run.js');
 const { requireNode, requireRust } = require('./toolchain.js');
 
-const stampFile = path.join(root, 'target', 'addon.stamp');
 const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'src'];
-const generated = ['binding.js', 'binding.d.ts'];
+const debugFolder = path.join('target', 'debug-addon');
 
-/** @param {{ prebuilt?: boolean }} [options] with `prebuilt` it uses the addon that is there and builds nothing */
-async function prepare({ prebuilt = false } = {}) {
+/**
+ * @typedef {object} Build
+ * @property {string} title
+ * @property {string} stamp the file with the hash of its sources
+ * @property {string[]} args for `napi build`
+ * @property {() => string[]} outputs the files that it writes
+ */
+
+/** Each build has a place of its own, so that neither is taken for the other. */
+const builds = {
+  /** @type {Build} */
+  release: {
+    title: 'building the addon',
+    stamp: path.join('target', 'addon.stamp'),
+    args: ['--release', '--strip', '--js', 'binding.js', '--dts', 'binding.d.ts'],
+    outputs: () => ['binding.js', 'binding.d.ts', ...addonsIn('.')],
+  },
+  /** Not optimised, and built incrementally. @type {Build} */
+  debug: {
+    title: 'building the addon for debugging',
+    stamp: path.join(debugFolder, 'addon.stamp'),
+    // Not in target/debug, where `cargo test` writes a library of the same name without Node.
+    args: ['--target-dir', debugFolder, '--output-dir', debugFolder, '--no-js'],
+    outputs: () => addonsIn(debugFolder),
+  },
+};
+
+/** The variable that names the addon that binding.js loads, instead of the one beside it. */
+const ADDON_VARIABLE = 'NAPI_RS_NATIVE_LIBRARY_PATH';
+
+/** @param {{ build?: keyof typeof builds | 'none' }} [options] with `none` it uses the addon that is there */
+async function prepare({ build = 'release' } = {}) {
   requireNode();
   await installPackages();
-  if (!prebuilt) await buildAddon();
+  if (build === 'none') return;
+  await buildAddon(builds[build]);
+  // The variable may be set in the shell, for example so that a program loads the debug addon.
+  if (build === 'release') delete process.env[ADDON_VARIABLE];
+}
+
+/**
+ * Finds the debug addon. Returns the environment that makes programs load it, and whether it was built from the current
+ * sources; or undefined if there is none.
+ */
+function findDebugAddon() {
+  const [file] = addonsIn(debugFolder);
+  if (file === undefined) return undefined;
+  return { env: { [ADDON_VARIABLE]: path.join(root, file) }, isCurrent: isCurrent(builds.debug) };
 }
 
 /** Installs the packages of package-lock.json, unless they were installed after its last change. */
@@ -34,25 +76,30 @@ async function installPackages() {
   else await runLong('installing npm packages', 'npm', ['ci', ...options]);
 }
 
-/** Builds the addon in release mode, unless the existing one was built from the same sources. */
-async function buildAddon() {
-  if (readStamp() === stamp()) return;
+/** Builds an addon, unless the existing one was built from the same sources. @param {Build} build */
+async function buildAddon(build) {
+  if (isCurrent(build)) return;
   requireRust();
   const napi = path.join(root, 'node_modules', '@napi-rs', 'cli', 'dist', 'cli.js');
-  const args = ['build', '--platform', '--release', '--strip', '--no-const-enum'];
-  args.push('--js', 'binding.js', '--dts', 'binding.d.ts');
+  const args = ['build', '--platform', '--no-const-enum', ...build.args];
   if (process.env.CI) args.push('--', '--locked');
   const built = hash(sources.flatMap(filesOf));
-  await runLong('building the addon', process.execPath, [napi, ...args]);
+  await runLong(build.title, process.execPath, [napi, ...args]);
   // A source that was edited during the build may not be in the addon.
   if (hash(sources.flatMap(filesOf)) !== built) return;
-  fs.mkdirSync(path.dirname(stampFile), { recursive: true });
-  fs.writeFileSync(stampFile, stamp());
+  fs.mkdirSync(path.join(root, path.dirname(build.stamp)), { recursive: true });
+  fs.writeFileSync(path.join(root, build.stamp), stampOf(build));
 }
 
-/** Returns one hash of the addon's sources and of all files that the build has made. */
-function stamp() {
-  return hash([...sources.flatMap(filesOf), ...generated, ...addons()]);
+/** @param {Build} build */
+function isCurrent(build) {
+  const file = path.join(root, build.stamp);
+  return fs.existsSync(file) && fs.readFileSync(file, 'utf8') === stampOf(build);
+}
+
+/** Returns one hash of an addon's sources and of all files that the build has made. @param {Build} build */
+function stampOf({ outputs }) {
+  return hash([...sources.flatMap(filesOf), ...outputs()]);
 }
 
 /** @param {string[]} files */
@@ -65,13 +112,15 @@ function hash(files) {
   return hash.digest('hex');
 }
 
-function readStamp() {
-  return fs.existsSync(stampFile) ? fs.readFileSync(stampFile, 'utf8') : undefined;
-}
-
-/** Returns the names of the built addons. There is one, unless addons for other platforms were built too. */
-function addons() {
-  return fs.readdirSync(root).filter((name) => name.endsWith('.node'));
+/**
+ * The addon that a folder holds. There is one, unless somebody builds for other machines there.
+ *
+ * @param {string} folder
+ */
+function addonsIn(folder) {
+  const place = path.join(root, folder);
+  const names = fs.existsSync(place) ? fs.readdirSync(place) : [];
+  return names.filter((name) => name.endsWith('.node')).map((name) => path.join(folder, name));
 }
 
 /** @param {string} name a file or a folder @returns {string[]} files, in a stable order */
@@ -95,4 +144,4 @@ function modified(file) {
   return fs.statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-module.exports = { prepare };
+module.exports = { findDebugAddon, prepare };
