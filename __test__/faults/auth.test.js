@@ -1,6 +1,6 @@
 'use strict';
 
-// A server that does not let us in, or no longer: passwords, users, certificates.
+// A server that refuses the login, from the start or later: passwords, users, certificates.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -18,9 +18,9 @@ const { waitUntil } = require('../support/wait-until.js');
 
 const certificate = (name) => join(__dirname, '..', 'certificates', name);
 
-/** Asserts that every method is refused by this name, at once and without the secret. */
+/** Asserts that every method rejects with this code, at once. */
 async function assertRefused(sessions, app, redisCode) {
-  // What was under way when the connection ended may have acted, and says that instead.
+  // A call that was in flight when the connection ended may reject with a timeout instead.
   const end = () => settled(sessions.killAll({ app, ownerId: 'nobody' }), 20_000);
   await waitUntil(async () => (await end()).error?.redisCode === redisCode, redisCode);
   for (const { error } of await endsOfAll(sessions, app, 20_000)) {
@@ -29,10 +29,10 @@ async function assertRefused(sessions, app, redisCode) {
   }
 }
 
-/** Closes the connections of all but those that ask. */
+/** Closes all connections except the one that asks. */
 const disconnect = (redis) => redis.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 
-test('R29 a password that is changed: what is connected goes on, a new connection is refused until it is right', async (t) => {
+test('R29 after the password is changed, an open connection works on, and a new one is refused until the password is right', async (t) => {
   const { server, open, app, redis } = await faultyServer(t);
   const connectionString = server.url.replace('//', '//:s3cret@');
   await redis.config('SET', 'requirepass', 's3cret');
@@ -50,7 +50,7 @@ test('R29 a password that is changed: what is connected goes on, a new connectio
   assert.deepEqual((await sessions.get({ app, token })).data, { n: 1 });
 });
 
-test('R29 a user that is disabled and enabled again, and loses a right and gets it back', async (t) => {
+test('R29 a user is refused while it is disabled, deleted or without a right, and works again afterwards', async (t) => {
   const { server, open, app, redis } = await faultyServer(t);
   const acl = (...rule) => redis.call('ACL', 'SETUSER', 'shop', ...rule);
   await acl('on', '>s3cret', '~spots:*', '+@all');
@@ -77,7 +77,7 @@ test('R29 a user that is disabled and enabled again, and loses a right and gets 
   await recovers(sessions, app);
 });
 
-test('R29 a server that refuses us is not hammered, however many calls there are', async (t) => {
+test('R29 few attempts are made to connect to a server that refuses the login, however many calls there are', async (t) => {
   const { proxy, open, app } = await faultyServer(t, {
     proxy: true,
     config: { requirepass: 's3cret' },
@@ -86,12 +86,12 @@ test('R29 a server that refuses us is not hammered, however many calls there are
   const begun = Date.now();
   let calls = 0;
   for (; Date.now() < begun + 2000; calls++) await assertRefused(sessions, app, 'NOAUTH');
-  // 50 ms, doubling to 1 s, half of it random: 8 at the most in 2 s, and then 2 a second.
+  // Pauses of 50 ms, doubling to 1 s, half of them random: at most 8 attempts in 2 s, then 2 a second.
   const most = 12 + Math.floor((Date.now() - begun - 2000) / 500);
   assert.ok(calls > 0 && proxy.connections <= most, `${proxy.connections} connections`);
 });
 
-test('R30 a password for a server that needs none is no failure; a user name for one that has none is', async (t) => {
+test('R30 an unneeded password does no harm; an unknown user name is refused, unless allowUsernameInURI=false drops it', async (t) => {
   const { server, open, app, redis } = await faultyServer(t);
   const url = (login) => server.url.replace('//', `//${login}@`);
   await recovers(open({ connectionString: url(':s3cret') }), app);
@@ -103,7 +103,7 @@ test('R30 a password for a server that needs none is no failure; a user name for
   await recovers(open({ connectionString: ignored }), app);
 });
 
-test('R33 a certificate that is replaced by a good one: the same instance works, without a restart', async (t) => {
+test('R33 once an expired certificate is replaced, the same instance works, without a restart', async (t) => {
   const port = await freePort();
   const config = {
     'tls-port': port,

@@ -1,7 +1,7 @@
 'use strict';
 
-// Nodes of a cluster that say what no real one does: what they make this process keep is bounded, and
-// what they say wrong costs no more than that.
+// Cluster nodes that give wrong answers: redirections to hundreds of nodes, and ranges of slots that
+// cannot be read. The number of connections stays bounded, and the other slots are served.
 
 const assert = require('node:assert/strict');
 const { randomBytes } = require('node:crypto');
@@ -19,7 +19,7 @@ const { waitUntil } = require('../support/wait-until.js');
 
 const app = 'app';
 const NODES = 300;
-/** How many nodes are kept that calls were referred to; see `src/store/redis/topology/cluster/mod.rs`. */
+/** How many connections are kept to nodes that only redirections named: `MAX_REFERRED_NODES`. */
 const KEPT = 32;
 
 /** @param {import('node:test').TestContext} t @param {number} count */
@@ -34,12 +34,12 @@ async function fakeCluster(t, count) {
   return { cluster, get };
 }
 
-/** A token that nobody was given; of any slot. */
+/** A random token, on a random slot, that opens no session. */
 function randomToken() {
   return randomBytes(128).toString('base64');
 }
 
-/** The slot of what a token opens. @param {string} token */
+/** The slot of the session that a token opens. @param {string} token */
 function slotOfToken(token) {
   return slotOf(`{${Buffer.from(token, 'base64').toString('hex', 0, 4)}:${app}}`);
 }
@@ -54,27 +54,27 @@ for (const word of ['ASK', 'MOVED']) {
     ],
     ['at once', (call) => Promise.all(Array.from({ length: NODES }, call))],
   ]) {
-    test(`R87 ${word} to ever new addresses, ${how}: each call is answered, and few connections are kept`, async (t) => {
+    test(`R87 ${word} to ${NODES} different nodes, ${how}: each call is answered, and at most ${KEPT} connections are kept`, async (t) => {
       const { cluster, get } = await fakeCluster(t, 1 + NODES);
       let told = 0;
       let most = 0;
       cluster.answer = ([, key], port) => {
         most = Math.max(most, cluster.others);
         if (port !== cluster.ports[0]) return '$-1\r\n';
-        // What is kept until the map is drawn anew must be bounded even if it never is.
+        // The number must be bounded even if no topology refresh ever succeeds.
         if (word === 'MOVED') cluster.slots = () => undefined;
         told = (told % NODES) + 1;
         return `-${word} ${slotOf(key)} 127.0.0.1:${cluster.ports[told]}\r\n`;
       };
       await each(async () => assert.equal(await get(), undefined));
       await waitUntil(() => cluster.others <= KEPT, `no more than ${KEPT} connections to stay`);
-      // Those that are closing are seen to be a little later.
+      // The fake nodes notice a little later that a connection was closed.
       assert.ok(most <= 3 * KEPT, `${most} connections at a time`);
     });
   }
 }
 
-test('R88 ranges of slots that cannot be read, beside others: those alone are not served, until they can be', async (t) => {
+test('R88 unreadable ranges of slots are not served until they can be read, and the other slots are', async (t) => {
   const { cluster, get } = await fakeCluster(t, 2);
   const [first, second] = cluster.ports;
   const unreadable = [

@@ -1,6 +1,6 @@
 'use strict';
 
-// Slots that move from node to node: what is asked of them on the way, step by step and under load.
+// Slots that move from node to node, step by step and under load: the calls on their sessions succeed.
 
 const assert = require('node:assert/strict');
 const { after, before, beforeEach, describe, test } = require('node:test');
@@ -21,7 +21,7 @@ async function asked(node, command) {
   return [...line.matchAll(/(?:^|,|_)calls=(\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
 }
 
-describe('R36 a slot on its way', () => {
+describe('R36 while a slot moves', () => {
   const SESSIONS = 250; // Three steps of killAll.
   /** @type {Awaited<ReturnType<typeof startCluster>>} */
   let cluster;
@@ -56,9 +56,9 @@ describe('R36 a slot on its way', () => {
   const index = () => indexKey(app, ownerId);
   const keysOf = (some) => some.map((token) => sessionKey(app, ownerId, token));
 
-  /** Each state that a slot can be in while it moves: what of it has left already. */
+  /** Each state of a slot that moves: which of its keys have left the old node. */
   const STATES = [
-    { state: 'nothing has left', leave: () => [] },
+    { state: 'no key has left', leave: () => [] },
     { state: 'half of the sessions have left', leave: () => keysOf(tokens.slice(0, 125)) },
     { state: 'the last sessions have left', leave: () => keysOf(tokens.slice(-50)) },
     { state: 'all sessions have left, the index has not', leave: () => keysOf(tokens) },
@@ -67,10 +67,13 @@ describe('R36 a slot on its way', () => {
       state: 'the index has left, with half of the sessions',
       leave: () => [index(), ...keysOf(tokens.slice(0, 125))],
     },
-    { state: 'all has left, and nobody was told', leave: () => [index(), ...keysOf(tokens)] },
+    {
+      state: 'all keys have left, and the slot is not assigned yet',
+      leave: () => [index(), ...keysOf(tokens)],
+    },
   ];
 
-  /** Moves the slot, and does something when that much of it has left. */
+  /** Moves the slot, and calls `act` when the keys of `leave` have left. */
   async function halfway(leave, act) {
     const { slot, from, to } = owner;
     const begun = async () => {
@@ -82,7 +85,7 @@ describe('R36 a slot on its way', () => {
     await cluster.reshard([slot], from, to, { begun });
   }
 
-  /** Calls that wait or are answered: resolves when nodes have been asked more often. */
+  /** Makes calls, and resolves when the nodes have seen so many more commands, answered or not. */
   async function areAsked(command, act, more) {
     const count = async () =>
       (await Promise.all([owner.from, owner.to].map((node) => asked(node, command)))).reduce(
@@ -95,7 +98,7 @@ describe('R36 a slot on its way', () => {
   }
 
   for (const { state, leave } of STATES) {
-    test(`killAll when ${state}: all sessions are ended, and it says so`, async () => {
+    test(`killAll ends all sessions and resolves to true when ${state}`, async () => {
       let killed;
       await halfway(leave, async () => {
         [killed] = await areAsked('evalsha', () => [sessions.killAll({ app, ownerId })], 2);
@@ -106,7 +109,7 @@ describe('R36 a slot on its way', () => {
       assert.deepEqual(await client.keys(`*:${app}}*`), []);
     });
 
-    test(`the other methods when ${state}: each acts once, and no session leaves its index`, async () => {
+    test(`the other methods act once, and each session stays in its index, when ${state}`, async () => {
       let calls;
       const [first, second, third, ...rest] = [tokens[0], tokens[60], tokens[249], tokens[130]];
       await halfway(leave, async () => {
@@ -117,7 +120,7 @@ describe('R36 a slot on its way', () => {
           sessions.create({ app, ownerId, data: { n: 'new' }, duration: 600 }),
         ];
         calls = await areAsked('evalsha', act, 8);
-        // A read waits for nothing: wherever a session is, it is found.
+        // A read does not wait: the session is found on either node.
         const found = await Promise.all(
           tokens.slice(0, 125).map((token) => sessions.get({ app, token })),
         );
@@ -140,11 +143,11 @@ describe('R36 a slot on its way', () => {
   }
 
   for (const method of ['kill', 'killAll']) {
-    test(`${method} of an owner’s only session, where nothing has left: at once, and it says so`, async () => {
+    test(`${method} of an owner’s only session resolves to true at once when no key has left`, async () => {
       await sessions.killAll({ app, ownerId });
       const token = await sessions.create({ app, ownerId });
       const request = { kill: { app, token }, killAll: { app, ownerId } }[method];
-      // Its index goes with it; what is gone from a slot on its way is looked for at the new node.
+      // The script deletes the index, too. While a slot moves, its node redirects commands on absent keys.
       await halfway(
         () => [],
         async () => assert.equal(await sessions[method](request), true),
@@ -153,7 +156,7 @@ describe('R36 a slot on its way', () => {
     });
   }
 
-  test('killAll of an owner’s only session, which its index has left behind: it is ended', async () => {
+  test('killAll ends an owner’s only session when the index has left, and the session has not', async () => {
     await sessions.killAll({ app, ownerId });
     const token = await sessions.create({ app, ownerId });
     let killed;
@@ -168,7 +171,7 @@ describe('R36 a slot on its way', () => {
     assert.deepEqual(await client.keys(`*:${app}}*`), []);
   });
 
-  test('killAll of an owner without sessions, on a slot on its way: false, when it has arrived', async () => {
+  test('killAll of an owner without sessions resolves to false once the slot has moved', async () => {
     await sessions.killAll({ app, ownerId });
     let killed;
     await halfway(
@@ -181,7 +184,7 @@ describe('R36 a slot on its way', () => {
   });
 });
 
-test('R36 slots that move to a node that is new, and back, under load: no call fails, and few connections are made', async (t) => {
+test('R36 no call fails while slots move to a new node and back, under load, and few connections are opened', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, {
     primaries: 3,
     replicas: 0,
@@ -202,7 +205,7 @@ test('R36 slots that move to a node that is new, and back, under load: no call f
     Number((await added.redis.info('stats')).match(/total_connections_received:(\d+)/)[1]);
   const before = await connections();
 
-  /** Waits until calls were sent on from a node, as the slot had left it. */
+  /** Waits until a node has redirected calls by `ASK`, because the keys had left it. */
   const sendsOn =
     (from, calls = 3) =>
     async () => {
@@ -211,12 +214,12 @@ test('R36 slots that move to a node that is new, and back, under load: no call f
           (await from.redis.info('errorstats')).match(/^errorstat_ASK:count=(\d+)/m)?.[1] ?? 0,
         );
       const until = (await sent()) + calls;
-      await load.sees(async () => (await sent()) >= until, 'calls to be sent on');
+      await load.sees(async () => (await sent()) >= until, 'calls to be redirected');
     };
   for (const [n, slot] of slots.entries())
     await cluster.reshard([slot], homes[n], added, { moved: sendsOn(homes[n], n === 0 ? 30 : 3) });
   await load.goesOn();
-  // One of ours, one of each node that sends keys, some of the harness.
+  // One of the instance, one of each node that sends keys, and some of the harness.
   const made = (await connections()) - before;
   assert.ok(made < 15, `${made} connections to the new node`);
 
@@ -228,7 +231,7 @@ test('R36 slots that move to a node that is new, and back, under load: no call f
   assert.deepEqual(load.errors, {});
 });
 
-test('R36 slots move to a node that has no name where names are preferred: it is found by its address', async (t) => {
+test('R36 a node without a host name is found by its address, in a cluster that prefers host names', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, {
     primaries: 3,
     replicas: 0,
@@ -257,7 +260,7 @@ test('R36 slots move to a node that has no name where names are preferred: it is
   assert.deepEqual(heard, []);
 });
 
-test('R36 nobody can be asked who serves what: that is told, and so is the end of it, and calls go on', async (t) => {
+test('R36 calls go on while topology refreshes fail, and events report the failure and its end', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, {
     primaries: 3,
     replicas: 0,
@@ -278,16 +281,16 @@ test('R36 nobody can be asked who serves what: that is told, and so is the end o
   const { slot, token } = onNodes.get(from);
   const isFound = async () => assert.ok(await sessions.get({ app, token }));
 
-  // Connections that there are stay. A slot that moves between known nodes is found by them alone.
+  // Open connections stay. They suffice to follow a slot that moves between known nodes.
   const takeNoMore = (most) =>
     Promise.all(cluster.nodes.map(({ redis }) => redis.config('SET', 'maxclients', most)));
   await cluster.reshard([slot], from, to, { moved: () => takeNoMore(1) });
   await isFound();
 
-  // A node that does not answer for a second is why the others are asked.
+  // A call that is not answered for a second starts a topology refresh.
   await slow.redis.client('PAUSE', 60_000, 'WRITE');
   const waits = sessions.kill({ app, token: onNodes.get(slow).token });
-  await waitUntil(() => errors() > 0, 'a look at the cluster to fail');
+  await waitUntil(() => errors() > 0, 'a topology refresh to fail');
   await slow.redis.client('UNPAUSE');
   assert.equal(await waits, true);
 
@@ -296,9 +299,9 @@ test('R36 nobody can be asked who serves what: that is told, and so is the end o
     await isFound();
     return errors() >= before + 3;
   };
-  await waitUntil(failed, 'looks to fail, as long as calls are made');
+  await waitUntil(failed, 'more topology refreshes to fail');
 
   await takeNoMore(1000);
   await isFound();
-  await waitUntil(() => heard.at(-1) === 'ready', 'a look to succeed');
+  await waitUntil(() => heard.at(-1) === 'ready', 'a topology refresh to succeed');
 });

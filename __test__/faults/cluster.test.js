@@ -17,7 +17,7 @@ const HASTY = 300;
 const OWNERS = long ? 50_000 : 10_000;
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-test(`R36 ${OWNERS} owners over all nodes: each method is one command, and no answer is another's`, async (t) => {
+test(`R36 with ${OWNERS} owners on all nodes, each call is one command and gets its own answer`, async (t) => {
   const { cluster, open, app } = await faultyCluster(t, { primaries: 3, replicas: 0 });
   const sessions = open({ maxPending: OWNERS });
   await recovers(sessions, app);
@@ -86,7 +86,7 @@ const FAULTS = [
   },
 ];
 
-/** Waits for a replica to take over from a primary that works no more. */
+/** Waits for a replica to take over from a dead primary. */
 async function promoted(cluster, old) {
   await waitUntil(async () => {
     const primaries = await cluster.primaries();
@@ -96,7 +96,7 @@ async function promoted(cluster, old) {
 }
 
 for (const { fault, loses, strike, undo } of FAULTS) {
-  test(`R36 ${fault}, under load: calls wait for the new primary, and go on`, async (t) => {
+  test(`R36 calls wait for the new primary and succeed after ${fault}, under load`, async (t) => {
     const { cluster, open, app } = await faultyCluster(t, { config: { requirepass: 's3cret' } });
     const patient = open();
     const work = startLoad(t, patient, { app, commandTimeout: patience });
@@ -112,7 +112,7 @@ for (const { fault, loses, strike, undo } of FAULTS) {
 
     if (loses) for (const load of loads) load.mayLose();
     await strike(cluster, old);
-    // All nodes, whatever hangs: an instance that knows of the change, and a new one.
+    // All slots are served, whatever hangs: for an instance that followed the failover, and for a new one.
     for (const sessions of [patient, open()])
       await Promise.all(slots.map((slot) => recovers(sessions, `${app}-${slot}`)));
     for (const load of loads) load.losesNothing();
@@ -125,7 +125,7 @@ for (const { fault, loses, strike, undo } of FAULTS) {
   });
 }
 
-test('R36 a primary without a replica is dead: the others say CLUSTERDOWN until it is back', async (t) => {
+test('R36 calls reject with CLUSTERDOWN while a primary without a replica is dead, and succeed once it is back', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, {
     replicas: 0,
     config: { 'cluster-require-full-coverage': 'yes' },
@@ -152,7 +152,7 @@ test('R36 a primary without a replica is dead: the others say CLUSTERDOWN until 
     }
   }
   assert.ok(codes.has('CLUSTERDOWN'), [...codes].join());
-  // A node on a busy machine may also be too late with it.
+  // On a busy machine a node may also answer too late.
   const others = ['CLUSTERDOWN', 'ERR_SESSIONS_CONNECTION', 'ERR_SESSIONS_TIMEOUT'];
   assert.deepEqual(
     [...codes].filter((code) => !others.includes(code)),
@@ -165,7 +165,7 @@ test('R36 a primary without a replica is dead: the others say CLUSTERDOWN until 
   await recovers(hasty, app);
 });
 
-test('R36 seeds: one that is down, a replica, and all of them gone after the start', async (t) => {
+test('R36 one replica is enough as a seed, beside a seed that is down, and no seed is needed after the start', async (t) => {
   const { cluster, open, app } = await faultyCluster(t);
   const [replica] = await cluster.replicas();
   const down = `redis-cluster://127.0.0.1:${await freePort()}`;
@@ -181,7 +181,7 @@ test('R36 seeds: one that is down, a replica, and all of them gone after the sta
   );
   await replica.kill();
   await recovers(sessions, app);
-  // What changes after that is learnt from the nodes that it led to.
+  // Later changes are learnt from the nodes that the seed named.
   const load = startLoad(t, sessions, { app, commandTimeout: patience });
   await cluster.failover(old);
   await load.goesOn();
@@ -189,8 +189,8 @@ test('R36 seeds: one that is down, a replica, and all of them gone after the sta
   assert.deepEqual(load.errors, {});
 });
 
-// The question that met the silence goes on for all of connectTimeout, 10 s: another is asked beside it.
-test('R36 the only seed says nothing until it does, with the default timeouts: works then', async (t) => {
+// The first attempt lasts for all of connectTimeout, 10 s. Another one must be made beside it.
+test('R36 calls succeed once the only seed, silent at first, answers, with the default timeouts', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, { primaries: 1, replicas: 0 });
   const proxy = await startProxy(cluster.nodes[0].port);
   t.after(() => proxy.stop());
@@ -202,7 +202,7 @@ test('R36 the only seed says nothing until it does, with the default timeouts: w
   await recovers(sessions, app);
 });
 
-test('R36 a node that is loading its data, seen by an instance that knows no other: calls wait for it', async (t) => {
+test('R36 calls of a new instance wait while the only node loads its data', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, {
     primaries: 1,
     replicas: 0,
@@ -231,7 +231,7 @@ test('R36 a node that is loading its data, seen by an instance that knows no oth
   await started;
 });
 
-test('R36 SCRIPT FLUSH on every node, under load: nobody notices', async (t) => {
+test('R36 no call fails after SCRIPT FLUSH on every node, under load', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, { replicas: 0 });
   const load = startLoad(t, open(), { app, commandTimeout: patience });
   for (let round = 0; round < 5; round++) {
@@ -243,7 +243,7 @@ test('R36 SCRIPT FLUSH on every node, under load: nobody notices', async (t) => 
   assert.deepEqual(load.errors, {});
 });
 
-test('R36 a server that is no cluster, a password that is wrong: refused at once, and by name', async (t) => {
+test('R36 a server that is no cluster and a wrong password are refused at once, with the code and the reason', async (t) => {
   const [server, node] = await Promise.all([startRedis(), startNode({ requirepass: 's3cret' })]);
   t.after(() => Promise.all([server.stop(), node.stop()]));
   const absent = await freePort();
@@ -264,7 +264,7 @@ test('R36 a server that is no cluster, a password that is wrong: refused at once
   }
 });
 
-test('R36 a node of a cluster that is addressed as a server: the error says what to write', async (t) => {
+test('R36 if a cluster node is addressed as a single server, the error says to use redis-cluster://', async (t) => {
   const { cluster } = await faultyCluster(t, { replicas: 0 });
   const sessions = open(t, `redis://${cluster.nodes[0].address}`);
   const calls = times(30, (n) => sessions.create({ app: 'app', ownerId: `${n}` }));
@@ -277,12 +277,12 @@ test('R36 a node of a cluster that is addressed as a server: the error says what
   }
 });
 
-test('R36 a server that takes no script with keys of several slots, whatever it said: it gets the calls one by one', async (t) => {
+test('R36 a server that refuses scripts with keys of several slots gets the calls one by one, whatever mode it reports', async (t) => {
   const { cluster } = await faultyCluster(t, { primaries: 1, replicas: 0 });
   const proxy = await startProxy(cluster.nodes[0].port);
   t.after(() => proxy.stop());
   const app = 'app';
-  /** Of 30 calls made together, how many scripts were sent, and refused. */
+  /** Makes 30 calls together, and counts the scripts that were sent and those that were refused. */
   async function scripts(calls) {
     const count = async () => {
       const text = await cluster.nodes[0].redis.info('commandstats');
@@ -312,7 +312,7 @@ test('R36 a server that takes no script with keys of several slots, whatever it 
   }
 });
 
-/** An instance that ends with the test, and whose calls have much time. */
+/** An instance with a long commandTimeout, which is closed after the test. */
 function open(t, connectionString) {
   const sessions = new SpotsSessions({ connectionString, commandTimeout: patience });
   t.after(() => sessions.close());

@@ -12,11 +12,11 @@ const RIGHTS = [
   ...['+pexpireat', '+time', '+type', '+zadd', '+zcard', '+zrange', '+zrem'],
   ...['+eval', '+evalsha', '+script|load', '+select', '+ping'],
 ];
-/** What create uses, and what it needs to undo, which a user who lacks more than one may miss too. */
+/** The rights that create uses to act. It undoes with DEL and ZREM, so each user lacks only one right. */
 const USED = ['+set', '+zadd', '+zcard', '+zrange', '+pexpireat', '+persist', '+time'];
 
 for (const missing of USED) {
-  test(`R54 a user without ${missing}: a create that is refused leaves nothing`, async (t) => {
+  test(`R54 a create that is refused because the user lacks ${missing} leaves nothing behind`, async (t) => {
     const { server, open, app, redis } = await faultyServer(t);
     const rights = RIGHTS.filter((right) => right !== missing);
     await redis.call('ACL', 'SETUSER', 'weak', 'reset', 'on', '>secret', '~*', '-@all', ...rights);
@@ -25,7 +25,7 @@ for (const missing of USED) {
     const create = (sessions, ownerId, duration) =>
       sessions.create({ app, ownerId, data: { a: 1 }, duration });
 
-    // Alone and with others in a script, of owners who have no session and of one who has.
+    // Alone and with others in a script, for owners without a session and for one with a session.
     const kept = await create(strong, 'owner', 600);
     const before = await redis.zrange(indexKey(app, 'owner'), 0, -1, 'WITHSCORES');
     const refused = [];

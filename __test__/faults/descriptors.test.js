@@ -1,7 +1,7 @@
 'use strict';
 
-// A process whose file descriptors have run out: what is connected goes on to work, and what is not
-// says what is missing.
+// A process that has run out of file descriptors: calls on open connections are answered, and other
+// calls say what is missing.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -15,7 +15,7 @@ const { runScript } = require('../support/scripts.js');
 const isWindows = process.platform === 'win32';
 const file = (name) => join(__dirname, '..', 'certificates', name);
 
-/** Runs a script with so few descriptors that they are soon taken. It must end well. */
+/** Runs a script with few descriptors, and asserts that it succeeds and prints this. */
 async function assertPrints(code, given, printed) {
   const within = ['sh', '-c', 'ulimit -n 400 && exec "$@"', 'sh'];
   const { stdout, ...end } = await runScript(COMMON + code, { given, within });
@@ -44,7 +44,7 @@ const COMMON = `
     for (const descriptor of taken.splice(0)) fs.closeSync(descriptor);
   };`;
 
-/** An instance that is connected, and what it has connected to. */
+/** A connected instance, and the clients that watch its servers. */
 const CONNECTED = `
   const open = () => new SpotsSessions({ commandTimeout: 20_000, ...given.options });
   const sessions = open();
@@ -59,7 +59,7 @@ const CONNECTED = `
       infos.map((info) => /total_connections_received:\\d+/.exec(info)[0]),
     ];
   };
-  /** As many sessions as make sure of one on each node. */
+  /** Creates enough sessions that each node has one. */
   const create = (length = 10) => times(64, (n) =>
     sessions.create({ app, ownerId: String(n), data: { n, text: 'x'.repeat(length) } }));
   let tokens;
@@ -105,7 +105,9 @@ const kinds = {
 };
 
 for (const [kind, start] of Object.entries(kinds)) {
-  describe(`R85 ${kind}: with all descriptors taken after connecting`, { skip: isWindows }, () => {
+  describe(`R85 ${kind}: when all descriptors are taken after connecting`, {
+    skip: isWindows,
+  }, () => {
     let server;
     let options;
     before(async () => {
@@ -115,7 +117,7 @@ for (const [kind, start] of Object.entries(kinds)) {
 
     const isAnswered = (code) => assertPrints(CONNECTED + code, { options }, 'answered\n');
 
-    test('calls one at a time, and 64, 65, 200 and 1,000 at once, are answered by the connections that there are', () =>
+    test('calls, alone and up to 1,000 at once, are answered on the open connections', () =>
       isAnswered(
         `
         (async () => {
@@ -132,7 +134,7 @@ for (const [kind, start] of Object.entries(kinds)) {
         })();`,
       ));
 
-    test('the first calls of an instance that is connected are answered', () =>
+    test('the first calls of a connected instance are answered', () =>
       isAnswered(
         `
         (async () => {
@@ -149,7 +151,7 @@ for (const [kind, start] of Object.entries(kinds)) {
         })();`,
       ));
 
-    test('what is longer than a socket takes at once is written and read', () =>
+    test('requests and replies that are longer than a socket buffer are written and read', () =>
       isAnswered(
         `
         (async () => {
@@ -163,7 +165,7 @@ for (const [kind, start] of Object.entries(kinds)) {
         })();`,
       ));
 
-    test('requests of an HTTP server are answered', () =>
+    test('an HTTP server that uses sessions answers its requests', () =>
       isAnswered(
         `
         const server = http.createServer(async (request, response) => {
@@ -194,7 +196,7 @@ for (const [kind, start] of Object.entries(kinds)) {
   });
 }
 
-describe('R86 with all descriptors taken before connecting', { skip: isWindows }, () => {
+describe('R86 when all descriptors are taken before connecting', { skip: isWindows }, () => {
   const servers = {};
   before(async () => {
     for (const [kind, start] of Object.entries(kinds)) servers[kind] = await start();
@@ -204,11 +206,11 @@ describe('R86 with all descriptors taken before connecting', { skip: isWindows }
   after(() => Promise.all(Object.values(servers).map(({ server }) => server?.stop())));
 
   for (const kind of [...Object.keys(kinds), 'a name']) {
-    test(`${kind}: calls wait, say what is missing and what to do, and succeed when there are some again`, () =>
+    test(`${kind}: calls wait, reject with the reason and the remedy, and succeed once descriptors are free again`, () =>
       assertPrints(
         `
         (async () => {
-          // The I/O thread is there, and has descriptors of its own.
+          // The I/O thread has started and has its descriptors.
           const first = new SpotsSessions({ port: 1, commandTimeout: 1 });
           await first.create({ app, ownerId: 'ann' }).catch(() => {});
           takeAll();
@@ -230,7 +232,7 @@ describe('R86 with all descriptors taken before connecting', { skip: isWindows }
       ));
   }
 
-  test('the first instance of a process says so in its constructor, and the next one works', () =>
+  test('the constructor of the first instance throws with the reason, and the next instance works', () =>
     assertPrints(
       `
       (async () => {
@@ -249,7 +251,7 @@ describe('R86 with all descriptors taken before connecting', { skip: isWindows }
     ));
 });
 
-/** Has the I/O thread's sockets not be watched once a file is there, as if all of max_user_watches were taken. */
+/** Refuses to watch the I/O thread's sockets once a file exists, as if max_user_watches were reached. */
 const NO_WATCHES = `
   #define _GNU_SOURCE
   #include <dlfcn.h>
@@ -272,7 +274,7 @@ const NO_WATCHES = `
     return real(epoll, operation, fd, event);
   }`;
 
-test('R89 the system watches no more sockets: what is connected is answered, and what is not says so', async (t) => {
+test('R89 when the system watches no more sockets, calls on open connections are answered, and others say what is missing', async (t) => {
   const folder = temporaryFolder('watches-');
   const library = join(folder, 'watches.so');
   const { status } = spawnSync('cc', ['-shared', '-fPIC', '-xc', '-o', library, '-', '-ldl'], {

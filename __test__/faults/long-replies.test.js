@@ -1,6 +1,6 @@
 'use strict';
 
-// Replies that take long to come, or are longer than any of ours: the connection stays, and neighbours
+// Replies that take long, or are longer than any of ours: the connection stays, and the other calls
 // are answered.
 
 const assert = require('node:assert/strict');
@@ -13,7 +13,7 @@ const { waitUntil } = require('../support/wait-until.js');
 const MIB = 2 ** 20;
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-/** A session whose data is so long. */
+/** Creates a session with so many bytes of data. */
 async function createLong({ open, server, app }, length) {
   const connectionString = server.url;
   const direct = open({ connectionString, commandTimeout: 60_000, maxDataSize: 64 * MIB });
@@ -25,7 +25,7 @@ async function createLong({ open, server, app }, length) {
   return token;
 }
 
-test('R75 a long reply that is coming outlasts commandTimeout: its call and its neighbours succeed, the connection stays', async (t) => {
+test('R75 a long reply that is coming outlasts commandTimeout: its call and all others succeed on the same connection', async (t) => {
   const faulty = await connectedByProxy(t, { commandTimeout: 2000 });
   const { sessions, app, tokens, proxy, get, assertAll } = faulty;
   const long = await createLong(faulty, 6 * MIB);
@@ -55,11 +55,11 @@ test('R75 a long reply that is coming outlasts commandTimeout: its call and its 
   assert.equal(proxy.connections, 1, 'the connection was kept');
 });
 
-test('R75 a long reply comes too while the event loop is held up for longer than commandTimeout', async (t) => {
+test('R75 a long reply arrives even if the event loop is blocked for longer than commandTimeout', async (t) => {
   const faulty = await connectedByProxy(t);
   const { server, app } = faulty;
   const long = await createLong(faulty, 4 * MIB);
-  // On a thread of its own, as it must not be held up.
+  // The proxy has its own thread, because this one is blocked.
   const code = `
     const { parentPort, workerData } = require('node:worker_threads');
     require(workerData.path).startProxy(workerData.port).then((proxy) => {
@@ -86,7 +86,7 @@ test('R75 a long reply comes too while the event loop is held up for longer than
   assert.equal(Object.values(value.data).join('').length, 4 * MIB);
 });
 
-test('R76 a reply that comes by drips is no life: the deadline holds, and the connection is replaced', async (t) => {
+test('R76 a reply that trickles does not renew the deadline, and its connection is replaced', async (t) => {
   const faulty = await connectedByProxy(t, { commandTimeout: 500 });
   const { sessions, app, proxy } = faulty;
   const long = await createLong(faulty, MIB);
@@ -106,14 +106,14 @@ test('R76 a reply that comes by drips is no life: the deadline holds, and the co
   };
   const { error } = await settled(sessions.get({ app, token: long }), 5000);
   assert.equal(error?.code, 'ERR_SESSIONS_TIMEOUT');
-  // The first half may have renewed it once or twice.
+  // The first half may have renewed the deadline once or twice.
   const [, waited] = error.message.match(/within (\d+) ms/);
   assert.ok(Number(waited) < 5000, error.message);
   await recovers(sessions, app);
   assert.ok(proxy.connections > 1, 'it was replaced');
 });
 
-/** A reply without an end, or nearly. */
+/** A reply that goes on as long as `isWanted` says so. */
 async function* endless(head, isWanted) {
   yield Buffer.from(head);
   const filler = Buffer.alloc(MIB / 8, 'x');
@@ -140,7 +140,7 @@ test('R76 a reply that never ends is given up after ten times commandTimeout, an
   assert.ok(proxy.connections > 1, 'it was replaced');
 });
 
-/** A bulk string of so many bytes, which are never there at once. */
+/** A bulk string of so many bytes, which are made piece by piece. */
 async function* longValue(length) {
   yield Buffer.from(`$${length}\r\n`);
   const filler = Buffer.alloc(MIB, '\r\n$1\r\nx');
@@ -149,7 +149,7 @@ async function* longValue(length) {
   yield Buffer.from('\r\n');
 }
 
-test('R77 a record of 600 MB rejects its own call: neighbours are answered, memory and connection stay', async (t) => {
+test('R77 a record of 600 MB rejects only its own call, is not kept in memory, and keeps the connection', async (t) => {
   const { sessions, proxy, get, app, tokens, assertAll } = await connectedByProxy(t, {
     commandTimeout: 120_000,
   });
@@ -182,12 +182,12 @@ for (const [label, reply] of [
   ['with more values', `*1100000\r\n${':1\r\n'.repeat(1_100_000)}`],
   ['with more values in values', `*2\r\n*1100000\r\n${'$1\r\nx\r\n'.repeat(1_100_000)}:1\r\n`],
 ]) {
-  test(`R77 a reply ${label} than any of ours is its own call's alone, and no neighbour's`, async (t) => {
+  test(`R77 a reply ${label} than any of ours rejects no other call`, async (t) => {
     const { proxy, get, assertAll } = await connectedByProxy(t, { commandTimeout: 60_000 });
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(reply) : bytes);
     const ends = await Promise.all(times(20, (n) => settled(get(n), 60_000)));
-    const isNoAnswer = label === 'deeper'; // an array, for which a get is asked again elsewhere
+    const isNoAnswer = label === 'deeper'; // an array: the get is sent again on another connection
     assert.equal(ends.filter(({ error }) => error).length, isNoAnswer ? 0 : 1);
     for (const { value, error } of ends)
       if (error) assert.match(error.code, /^ERR_SESSIONS_(REDIS|CORRUPT)$/);
@@ -197,7 +197,7 @@ for (const [label, reply] of [
   });
 }
 
-test('R77 a value of such a length that does not end where it says ends its connection', async (t) => {
+test('R77 a value of more than 512 MiB whose end is missing ends its connection', async (t) => {
   const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 60_000 });
   let seen = 0;
   proxy.onReply = ({ bytes }) => {

@@ -1,6 +1,7 @@
 'use strict';
 
-// Names that nobody can look up: they must not take the threads of this process, nor the time of others.
+// Host names that no name server answers for: their lookups must not use up the threads of this
+// process, nor hold up other instances.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -9,8 +10,8 @@ const { compileLibrary } = require('../support/preload.js');
 const { runScript } = require('../support/scripts.js');
 
 /**
- * A resolver. Names with `silent` in them have no answer, after `WAIT_MS`; those with `slow` are 127.0.0.1
- * after that, all others at once. Each look-up writes a line when it begins, `>name`, and when it ends, `<name`.
+ * A resolver. A name with `silent` fails after `WAIT_MS`. A name with `slow` is 127.0.0.1 after that time, and
+ * any other at once. Each lookup writes a line when it begins, `>name`, and when it ends, `<name`.
  */
 const RESOLVER = `
   #define _GNU_SOURCE
@@ -40,7 +41,7 @@ const RESOLVER = `
     return result;
   }`;
 
-/** What every script of these tests begins with. */
+/** The beginning of every script. */
 const HEAD = `
   const assert = require('node:assert/strict');
   const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
@@ -69,7 +70,7 @@ const HEAD = `
       if (Date.now() > end) throw new Error('waited in vain for ' + what);
   };`;
 
-/** Runs a script with that resolver, and asserts that it ends well. */
+/** Runs a script with that resolver, and asserts that it succeeds. */
 async function assertRuns(t, body, waitMs) {
   const library = compileLibrary(t, RESOLVER);
   if (!library) return t.skip('no C compiler for a resolver that says nothing');
@@ -84,14 +85,14 @@ async function assertRuns(t, body, waitMs) {
   assert.deepEqual({ ...end }, { code: 0, signal: null, stdout: 'done\n', stderr: '' });
 }
 
-test('R69 300 instances of one name that nobody answers for: one look-up at a time, and others are served', (t) =>
+test('R69 300 instances of one name without an answer share one lookup, and other instances are served', (t) =>
   assertRuns(
     t,
     `
       const silent = Array.from({ length: 300 }, () => open('silent.example', { commandTimeout: 3000 }));
       // Each instance tries again and again until then.
       const ends = Promise.allSettled(silent.map(get));
-      await until(() => lookups()['silent.example']?.now === 1, 'the look-up');
+      await until(() => lookups()['silent.example']?.now === 1, 'the lookup');
       for (const host of ['localhost', '127.0.0.1', 'works.example'])
         assert.equal(await get(open(host)), undefined, host);
       for (const { reason } of await ends) assert.equal(reason.code, 'ERR_SESSIONS_CONNECTION');
@@ -102,7 +103,7 @@ test('R69 300 instances of one name that nobody answers for: one look-up at a ti
     3_600_000,
   ));
 
-test('R69 300 names that nobody answers for: few threads, and others are served, whenever they come', (t) =>
+test('R69 300 names without an answer take few threads, and instances of other names are served, old and new', (t) =>
   assertRuns(
     t,
     `
@@ -113,7 +114,7 @@ test('R69 300 names that nobody answers for: few threads, and others are served,
       let most = 0;
       const running = () => Object.values(lookups()).reduce((sum, { now }) => sum + now, 0);
       let atOnce = 0;
-      // They hold up each other no more than they must: one more begins each second.
+      // Lookups that hang give way: one more begins each second.
       for (let round = 0; round < 20 || running() <= 36; round++) {
         const host = 'works-' + round + '.example';
         assert.equal(await get(open(host, { commandTimeout: 4000 })), undefined, host);
@@ -122,13 +123,13 @@ test('R69 300 names that nobody answers for: few threads, and others are served,
         atOnce = Math.max(atOnce, running());
         await sleep(100);
       }
-      assert.ok(atOnce <= 97, atOnce + ' look-ups at once');
+      assert.ok(atOnce <= 97, atOnce + ' lookups at once');
       assert.ok(most <= 120, most + ' threads');
       assert.ok(Object.values(lookups()).every(({ most }) => most === 1), 'each name once at a time');`,
     3_600_000,
   ));
 
-test('R69 names that have no answer are tried again, one look-up at a time, and give way to others', (t) =>
+test('R69 names without an answer are looked up again, each once at a time, and other names are served', (t) =>
   assertRuns(
     t,
     `
@@ -144,16 +145,16 @@ test('R69 names that have no answer are tried again, one look-up at a time, and 
     300,
   ));
 
-test('R69 an answer is for all who wait for the name, and the next attempt asks again', (t) =>
+test('R69 one answer serves all instances that wait for the name, and the next attempt looks it up again', (t) =>
   assertRuns(
     t,
     `
       const all = Array.from({ length: 200 }, () => open('slow.example'));
       for (const found of await Promise.all(all.map(get))) assert.equal(found, undefined);
-      await until(() => lookups()['slow.example'].now === 0, 'the last look-up');
+      await until(() => lookups()['slow.example'].now === 0, 'the last lookup');
       const { begun, most } = lookups()['slow.example'];
       assert.equal(most, 1);
-      assert.ok(begun <= 3, begun + ' look-ups for 200 instances');
+      assert.ok(begun <= 3, begun + ' lookups for 200 instances');
       assert.equal(await get(open('slow.example')), undefined);
       assert.equal(lookups()['slow.example'].begun, begun + 1, 'no answer is kept');`,
     700,

@@ -1,7 +1,7 @@
 'use strict';
 
-// What takes a network of its own: silent partitions, where nothing is refused and nothing closed,
-// and names that come to mean another address.
+// Faults that need a network of their own: silent partitions, in which nothing is refused or closed,
+// and host names that change their address.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -17,7 +17,7 @@ async function assertRuns(body, given) {
   assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' }, stdout);
 }
 
-/** A server in another network, at 10.99.0.2, and a cable to it that can be cut without a word. */
+/** A server in another network, at 10.99.0.2, and a link to it that can be cut silently. */
 const OTHER_NETWORK = `
   const assert = require('node:assert/strict');
   const { spawn } = require('node:child_process');
@@ -41,7 +41,7 @@ const OTHER_NETWORK = `
   await tell('ip link set lo up; ip addr add 10.99.0.2/24 dev there; ip link set there up');
   const mac = (await tell('cat /sys/class/net/there/address 2>/dev/null || ip -o link show there'), heard)
     .match(/([0-9a-f]{2}:){5}[0-9a-f]{2}/)[0];
-  // Or the system would ask for the address in vain, and say so.
+  // Without it ARP would fail, and the kernel would report that the host is unreachable.
   sh('ip neigh replace 10.99.0.2 lladdr ' + mac + ' dev here nud permanent');
   const server = process.env.REDIS_SERVER ?? 'redis-server';
   const start = () => tell(server + ' --port 6379 --bind 10.99.0.2 --save "" --protected-mode no' +
@@ -56,7 +56,7 @@ const OTHER_NETWORK = `
 
 test(
   named(
-    'R12 a network that swallows every attempt to connect: the deadline holds, and it recovers',
+    'R12 while the network drops every attempt to connect, calls reject at their deadline, and work afterwards',
   ),
   { skip },
   () =>
@@ -72,7 +72,7 @@ test(
 
 test(
   named(
-    'R13 a connection that is dead and does not know: found out by the first call, and replaced',
+    'R13 a connection whose server died behind a cut network is replaced, and calls work again',
   ),
   { skip },
   () =>
@@ -82,7 +82,7 @@ test(
     const token = await create(sessions, 1);
     await cut();
     await assertOutage(sessions, app, 800, /^ERR_SESSIONS_(TIMEOUT|CONNECTION)$/);
-    // The server forgets the connection, and cannot say so.
+    // The new server does not know the connection, and its reset cannot get through.
     await tell('kill -9 $!; wait 2> /dev/null; true');
     await start();
     await assertOutage(sessions, app, 800, /^ERR_SESSIONS_(TIMEOUT|CONNECTION)$/);
@@ -92,7 +92,9 @@ test(
 );
 
 test(
-  named('R14 a partition with calls in flight: each settles, and what it said is so when it heals'),
+  named(
+    'R14 calls in flight when the network is cut settle, and their answers are true once it is back',
+  ),
   { skip },
   () =>
     assertRuns(
@@ -127,7 +129,7 @@ test(
     ),
 );
 
-/** Names are looked up in files of our own; a name server is there, and says nothing. */
+/** Host names come from a hosts file of the test, and the name server never answers. */
 const OWN_NAMES = `
   const assert = require('node:assert/strict');
   const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
@@ -147,7 +149,7 @@ const OWN_NAMES = `
   const app = 'app';`;
 
 test(
-  named('R34 a name that comes to mean another server is looked up at each attempt'),
+  named('R34 a host name is looked up at each attempt, so a new address is found'),
   { skip },
   () =>
     assertRuns(`${OWN_NAMES}
@@ -164,7 +166,7 @@ test(
 );
 
 test(
-  named('R34 a name that is not known yet: calls reject with the name, and work when it is'),
+  named('R34 calls to an unknown host name reject with that name, and work once it is known'),
   { skip },
   () =>
     assertRuns(`${OWN_NAMES}
@@ -176,7 +178,7 @@ test(
     await recovers(sessions, app);`),
 );
 
-test(named('R34 a name that has an address of IPv6 only is used'), { skip }, () =>
+test(named('R34 a host name that has only an IPv6 address works'), { skip }, () =>
   assertRuns(`${OWN_NAMES}
     const loopback = Object.values(os.networkInterfaces()).flat();
     if (!loopback.some(({ address }) => address === '::1')) return;
@@ -184,11 +186,8 @@ test(named('R34 a name that has an address of IPv6 only is used'), { skip }, () 
     await recovers(open('six.example', { commandTimeout: 2000 }), app);`),
 );
 
-test(
-  named('R34 a name server that says nothing holds up its own instance, and no other'),
-  { skip },
-  () =>
-    assertRuns(`${OWN_NAMES}
+test(named('R34 a silent name server holds up only the instance that asks it'), { skip }, () =>
+  assertRuns(`${OWN_NAMES}
     const silent = require('node:dgram').createSocket('udp4');
     let asked = 0;
     silent.on('message', () => asked++).bind(53, '127.0.0.53');

@@ -1,7 +1,7 @@
 'use strict';
 
-// A call for which the server, or a proxy, closes the connection each time: it is found and rejects,
-// and all others go on.
+// A call for which the server or a proxy closes the connection each time: it rejects with the reason,
+// and all other calls succeed.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -15,7 +15,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-/** Milliseconds; much longer than anything here takes, so that nobody is rejected by its deadline. */
+/** Milliseconds: so long that no call rejects at its deadline. */
 const COMMAND_TIMEOUT = 120_000;
 const SOON = 60_000;
 
@@ -23,7 +23,7 @@ const SOON = 60_000;
 const dataOf = (bytes) => ({ text: 'x'.repeat(bytes - '{"text":""}'.length) });
 
 /**
- * What a server or a proxy cannot take. `limit` is set when all is prepared; `culprit` makes the call.
+ * Calls that a server or a proxy does not accept. `limit` sets the limit, and `culprit` makes the call.
  */
 const KINDS = [
   {
@@ -71,7 +71,7 @@ const KINDS = [
   },
 ];
 
-/** Where: an instance behind proxies, and clients of each node. */
+/** The targets: an instance behind proxies, and a client of each node. */
 const TARGETS = {
   'one server': async (t, config) => {
     const { proxy, open, app, redis } = await faultyServer(t, { proxy: true, config });
@@ -105,7 +105,7 @@ async function ordinary(sessions, app) {
 
 for (const [target, start] of Object.entries(TARGETS)) {
   for (const { kind, config, limit, culprit, says } of KINDS) {
-    test(`R80 ${kind}, on ${target}: it rejects with the reason, and 1,000 others succeed meanwhile`, async (t) => {
+    test(`R80 ${kind} rejects with the reason, on ${target}, and 1,000 other calls succeed`, async (t) => {
       const given = await start(t, config);
       const { sessions, app } = given;
       const { make, made } = await ordinary(sessions, app);
@@ -129,7 +129,7 @@ for (const [target, start] of Object.entries(TARGETS)) {
       assert.match(error.message, says);
       await Promise.all([...before, ...after, ...workers]);
 
-      // Made again it breaks nobody's connection any more.
+      // Made again, it breaks no other call's connection.
       let lost = 0;
       sessions.on('reconnecting', () => lost++);
       const again = await settled(culprit({ ...given, token }), SOON);
@@ -141,7 +141,7 @@ for (const [target, start] of Object.entries(TARGETS)) {
   }
 }
 
-test('R80 a record that is folded behind updates, and too long to be read: the connection breaks for it no more than once', async (t) => {
+test('R80 the background fold of a record that is too long to be read breaks the connection only once', async (t) => {
   const given = await TARGETS['one server'](t, {
     'client-output-buffer-limit': ['normal', '300kb', '0', '0'],
   });
@@ -151,7 +151,7 @@ test('R80 a record that is folded behind updates, and too long to be read: the c
   let lost = 0;
   sessions.on('reconnecting', () => lost++);
   const update = (data) => settled(sessions.update({ app, token, data }), SOON);
-  // From twice its length on it is folded after each.
+  // Once it has twice the length, it is folded after each update.
   for (let n = 0; n < 2; n++) assert.equal((await update(dataOf(150 * KIB))).value, true);
   for (let n = 0; n < 20; n++) {
     assert.equal((await update({ n })).value, true);
@@ -160,7 +160,7 @@ test('R80 a record that is folded behind updates, and too long to be read: the c
   assert.equal(lost, 1);
 });
 
-test('R80 an update that has to fold a record which is too long to be read: it rejects with the reason', async (t) => {
+test('R80 an update that must first fold a record that is too long to be read rejects with the reason', async (t) => {
   const { open, app } = await faultyServer(t, {
     config: { 'client-output-buffer-limit': ['normal', '300kb', '0', '0'] },
   });
@@ -175,7 +175,7 @@ test('R80 an update that has to fold a record which is too long to be read: it r
   await recovers(sessions, app);
 });
 
-test('R81 twenty such calls among 1,000 others: each rejects, and the others succeed', async (t) => {
+test('R81 twenty calls that are too long for the server reject, and 1,000 others succeed', async (t) => {
   const given = await TARGETS['one server'](t, { 'client-query-buffer-limit': '1mb' });
   const { sessions, app } = given;
   const { make } = await ordinary(sessions, app);
@@ -189,14 +189,14 @@ test('R81 twenty such calls among 1,000 others: each rejects, and the others suc
   await Promise.all(others);
 });
 
-test('R81 a lone call of that kind rejects long before its deadline, too', async (t) => {
+test('R81 a lone call that is too long for the server rejects long before its deadline', async (t) => {
   const given = await TARGETS['one server'](t, { 'client-query-buffer-limit': '1mb' });
   await recovers(given.sessions, given.app);
   const { error } = await settled(KINDS[0].culprit(given), SOON);
   assert.match(error?.message, KINDS[0].says);
 });
 
-test('R82 calls that are too much together, and none of them alone, all succeed', async (t) => {
+test('R82 calls whose replies exceed the output buffer only together all succeed', async (t) => {
   const given = await TARGETS['one server'](t, {
     'client-output-buffer-limit': ['normal', '300kb', '0', '0'],
   });
@@ -210,7 +210,7 @@ test('R82 calls that are too much together, and none of them alone, all succeed'
     assert.equal(value?.data.n, n, `${error}`);
 });
 
-test('R83 connections that are cut again and again, whatever is sent: no call is blamed for it', async (t) => {
+test('R83 no call is rejected when connections are cut again and again, whatever is sent', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   const token = await sessions.create({ app, ownerId: 'ann', data: { n: 0 }, duration: 600 });
@@ -227,7 +227,7 @@ test('R83 connections that are cut again and again, whatever is sent: no call is
   assert.equal(Object.keys((await sessions.get({ app, token })).data).length, 201);
 });
 
-test('R83 a lone call, at each sending of which all connections are cut, is not blamed for it', async (t) => {
+test('R83 a lone call is not rejected when all connections are cut each time it is sent', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
@@ -243,7 +243,7 @@ test('R83 a lone call, at each sending of which all connections are cut, is not 
   assert.equal(cuts, 8);
 });
 
-test('R83 a server that is killed and comes back three times: no call is blamed for it', async (t) => {
+test('R83 no call is rejected when the server is killed and restarted three times', async (t) => {
   const { server, open, app } = await faultyServer(t, {
     config: { appendonly: 'yes', appendfsync: 'always' },
   });
@@ -271,7 +271,7 @@ test('R83 a server that is killed and comes back three times: no call is blamed 
   await Promise.all(workers);
 });
 
-test('R84 the connection for suspected calls is one, and is closed when they are settled', async (t) => {
+test('R84 the connection for suspected calls is a single one, and closes when they have settled', async (t) => {
   const given = await TARGETS['one server'](t, { 'client-query-buffer-limit': '1mb' });
   const { sessions, app, nodes } = given;
   const { make } = await ordinary(sessions, app);

@@ -1,7 +1,7 @@
 'use strict';
 
-// Faults on this side: more calls than there is room for, clocks that jump, forks, worker threads that
-// come and go, copies of the package, and odd uses of `client`.
+// Faults of this process: too many calls, a wrong clock, forks, worker threads, copies of the package,
+// and odd uses of `client`.
 
 const assert = require('node:assert/strict');
 const { join } = require('node:path');
@@ -15,14 +15,14 @@ const { runScript } = require('../support/scripts.js');
 const root = join(__dirname, '..', '..');
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-/** Runs a script that must end well and print this. */
+/** Runs a script that must succeed and print this. */
 async function assertPrints(printed, code, options) {
   const { stdout, ...end } = await runScript(code, options);
   assert.deepEqual(end, { code: 0, signal: null, stderr: '' }, stdout);
   assert.equal(stdout, printed);
 }
 
-test('R41 more calls than may wait, while the server is down: rejected at once, and the heap stays flat', async (t) => {
+test('R41 while the server is down, calls beyond maxPending are rejected at once, and the heap stays flat', async (t) => {
   const { server, app } = await faultyServer(t);
   await server.down();
   const code = `
@@ -50,7 +50,7 @@ test('R41 more calls than may wait, while the server is down: rejected at once, 
   });
 });
 
-test('R44 an addon that only worker threads load, and that is unloaded with the last: no crash', async (t) => {
+test('R44 an addon that only worker threads load does not crash when the last of them ends', async (t) => {
   const { server, app } = await faultyServer(t);
   const code = `
     const { Worker } = require('node:worker_threads');
@@ -61,7 +61,7 @@ test('R44 an addon that only worker threads load, and that is unloaded with the 
       'create(0).then(() => { for (let n = 0; n < 500; n++) create(n); parentPort.postMessage(1); });';
     const one = async (n) => {
       const worker = new Worker(code, { eval: true, workerData: given });
-      // From the start: a worker that ends at once gives its last message and its end in one turn.
+      // Listens from the start: a worker that ends at once emits its last message and exit in one turn.
       const exit = new Promise((resolve) => worker.once('exit', resolve));
       await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
       if (n % 2) await exit;
@@ -77,7 +77,7 @@ test('R44 an addon that only worker threads load, and that is unloaded with the 
   assert.deepEqual({ stdout, stderr }, { stdout: 'done\n', stderr: '' });
 });
 
-test('R45 processes that are forked after use, by child_process and by cluster, have connections of their own', async (t) => {
+test('R45 processes that child_process and cluster fork after use have connections of their own', async (t) => {
   const { server, app } = await faultyServer(t);
   const code = `
     const { fork } = require('node:child_process');
@@ -103,7 +103,7 @@ test('R45 processes that are forked after use, by child_process and by cluster, 
   await assertPrints('300,300,300,300,300,300\n', code, { given: { url: server.url, app } });
 });
 
-test('R48 the package loaded again and again, and in other contexts: each copy works, beside the others', async (t) => {
+test('R48 copies of the package that are loaded again, and used in other contexts, all work', async (t) => {
   const { server, app } = await faultyServer(t);
   const code = `
     const vm = require('node:vm');
@@ -157,7 +157,7 @@ const WRONG_CLOCK = `
   }`;
 
 for (const hours of [1, -1]) {
-  test(`R49 a clock that is ${hours} hour off: sessions live as long as they should`, async (t) => {
+  test(`R49 sessions live as long as they should although the client's clock is ${hours} h off`, async (t) => {
     const library = compileLibrary(t, WRONG_CLOCK);
     if (!library) return t.skip('no C compiler for a clock that is wrong');
     const { server, app, redis } = await faultyServer(t);
@@ -185,7 +185,7 @@ for (const hours of [1, -1]) {
   });
 }
 
-test('R53 odd uses of client leave the sessions alone: subscribed, in MULTI, in MONITOR, in another database', async (t) => {
+test('R53 the methods work whatever is done with client: SUBSCRIBE, MULTI, MONITOR, SELECT, QUIT', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   const monitors = [];
   t.after(() => monitors.map((monitor) => monitor.disconnect()));

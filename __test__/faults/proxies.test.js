@@ -1,7 +1,7 @@
 'use strict';
 
-// What is between us and the server: proxies that do not know every command, and that have errors of
-// their own.
+// Proxies between this process and the server: some do not know every command, and some answer with
+// errors of their own.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -24,7 +24,7 @@ const PASSING = [
   'UNAVAILABLE',
 ];
 
-/** An instance that is connected through a proxy, so that what follows is no login. */
+/** An instance that has connected through a proxy, so that the faults do not hit the handshake. */
 async function connected(t, settings) {
   const faulty = await faultyServer(t, { proxy: true });
   const sessions = faulty.open(settings);
@@ -33,13 +33,13 @@ async function connected(t, settings) {
 }
 
 for (const words of PASSING) {
-  test(`R67 a proxy that says “${words}” for a while is waited for, and nothing is lost or done twice`, async (t) => {
+  test(`R67 calls wait while a proxy answers “${words}”, and each has the effect of one call`, async (t) => {
     const { proxy, sessions, app, redis } = await connected(t, { commandTimeout: 20_000 });
     const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
     const killed = await create(-1);
     const updated = await create(0);
     let said = 0;
-    // The call is carried out, and its answer lost, as a proxy does whose server is slow.
+    // The server carries out the call and the proxy drops its reply, as if the server were too slow.
     proxy.onReply = ({ bytes }) => (said++ < 8 ? Buffer.from(`-${words}\r\n`) : bytes);
     const [token, wasThere, hadIt, got] = await Promise.all([
       create(1),
@@ -55,7 +55,7 @@ for (const words of PASSING) {
   });
 }
 
-test('R67 a proxy that goes on saying so: the outcome is unknown, and the message says why', async (t) => {
+test('R67 if a proxy answers with its own errors until the deadline, the outcome is unknown, and the message says why', async (t) => {
   const { proxy, sessions, app } = await connected(t, { commandTimeout: 700 });
   for (const words of PASSING) {
     proxy.onReply = () => Buffer.from(`-${words}\r\n`);
@@ -73,7 +73,7 @@ test('R67 a proxy that goes on saying so: the outcome is unknown, and the messag
   await recovers(sessions, app);
 });
 
-test('R67 a proxy that cannot reach its server while we log in is waited for', async (t) => {
+test('R67 calls wait while a proxy answers the login with its own errors', async (t) => {
   for (const words of PASSING) {
     let refused = 0;
     const fake = await startFakeServer(t, ([name]) =>
@@ -86,7 +86,7 @@ test('R67 a proxy that cannot reach its server while we log in is waited for', a
   }
 });
 
-test('R67 redisCode is a code, or ERR where the error has none; the message has all its words', async (t) => {
+test('R67 redisCode is the code of the error, or ERR if it has none, and the message has all its words', async (t) => {
   for (const [words, redisCode, message] of [
     ['invalid request', 'ERR', 'redis refused: ERR invalid request'],
     ['no such thing here', 'ERR', 'redis refused: ERR no such thing here'],
@@ -106,10 +106,10 @@ test('R67 redisCode is a code, or ERR where the error has none; the message has 
   }
 });
 
-/** How twemproxy does it: a command that it does not know ends the connection. */
+/** Commands that twemproxy does not know: it closes the connection. */
 const OPTIONAL = ['CLIENT', 'HELLO', 'SCRIPT', 'INFO', 'PING'];
 
-test('R66 a peer that hangs up on optional commands is greeted once more without them, and only the first time', async (t) => {
+test('R66 once a peer has hung up on optional commands, all further handshakes leave them out', async (t) => {
   for (const unknown of [...OPTIONAL.map((name) => [name]), OPTIONAL]) {
     const hangsUp = new Set(unknown);
     const fake = await startFakeServer(t, ([name]) => (hangsUp.has(name) ? undefined : null));
@@ -125,7 +125,7 @@ test('R66 a peer that hangs up on optional commands is greeted once more without
     fake.sever();
     assert.equal(await get(), undefined);
     assert.equal(greetings(), first + 1, 'a reconnection takes one attempt');
-    // Another instance has heard of it.
+    // Another instance knows it, too.
     const other = new SpotsSessions({ connectionString: url, commandTimeout: 20_000 });
     t.after(() => other.close());
     assert.equal(await other.get({ app: 'shop', token: 'a'.repeat(40) }), undefined);
@@ -133,7 +133,7 @@ test('R66 a peer that hangs up on optional commands is greeted once more without
   }
 });
 
-test('R66 a peer without a password hangs up on optional commands, and all methods work', async (t) => {
+test('R66 all methods work on a peer that hangs up on optional commands and needs no password', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   proxy.loses = (bytes) => OPTIONAL.some((name) => bytes.includes(`\r\n${name}\r\n`));
   const sessions = open({ commandTimeout: 20_000 });
@@ -149,7 +149,7 @@ test('R66 a peer without a password hangs up on optional commands, and all metho
   assert.ok(proxy.connections <= 3, `${proxy.connections} connections`);
 });
 
-test('R66 a server that is restarted while it is greeted is greeted whole the next time', async (t) => {
+test('R66 after a restart in the middle of a handshake, the next handshake is whole', async (t) => {
   let hangsUp = false;
   const fake = await startFakeServer(t, ([name]) =>
     hangsUp && name === 'HELLO' ? undefined : null,
@@ -163,7 +163,7 @@ test('R66 a server that is restarted while it is greeted is greeted whole the ne
   const greetings = () => fake.commands.filter(([name]) => name === 'HELLO').length;
   const before = greetings();
   const call = get();
-  await waitUntil(() => greetings() > before, 'it to be greeted');
+  await waitUntil(() => greetings() > before, 'a handshake');
   hangsUp = false;
   await call;
   assert.equal(fake.commands.at(-1)?.[0], 'GET');

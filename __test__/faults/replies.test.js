@@ -1,6 +1,6 @@
 'use strict';
 
-// Replies and requests that get lost, come in pieces, come late, or are not what was asked for.
+// Requests and replies that get lost, come in pieces, come late, or are wrong.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
@@ -19,7 +19,7 @@ const { waitUntil } = require('../support/wait-until.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-/** Has the next reply dropped, and its connection cut, once. */
+/** Drops the next reply and cuts its connection, once. */
 function loseNextReply(proxy) {
   let lost = false;
   proxy.onReply = ({ bytes, cut }) => {
@@ -31,7 +31,7 @@ function loseNextReply(proxy) {
   return () => lost;
 }
 
-test('R06 a lost reply: the call acts once or as if once, and never says false for what it did', async (t) => {
+test('R06 a call whose reply is lost has the effect of one call, and never says false for what it did', async (t) => {
   const { sessions, app, proxy, redis } = await connectedByProxy(t, { commandTimeout: 20_000 });
   const token = await sessions.create({ app, ownerId: 'bob', data: { a: 1 }, duration: 600 });
   const owned = await sessions.create({ app, ownerId: 'cid', duration: 600 });
@@ -59,7 +59,7 @@ test('R06 a lost reply: the call acts once or as if once, and never says false f
   assert.equal(await redis.dbsize(), before + 2, 'one session and its index');
 });
 
-test('R06 any one of many replies lost: each call still gets its own answer', async (t) => {
+test('R06 if one of many replies is lost, each call still gets its own answer', async (t) => {
   const { proxy, assertAll, sessions, app, tokens } = await connectedByProxy(t, {
     commandTimeout: 20_000,
   });
@@ -90,7 +90,7 @@ test('R07 a lost request is sent again, and succeeds', async (t) => {
   assert.deepEqual((await get(0)).data, { n: 0, sent: 'again' });
 });
 
-test('R08 a reply that is cut off in the middle is asked for again', async (t) => {
+test('R08 a call whose reply is cut off in the middle is sent again', async (t) => {
   const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
   let seen = 0;
   proxy.onReply = ({ bytes, cut }) => {
@@ -107,7 +107,7 @@ for (const [label, piece, delay] of [
   ['in pieces that hold the ends of some replies and the beginnings of others', 13, 0],
   ['300 ms late', Infinity, 300],
 ]) {
-  test(`R08 replies that come ${label} are read as they are`, async (t) => {
+  test(`R08 replies that come ${label} are read correctly`, async (t) => {
     const { proxy, assertAll } = await connectedByProxy(t);
     Object.assign(proxy, { piece, delay });
     await assertAll();
@@ -117,12 +117,12 @@ for (const [label, piece, delay] of [
 }
 
 for (const [label, garbage] of [
-  ['no reply at all', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
-  ['a length that is none', '$x\r\nabc\r\n'],
-  ['a length below zero', '$-7\r\n'],
+  ['an HTTP response', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+  ['a length that is no number', '$x\r\nabc\r\n'],
+  ['a negative length', '$-7\r\n'],
   ['binary noise', Buffer.from([0, 255, 13, 10, 1, 13, 10])],
 ]) {
-  test(`R09 garbage in place of a reply (${label}): another connection is made, and all is asked again`, async (t) => {
+  test(`R09 after garbage in place of a reply (${label}), all calls are sent again on another connection`, async (t) => {
     const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(garbage) : bytes);
@@ -136,7 +136,7 @@ for (const [label, forged, code] of [
   ['a text that is no session', '$3\r\nabc\r\n', 'ERR_SESSIONS_CORRUPT'],
   ['an empty text', '$0\r\n\r\n', 'ERR_SESSIONS_CORRUPT'],
 ]) {
-  test(`R09 ${label} in place of a session rejects that call, and no neighbour's`, async (t) => {
+  test(`R09 ${label} in place of a session rejects only that call`, async (t) => {
     const { proxy, get, assertAll } = await connectedByProxy(t);
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(forged) : bytes);
@@ -156,7 +156,7 @@ for (const [label, forged] of [
   ['an integer', ':5\r\n'],
   ['an array', '*2\r\n:1\r\n$2\r\nab\r\n'],
 ]) {
-  test(`R09 ${label} in place of a session: that call is asked again on another connection`, async (t) => {
+  test(`R09 a get that is answered with ${label} is sent again on another connection`, async (t) => {
     const { proxy, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
     let seen = 0;
     proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.from(forged) : bytes);
@@ -168,7 +168,7 @@ for (const [label, forged] of [
     }, 'the first connection to be replaced');
   });
 
-  test(`R09 ${label} in place of every session rejects each call, and replaces no connection`, async (t) => {
+  test(`R09 if every get is answered with ${label}, each call rejects, and no connection is replaced`, async (t) => {
     const { proxy, get } = await connectedByProxy(t, { commandTimeout: 20_000 });
     proxy.onReply = ({ bytes }) => (`${bytes}`.startsWith('$') ? Buffer.from(forged) : bytes);
     for (let round = 0; round < 5; round++) {
@@ -180,11 +180,11 @@ for (const [label, forged] of [
 }
 
 for (const [label, reply] of [
-  ['one answer', ':1\r\n'],
-  ['an answer too few', '*1\r\n:1\r\n'],
+  ['a single answer', ':1\r\n'],
+  ['one answer too few', '*1\r\n:1\r\n'],
   ['no value', '$-1\r\n'],
 ]) {
-  test(`R09 ${label} to several calls of one script: they are asked for one by one`, async (t) => {
+  test(`R09 calls that share a script are sent one by one after a reply with ${label}`, async (t) => {
     const { proxy, create } = await connectedByProxy(t);
     const opened = proxy.connections;
     proxy.onReply = ({ bytes }) => (/^\*\d+\r\n:/.test(`${bytes}`) ? Buffer.from(reply) : bytes);
@@ -194,11 +194,11 @@ for (const [label, reply] of [
   });
 }
 
-test('R09 a reply too many is nobody’s: the connection ends, and no later call gets it', async (t) => {
+test('R09 an extra reply ends its connection, and no later call gets it', async (t) => {
   const { proxy, get, assertAll } = await connectedByProxy(t, { commandTimeout: 20_000 });
   let seen = 0;
   proxy.onReply = ({ bytes }) => (seen++ === 3 ? Buffer.concat([bytes, bytes]) : bytes);
-  // Replies have no name, so those right behind the one too many cannot be told from it.
+  // Replies have no id, so those right behind the extra one cannot be told from it.
   await Promise.all(times(20, (n) => settled(get(n), 20_000)));
   proxy.onReply = undefined;
   await waitUntil(async () => {
@@ -207,9 +207,9 @@ test('R09 a reply too many is nobody’s: the connection ends, and no later call
   }, 'another connection');
 });
 
-test('R10 a connection that is cut at any step of the login is tried again, until it works', async (t) => {
+test('R10 a handshake that is cut at any step is tried again until it succeeds', async (t) => {
   const { server, open, app } = await faultyServer(t, { config: { requirepass: 's3cret' } });
-  // As it connects, then instead of each reply: to AUTH, SELECT, CLIENT SETINFO, HELLO and the scripts.
+  // Cut as it connects, then in place of each reply: to AUTH, SELECT, CLIENT SETINFO, HELLO and the scripts.
   for (let step = -1; step < 10; step++) {
     const proxy = await startProxy(server.port);
     t.after(() => proxy.stop());
@@ -223,13 +223,13 @@ test('R10 a connection that is cut at any step of the login is tried again, unti
     const sessions = open({ connectionString, commandTimeout: 20_000 });
     const { value, error } = await settled(sessions.create({ app, ownerId: 'ann' }), 20_000);
     assert.equal(typeof value, 'string', `${error}`);
-    // It is cut twice; but from CLIENT on the second attempt does without, and has fewer replies.
+    // Two handshakes are cut at this step. From CLIENT on, the second one is shorter and may not reach it.
     const least = step < 2 ? 3 : 2;
     assert.ok(proxy.connections >= least && proxy.connections <= 3, `step ${step}`);
   }
 });
 
-test('R11 a server that accepts and says nothing: the deadline holds, and the reason is told', async (t) => {
+test('R11 calls to a server that accepts and stays silent reject at their deadline, with the reason', async (t) => {
   const { open, proxy, app } = await faultyServer(t, { proxy: true });
   proxy.silent = true;
   const sessions = open({ commandTimeout: 300, connectTimeout: 500 });
@@ -240,8 +240,8 @@ test('R11 a server that accepts and says nothing: the deadline holds, and the re
   await recovers(sessions, app);
 });
 
-// The attempt that met the silence goes on for all of connectTimeout, 10 s: another is made beside it.
-test('R11 a server that says nothing until it does, with the default timeouts: works again', async (t) => {
+// The first attempt lasts for all of connectTimeout, 10 s. Another one must be made beside it.
+test('R11 calls work once a server that was silent answers, with the default timeouts', async (t) => {
   const { open, proxy, app } = await faultyServer(t, { proxy: true });
   proxy.silent = true;
   const sessions = open();
@@ -250,7 +250,7 @@ test('R11 a server that says nothing until it does, with the default timeouts: w
   await recovers(sessions, app);
 });
 
-test('R16 a server that is late and answers a PING keeps its connection', async (t) => {
+test('R16 a server that replies late but answers a PING keeps its connection', async (t) => {
   const { proxy, get } = await connectedByProxy(t, { commandTimeout: 1000 });
   const before = proxy.connections;
   let release;
@@ -264,7 +264,7 @@ test('R16 a server that is late and answers a PING keeps its connection', async 
   };
   const { error } = await settled(get(0), 1000);
   assert.equal(error?.code, 'ERR_SESSIONS_TIMEOUT');
-  // What was late comes now, and what the PING is answered.
+  // Now the late reply comes, and the reply to the PING.
   await waitUntil(() => asked, 'a PING');
   release();
   proxy.held = undefined;
@@ -272,14 +272,14 @@ test('R16 a server that is late and answers a PING keeps its connection', async 
   assert.equal(proxy.connections, before);
 });
 
-test('R13 a connection that falls silent for ever is found out by the calls on it, and replaced', async (t) => {
+test('R13 a connection that falls silent is replaced once a call on it has timed out', async (t) => {
   const { proxy, sessions, app, get } = await connectedByProxy(t, { commandTimeout: 1000 });
   proxy.forget();
   assert.equal((await settled(get(0), 1000)).error?.code, 'ERR_SESSIONS_TIMEOUT');
   await recovers(sessions, app);
 });
 
-test('R13 what a connection that was given up had yet to send is never sent', async (t) => {
+test('R13 the unsent data of a connection that was given up is never sent', async (t) => {
   const { server, open, app } = await faultyServer(t);
   const passing = [];
   const gate = net.createServer((client) => {

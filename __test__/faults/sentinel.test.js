@@ -1,6 +1,7 @@
 'use strict';
 
-// Sentinels that promote another server, under load: by themselves, by order, and without telling.
+// Failovers behind Sentinel, under load: on command, after a crash, after a hang, and one that no
+// sentinel reports.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -39,10 +40,10 @@ async function sentinels(t, options) {
   return { group, open, app: freshName() };
 }
 
-/** Every command is noted, with what it was about. */
+/** The slow log notes every command, with its arguments. */
 const NOTED = { 'slowlog-log-slower-than': 0, 'slowlog-max-len': 1_000_000 };
 
-/** How many commands of our methods for an app a server has carried out, by its own notes. */
+/** How many commands of our methods a server has carried out for an app, by its slow log. */
 async function commandsOf(server, app) {
   const notes = await server.client().slowlog('GET', -1);
   const isOurs = ([name, ...args]) => /^(evalsha|eval|get)$/i.test(name) && `${args}`.includes(app);
@@ -73,7 +74,7 @@ const FAULTS = [
 ];
 
 for (const { fault, strike, after } of FAULTS) {
-  test(`R35 ${fault}, under load: calls wait for the new primary, and nobody writes to the old one`, async (t) => {
+  test(`R35 after ${fault}, under load, calls wait for the new primary, and none goes to the old one`, async (t) => {
     const { group, open, app } = await sentinels(t, {
       config: { requirepass: 's3cret', ...NOTED },
       sentinelPassword: 's3cret-too',
@@ -96,13 +97,13 @@ for (const { fault, strike, after } of FAULTS) {
     await recovers(patient, app);
     for (const load of loads) load.losesNothing();
 
-    // The switch is known by now, to this instance; an app of its own tells what came after it.
+    // This instance has followed the failover. A separate app shows which calls came after it.
     const later = startLoad(t, patient, { app: `later-${app}`, commandTimeout: PATIENT });
     await after?.(old, group);
     await group.settled();
     await Promise.all([...loads, later].map((load) => load.goesOn()));
     assert.equal(await commandsOf(old, `later-${app}`), 0);
-    assert.ok((await commandsOf(promoted, `later-${app}`)) > 100, 'they are noted');
+    assert.ok((await commandsOf(promoted, `later-${app}`)) > 100, 'the slow log has them');
 
     await Promise.all([...loads, later].map((load) => load.stop()));
     for (const load of [work, later]) assert.deepEqual(load.errors, {}, fault);
@@ -110,7 +111,7 @@ for (const { fault, strike, after } of FAULTS) {
   });
 }
 
-test('R35 a primary that was replaced by hand, which no sentinel tells of: READONLY has them asked again', async (t) => {
+test('R35 after READONLY the sentinels are asked again, so a failover that none of them reported is followed', async (t) => {
   const [first, second] = await Promise.all([startRedis(), startRedis()]);
   const fake = await startFakeSentinel(first.port);
   const app = freshName();

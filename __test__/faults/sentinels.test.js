@@ -1,7 +1,7 @@
 'use strict';
 
-// Sentinels that are down, hang, lie, or do not know us: what they are asked for is found all the same,
-// or it is said why not.
+// Sentinels that are down, hang, lie, or refuse us: the primary is found all the same, or the error
+// says why not.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
@@ -51,7 +51,7 @@ async function strike(t, sentinels, how) {
 for (const how of ['kill', 'pause']) {
   const state = how === 'kill' ? 'down' : 'hung';
   for (const count of [1, 2]) {
-    test(`R35 ${count} of 3 sentinels ${state}: the others are enough`, async (t) => {
+    test(`R35 with ${count} of 3 sentinels ${state}, the others are enough`, async (t) => {
       const app = freshName();
       const connected = open(t);
       await recovers(connected, app);
@@ -61,7 +61,7 @@ for (const how of ['kill', 'pause']) {
     });
   }
 
-  test(`R35 all sentinels ${state}: who is connected goes on, who is not waits until one is back`, async (t) => {
+  test(`R35 with all sentinels ${state}, connected instances work on, and new ones wait until one is back`, async (t) => {
     const app = freshName();
     const connected = open(t);
     await recovers(connected, app);
@@ -81,7 +81,7 @@ for (const how of ['kill', 'pause']) {
   });
 }
 
-test('R35 a sentinel that was never there, and one that never answers, beside one that does', async (t) => {
+test('R35 one working sentinel is enough beside an absent and a silent one', async (t) => {
   const silent = await startFakeSentinel();
   silent.isSilent = true;
   t.after(() => silent.stop());
@@ -90,7 +90,7 @@ test('R35 a sentinel that was never there, and one that never answers, beside on
   await recovers(sessions, freshName());
 });
 
-test('R35 a sentinel that names a replica is not believed: neither alone nor beside others', async (t) => {
+test('R35 a sentinel that names a replica is not believed, neither alone nor beside others', async (t) => {
   const app = freshName();
   const [replica] = await group.replicas();
   const liar = await startFakeSentinel(replica.port);
@@ -101,14 +101,14 @@ test('R35 a sentinel that names a replica is not believed: neither alone nor bes
   await assertOutage(sessions, app, 1500, /^ERR_SESSIONS_CONNECTION$/);
   const { error } = await settled(sessions.killAll({ app, ownerId: 'ann' }), 1500);
   assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${replica.port}: it is a replica`));
-  // It names a server that there is not, then the right one.
+  // Then it names an absent server, and then the right one.
   liar.names = await freePort();
   await assertOutage(sessions, app, 1500, /^ERR_SESSIONS_CONNECTION$/);
   liar.names = (await group.primary()).port;
   await recovers(sessions, app);
 });
 
-test('R35 a primary that no sentinel knows by this name: the message says so', async (t) => {
+test('R35 the error says so if no sentinel knows a primary of that name', async (t) => {
   const url = urlOf(group.sentinels, { name: 'another' });
   const sessions = open(t, { url, commandTimeout: 500 });
   await assertOutage(sessions, freshName(), 500, /^ERR_SESSIONS_CONNECTION$/);
@@ -120,7 +120,7 @@ for (const { label, password, redisCode } of [
   { label: 'a wrong password', password: 's3cret wrong', redisCode: /^WRONGPASS$/ },
   { label: 'no password', password: '', redisCode: /^NOAUTH$/ },
 ]) {
-  test(`R35 ${label} for the sentinels: refused by name, at once`, async (t) => {
+  test(`R35 calls reject at once, with the code of the refusal, after ${label} for the sentinels`, async (t) => {
     const sessions = open(t, { url: urlOf(group.sentinels, { password }) });
     for (let round = 0; round < 3; round++) {
       const call = sessions.create({ app: 'app', ownerId: 'ann' });
@@ -144,7 +144,7 @@ async function startSplit(t, sentinels = 3) {
     now,
     proxy,
     fakes,
-    /** Whether the new primary is the one that is written to. */
+    /** Whether calls go to the new primary. */
     async isFollowed(sessions) {
       await sessions.create({ app, ownerId: 'ann' });
       return (await now.client().dbsize()) > 0;
@@ -152,7 +152,7 @@ async function startSplit(t, sentinels = 3) {
   };
 }
 
-test('R35 the old primary, to which a connection was being opened when the sentinels named another, is left', async (t) => {
+test('R35 a connection to the old primary that opens after the sentinels named another is given up', async (t) => {
   const { now, proxy, fakes, isFollowed } = await startSplit(t);
   proxy.delay = 1000;
   const sessions = open(t, { url: urlOf(fakes) });
@@ -162,14 +162,14 @@ test('R35 the old primary, to which a connection was being opened when the senti
   await waitUntil(() => isFollowed(sessions), 'the new primary to be written to');
 });
 
-test('R35 most sentinels are slow, and one names the old primary at once: it is outvoted', async (t) => {
+test('R35 a quick sentinel that names the old primary is outvoted by the slower majority', async (t) => {
   const { now, old, fakes, isFollowed } = await startSplit(t);
   for (const fake of fakes.slice(1)) Object.assign(fake, { names: now.port, delay: 100 });
   assert.equal(await isFollowed(open(t, { url: urlOf(fakes) })), true);
   assert.equal(await old.client().dbsize(), 0);
 });
 
-test('R35 the primary that most sentinels name refuses: the one that another names is not written to', async (t) => {
+test('R35 if the primary that most sentinels name is unreachable, the one that another names is not used', async (t) => {
   const { now, old, fakes, isFollowed } = await startSplit(t);
   const absent = await freePort();
   for (const fake of fakes.slice(1)) fake.names = absent;
@@ -185,7 +185,7 @@ test('R35 the primary that most sentinels name refuses: the one that another nam
   assert.equal(await old.client().dbsize(), 0);
 });
 
-/** Long before the deadline of a call. */
+/** Resolves long before the deadline of a call. */
 function late() {
   return new Promise((resolve) => {
     setTimeout(resolve, PATIENT / 3, { redisCode: 'waited in vain' }).unref();

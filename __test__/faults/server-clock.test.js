@@ -58,7 +58,7 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-/** Jumps of the clock, and sessions that outlive them or have at least half of that to live. */
+/** Jumps of the clock, and durations of sessions: seconds. Each session lives at least half a jump. */
 const ROWS = [
   [HOUR, 31 * MINUTE],
   [HOUR, 45 * MINUTE],
@@ -70,7 +70,7 @@ const ROWS = [
 ];
 
 for (const [jump, duration] of ROWS) {
-  test(`R55 a server's clock that is ${jump} s ahead for a while: killAll misses no session of ${duration} s`, async (t) => {
+  test(`R55 killAll misses no session of ${duration} s after the server's clock was ${jump} s ahead for a while`, async (t) => {
     const library = compileLibrary(t, MOVABLE_CLOCK);
     if (!library) return t.skip('no C compiler for a clock that can be moved');
     const file = join(temporaryFolder('clock-'), 'clock');

@@ -26,7 +26,7 @@ const certificate = (name) => join(__dirname, '..', 'certificates', name);
 const DURABLE = { appendonly: 'yes', appendfsync: 'always' };
 
 for (const kind of ['TCP', 'a unix socket', 'TLS']) {
-  test(`R01 a server that is absent at first (${kind}): calls wait for it, and succeed`, async (t) => {
+  test(`R01 calls wait for a server that is absent at first, and succeed (${kind})`, async (t) => {
     const tlsPort = await freePort();
     const { server, open, app } = await faultyServer(t, {
       unixSocket: true,
@@ -64,7 +64,7 @@ for (const kind of ['TCP', 'a unix socket', 'TLS']) {
   });
 }
 
-test('R02 a server that is absent for ever: every call rejects at its deadline, with the reason', async () => {
+test('R02 calls to a server that stays absent reject at their deadline, with the reason', async () => {
   const port = await freePort();
   const sessions = new SpotsSessions({
     connectionString: `redis://:s3cret@127.0.0.1:${port}`,
@@ -77,12 +77,13 @@ test('R02 a server that is absent for ever: every call rejects at its deadline, 
   await sessions.close();
 });
 
-test('R02 a server that hangs up on everybody is not hammered, nor at all while nobody waits', async (t) => {
+test('R02 few attempts are made to connect to a server that always hangs up, and none while no call waits', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   proxy.hangsUp = () => true;
   const sessions = open({ commandTimeout: 3000 });
   await assertOutage(sessions, app, 3000, /^ERR_SESSIONS_CONNECTION$/);
-  // 50 ms, doubling to 1 s, half of it random: 9 at the most in 3 s, each once more without what is optional.
+  // Pauses of 50 ms, doubling to 1 s, half of them random: at most 9 attempts in 3 s, each repeated
+  // without the optional commands.
   const tried = proxy.connections;
   assert.ok(tried >= 3 && tried <= 20, `${tried} connections in 3 s`);
   await sleep(1500);
@@ -91,7 +92,7 @@ test('R02 a server that hangs up on everybody is not hammered, nor at all while 
   await recovers(sessions, app);
 });
 
-test('R03 a server that is restarted under load: calls settle, what is gone is not found, and all goes on', async (t) => {
+test('R03 calls go on after a restart of the server under load, and lost sessions are not found', async (t) => {
   const { server, open, app } = await faultyServer(t);
   const sessions = open({ commandTimeout: 20_000 });
   const old = await sessions.create({ app, ownerId: 'ann', data: { n: -1 } });
@@ -124,7 +125,7 @@ test('R03 a server that is restarted under load: calls settle, what is gone is n
   await Promise.all(work);
 });
 
-test('R04 a server that is killed and keeps its log: what was created is there, what was killed is not', async (t) => {
+test('R04 after kill -9 of a server with a durable log, created sessions are there, and killed ones are not', async (t) => {
   const { server, open, app } = await faultyServer(t, { config: DURABLE });
   const sessions = open({ commandTimeout: 20_000 });
   const create = (n) => sessions.create({ app, ownerId: `${n}`, data: { n } });
@@ -142,7 +143,7 @@ test('R04 a server that is killed and keeps its log: what was created is there, 
   }
 });
 
-test('R05 a server that is killed with 1,000 calls in flight: each settles once, and what it said is so', async (t) => {
+test('R05 if the server is killed with 1,000 calls in flight, each settles once, and its answer is true', async (t) => {
   const { server, open, app, redis } = await faultyServer(t, { config: DURABLE });
   for (let round = 0; round < (long ? 20 : 2); round++) {
     const sessions = open({ commandTimeout: 20_000 });
@@ -185,7 +186,7 @@ for (const [label, pause] of [
   [
     'R17 DEBUG SLEEP 1',
     async ({ redis }) => {
-      // Again, if this process slept longer than the server.
+      // Sent again if this process slept longer than the server.
       for (let awake = true; awake; ) {
         awake = false;
         redis.call('DEBUG', 'SLEEP', '1').then(() => {
@@ -213,7 +214,7 @@ for (const [label, pause] of [
   });
 }
 
-/** Keeps a server busy with a script; `end` kills the script, if nobody else has. */
+/** Keeps a server busy with a script. `end` asserts that the script still runs, and kills it. */
 async function busy({ redis, server }) {
   const admin = server.client();
   await admin.ping();
@@ -229,7 +230,7 @@ async function busy({ redis, server }) {
   };
 }
 
-test('R18 a server that is busy with a script: calls wait, then say BUSY; nobody’s script is killed', async (t) => {
+test('R18 calls wait while a script blocks the server, then reject with BUSY, and the script is not killed', async (t) => {
   const faulty = await faultyServer(t, { config: { 'lua-time-limit': 50 } });
   const { open, app } = faulty;
   const patient = open({ commandTimeout: 30_000 });
@@ -238,7 +239,7 @@ test('R18 a server that is busy with a script: calls wait, then say BUSY; nobody
   await connects(hasty);
   const { end } = await busy(faulty);
   const waits = patient.update({ app, token, data: { a: 1 } });
-  // A call says what its last attempt came to: BUSY, or nothing yet, which is the next test's.
+  // A call rejects with the outcome of its last attempt: BUSY, or no answer, as in the next test.
   await assertOutage(hasty, app, 500, /^ERR_SESSIONS_(REDIS|TIMEOUT)$/);
   await assertRefusedInTime(() => hasty.get({ app, token }), 500, 'BUSY');
   await end();
@@ -247,7 +248,7 @@ test('R18 a server that is busy with a script: calls wait, then say BUSY; nobody
   await recovers(hasty, app);
 });
 
-test('R18 a server that is busy and leaves the last attempt of a call unanswered: it says TIMEOUT', async (t) => {
+test('R18 a call whose last attempt got no answer rejects with a timeout, not with an earlier BUSY', async (t) => {
   const faulty = await faultyServer(t, { proxy: true, config: { 'lua-time-limit': 50 } });
   const { open, app, proxy } = faulty;
   const sessions = open({ commandTimeout: 3000 });
@@ -262,14 +263,14 @@ test('R18 a server that is busy and leaves the last attempt of a call unanswered
   const { error } = await settled(sessions.get({ app, token }), 3000);
   assert.equal(error.code, 'ERR_SESSIONS_TIMEOUT');
   assert.match(error.message, /did not answer within 3000 ms/);
-  // Those that follow are to the greetings of connections that are opened beside the silent one.
+  // Later replies are to the handshakes of connections that are opened beside the silent one.
   assert.match(replies[0], /^-BUSY/, 'its first attempt');
   proxy.reset();
   await end();
   await recovers(sessions, app);
 });
 
-test('R19 a server that is loading its data: calls wait for it, and none sees LOADING', async (t) => {
+test('R19 calls wait while the server loads its data, and none rejects with LOADING', async (t) => {
   const { server, open, app, redis } = await faultyServer(t, {
     config: {
       save: '3600 1',

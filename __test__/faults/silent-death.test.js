@@ -1,7 +1,7 @@
 'use strict';
 
-// A connection that has died and says nothing, as one that a balancer forgot, or that slept with a
-// frozen function: new connections work. And servers that are only slow, which must keep theirs.
+// Connections that die silently, because a load balancer forgot them or a function was frozen, while
+// new connections work. And servers that are only slow, which must keep their connections.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -18,9 +18,9 @@ const MIB = 2 ** 20;
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const certificate = (name) => join(__dirname, '..', 'certificates', name);
 
-/** Milliseconds; much longer than anything here takes. What was not answered by then never would be. */
+/** Milliseconds: so long that no call rejects at its deadline. */
 const COMMAND_TIMEOUT = 120_000;
-/** Milliseconds within which it must be answered, where 2000 are promised. */
+/** Milliseconds within which a call must be answered here. 2,000 are promised, but machines are busy. */
 const SOON = 20_000;
 
 const ended = async (call) => {
@@ -29,7 +29,7 @@ const ended = async (call) => {
   return value;
 };
 
-/** Every method, as the first call after a silent death: what it answers, and that it acted once. */
+/** Asserts that each method, as the first call after a silent death, answers rightly and acts once. */
 async function assertEachMethodSurvives({ sessions, app, redis, forget }) {
   const create = (ownerId) => sessions.create({ app, ownerId, data: { a: 1 }, duration: 600 });
   const [token, other] = [await create('ann'), await create('bob')];
@@ -55,20 +55,20 @@ async function assertEachMethodSurvives({ sessions, app, redis, forget }) {
   assert.equal((await sessions.get({ app, token: created })).ownerId, 'cid');
 }
 
-/** Has the connections of a proxy die; returns whether another one was made since. */
+/** Lets the connections of proxies die silently. The result tells whether another one was opened since. */
 const forgets = (proxies) => () => {
   const before = proxies.map(({ connections }) => connections);
   for (const proxy of proxies) proxy.forget();
   return () => proxies.some(({ connections }, n) => connections > before[n]);
 };
 
-test('R78 a connection that died in silence: the first call after it, of every method, is answered soon', async (t) => {
+test('R78 after a connection has died silently, the first call, of any method, is answered soon', async (t) => {
   const { proxy, open, app, redis } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   await assertEachMethodSurvives({ sessions, app, redis, forget: forgets([proxy]) });
 });
 
-test('R78 one that died in silence on a Cluster: the first call after it, of every method, is answered soon', async (t) => {
+test('R78 after a connection to a Cluster has died silently, the first call, of any method, is answered soon', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, { replicas: 0 });
   const { proxies, url } = await startProxies(t, cluster);
   const sessions = open({ connectionString: url, commandTimeout: COMMAND_TIMEOUT });
@@ -76,7 +76,7 @@ test('R78 one that died in silence on a Cluster: the first call after it, of eve
   await assertEachMethodSurvives({ sessions, app, redis, forget: forgets(proxies) });
 });
 
-test('R78 one that died in silence under TLS: the first call after it is answered soon', async (t) => {
+test('R78 after a TLS connection has died silently, the first call, of any method, is answered soon', async (t) => {
   const tlsPort = await freePort();
   const { open, app, redis } = await faultyServer(t, {
     config: {
@@ -97,7 +97,7 @@ test('R78 one that died in silence under TLS: the first call after it is answere
   await assertEachMethodSurvives({ sessions, app, redis, forget: forgets([proxy]) });
 });
 
-test('R78 one that died in silence with many calls in flight, after idleness: all are answered soon, in their order', async (t) => {
+test('R78 after an idle connection has died silently, 500 calls at once are answered soon, in order', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
@@ -108,7 +108,7 @@ test('R78 one that died in silence with many calls in flight, after idleness: al
   assert.deepEqual((await sessions.get({ app, token })).data, { last: 499 });
 });
 
-test('R78 one that died in silence, and new ones are refused for a while: it is tried again', async (t) => {
+test('R78 after a silent death, new connections that are refused are tried again until one succeeds', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
@@ -119,7 +119,7 @@ test('R78 one that died in silence, and new ones are refused for a while: it is 
   assert.ok(refused > 2);
 });
 
-/** The connections that a server has, but for this one. */
+/** The ids of a server's connections, without that of the client that asks. */
 async function connectionsOf(redis) {
   const list = await redis.client('LIST', 'TYPE', 'normal');
   const own = await redis.client('ID');
@@ -155,7 +155,7 @@ for (const [label, pause] of [
   });
 }
 
-test('R79 long requests on a slow line, and those behind them, keep the connection', async (t) => {
+test('R79 long requests on a slow line, and the calls behind them, keep their connection', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT, maxDataSize: 8 * MIB });
   const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });
@@ -171,7 +171,7 @@ test('R79 long requests on a slow line, and those behind them, keep the connecti
   assert.equal(proxy.connections, 1, 'no other was opened');
 });
 
-test('R79 a reply that is late, while the server answers others, keeps its connection', async (t) => {
+test('R79 replies that are 3 s late keep their connection', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   const token = await sessions.create({ app, ownerId: 'ann', duration: 600 });

@@ -1,7 +1,7 @@
 'use strict';
 
-// A long load with one fault after another: no call gets another's answer or an error but an outage,
-// and nothing grows. `SOAK_MINUTES=30 node --test __test__/faults/soak.test.js` is the long one.
+// A long load with one fault after another: every answer is right, every error is an outage, and
+// nothing grows. `SOAK_MINUTES=30 node --test __test__/faults/soak.test.js` runs it for longer.
 
 const assert = require('node:assert/strict');
 const { readdirSync } = require('node:fs');
@@ -20,7 +20,7 @@ const period = minutes > 0 ? 10 : 2;
 const RATE = 2000;
 
 const MiB = 2 ** 20;
-/** By how much each may differ at the end from what it was at the beginning, both times at rest. */
+/** How much each may grow from the beginning to the end, both measured at rest. */
 const GROWTH = { rss: 96, heap: 16, descriptors: 0, threads: 0, connections: 0, keys: 0 };
 /** By how much the fitted line may rise from one end of a long run to the other. */
 const RISE = { rss: 32, heap: 4, descriptors: 1, threads: 1, connections: 1, keys: 100 };
@@ -28,7 +28,7 @@ const RISE = { rss: 32, heap: 4, descriptors: 1, threads: 1, connections: 1, key
 v8.setFlagsFromString('--expose-gc');
 const collect = vm.runInNewContext('gc');
 
-/** What is measured, memory in MiB; what only Linux tells is left out elsewhere. */
+/** Measures the process and its server, memory in MiB. Only Linux tells descriptors and threads. */
 async function measure(redis) {
   collect();
   const { rss, heapUsed: heap } = process.memoryUsage();
@@ -59,7 +59,7 @@ const FAULTS = {
     proxy.delay = 0;
   },
   'a black hole for 2 s': async ({ proxy }) => {
-    // What comes out of it are new connections only: TCP loses nothing in between.
+    // Only new connections work afterwards, because TCP never loses bytes in the middle of one.
     proxy.silent = true;
     await sleep(2000);
     proxy.forget();
@@ -81,11 +81,11 @@ function slopeOf(values) {
   return above / below;
 }
 
-test(`a load of ${RATE} calls a second, with a fault every ${period} s for ${seconds} s`, {
+test(`every answer is right, and nothing grows, under ${RATE} calls a second and a fault every ${period} s for ${seconds} s`, {
   timeout: (seconds + 120) * 1000,
 }, async (t) => {
   const config = {
-    // What is acknowledged outlives the server's process: it writes before it replies.
+    // The server writes before it replies, so acknowledged changes survive its process.
     appendonly: 'yes',
     appendfsync: 'no',
     'auto-aof-rewrite-min-size': '8mb', // or it would load longer at each restart
@@ -103,7 +103,7 @@ test(`a load of ${RATE} calls a second, with a fault every ${period} s for ${sec
     await sessions.kill({ app, token });
     await sessions.close();
   };
-  /** No load, no session, and connected as at first. */
+  /** Stops the load, ends all sessions, and measures. */
   const rest = async () => {
     await load.stop();
     for (const sessions of instances) await recovers(sessions, app);

@@ -1,7 +1,7 @@
 'use strict';
 
-// A server that answers, and cannot or may not do what it is asked: a replica, full, cut off from its
-// own, out of clients; and one whose data somebody else has changed.
+// A server that answers, but cannot do what it is asked: a replica, a full one, one without its
+// replicas, one with too many clients. And one whose data was changed from outside.
 
 const assert = require('node:assert/strict');
 const { mkdirSync, rmSync } = require('node:fs');
@@ -22,7 +22,7 @@ const { READS, requestsOf } = require('../support/requests.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-test('R20 a primary that became a replica, behind an address that moves: no call fails, nobody restarts', async (t) => {
+test('R20 no call fails when the primary becomes a replica and its address moves to the new primary', async (t) => {
   const { server: old, proxy, open, app, redis } = await faultyServer(t, { proxy: true });
   const next = await startRedis();
   t.after(() => next.stop());
@@ -47,7 +47,7 @@ test('R20 a primary that became a replica, behind an address that moves: no call
   assert.equal(Object.keys((await sessions.get({ app, token })).data).length, 51);
 });
 
-test('R20 a replica that nobody promotes: writes say READONLY at their deadline, and reads go on', async (t) => {
+test('R20 on a replica that is never promoted, writes reject with READONLY at their deadline, and reads work', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   const sessions = open({ commandTimeout: 500 });
   const token = await open().create({ app, ownerId: 'ann', data: { n: 0 }, duration: 600 });
@@ -114,7 +114,7 @@ const CUT_OFF = [
   },
 ];
 for (const { code, config, begin, end } of CUT_OFF) {
-  test(`R21 ${code}: every write is refused by that name, and works when it is over`, async (t) => {
+  test(`R21 every write rejects with ${code} while the server is in that state, and works afterwards`, async (t) => {
     const faulty = await faultyServer(t, { config });
     const sessions = faulty.open({ commandTimeout: 500 });
     const unknown = 'A'.repeat(172);
@@ -135,7 +135,7 @@ for (const { code, config, begin, end } of CUT_OFF) {
   });
 }
 
-test('R23 a server that evicts: what is evicted is not found, the rest is whole, refresh heals the index', async (t) => {
+test('R23 evicted sessions are not found, the others are whole, and refresh heals an evicted index', async (t) => {
   const { open, app, redis } = await faultyServer(t, {
     config: { maxmemory: '3mb', 'maxmemory-policy': 'allkeys-lru' },
   });
@@ -157,7 +157,7 @@ test('R23 a server that evicts: what is evicted is not found, the rest is whole,
   assert.equal(await redis.dbsize(), 0);
 });
 
-test('R25 a server with no room for a client: calls wait, then say why, and work when there is room', async (t) => {
+test('R25 calls wait while maxclients is reached, reject at their deadline, and work once there is room', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   const limited = await redis.config('GET', 'maxclients');
   await redis.config('SET', 'maxclients', '1');
@@ -169,9 +169,9 @@ test('R25 a server with no room for a client: calls wait, then say why, and work
   await recovers(hasty, app);
 });
 
-test('R26 a server that closes idle connections: no call notices', async (t) => {
+test('R26 no call fails when the server closes idle connections', async (t) => {
   const { open, app, server, redis } = await faultyServer(t, { config: { timeout: 1 } });
-  // It would come back each time that it is closed.
+  // This client would reconnect each time it is closed.
   redis.disconnect();
   const sessions = open();
   const token = await sessions.create({ app, ownerId: 'ann', data: { n: 1 } });
@@ -187,7 +187,7 @@ test('R26 a server that closes idle connections: no call notices', async (t) => 
   }
 });
 
-test('R28 a server that cuts those it has too much to send to: other calls go on, and all do afterwards', async (t) => {
+test('R28 calls work after the server has cut connections at client-output-buffer-limit', async (t) => {
   const { server, open, app, redis } = await faultyServer(t);
   const sessions = open({ commandTimeout: 1000, maxDataSize: 2 ** 25 });
   const data = { x: 'x'.repeat(20 * 2 ** 20) };
@@ -208,7 +208,7 @@ test('R28 a server that cuts those it has too much to send to: other calls go on
   assert.deepEqual((await open({ commandTimeout: 60_000 }).get({ app, token })).data, data);
 });
 
-test('R32 the database is chosen again on each connection: no session lands in another', async (t) => {
+test('R32 each new connection selects the database again, so that no session lands in another', async (t) => {
   const { server, open, app, redis } = await faultyServer(t);
   const sessions = open({ connectionString: `${server.url}/5`, commandTimeout: 20_000 });
   const tokens = [];
@@ -222,7 +222,7 @@ test('R32 the database is chosen again on each connection: no session lands in a
   assert.match(await redis.info('keyspace'), /^# Keyspace\r\ndb5:keys=220,[^\n]*\n$/);
 });
 
-test('R39 a session beyond what the server takes is refused, and no other call suffers', async (t) => {
+test('R39 data beyond proto-max-bulk-len is refused, and other calls are unaffected', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   await redis.config('SET', 'proto-max-bulk-len', '1048576');
   const sessions = open({ commandTimeout: 1000, maxDataSize: 2 ** 22 });
@@ -239,7 +239,7 @@ test('R39 a session beyond what the server takes is refused, and no other call s
   assert.deepEqual((await sessions.get({ app, token })).data, { n: 1 });
 });
 
-test('R50 FLUSHALL, SWAPDB and keys deleted or overwritten: not found or an error, and killAll cleans', async (t) => {
+test('R50 after FLUSHALL, SWAPDB, or deleted or overwritten keys, sessions are absent or corrupt, and killAll cleans up', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   const sessions = open();
   const create = (ownerId) => sessions.create({ app, ownerId, data: { a: 1 }, duration: 600 });

@@ -1,7 +1,7 @@
 'use strict';
 
-// Who is at the other end: a server that is too old, one that we may not use, another service, or one that
-// has no room. Each is told apart, in words that say what to do.
+// The peer is not the server that was expected: it is too old, needs a password, is another service,
+// or is full. Each case has its own message, which says what to do.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
@@ -23,7 +23,7 @@ function open(t, options) {
   return sessions;
 }
 
-/** What a call ends with that must not wait for its deadline. */
+/** The error of a call, which must not wait for its deadline. */
 async function refused(sessions) {
   const { error } = await settled(sessions.get({ app, token }), 0);
   assert.equal(error?.code, 'ERR_SESSIONS_REDIS', error?.message);
@@ -39,7 +39,7 @@ const TOO_OLD = [
 ];
 
 for (const [fields, says] of TOO_OLD) {
-  test(`R70 a server that greets with ${Object.values(fields).join(' ')} is refused at once, with what is needed`, async (t) => {
+  test(`R70 a server that reports ${Object.values(fields).join(' ')} is refused at once, and the error names the versions it needs`, async (t) => {
     let changed = fields;
     const fake = await startFakeServer(t, ([name]) => (name === 'HELLO' ? hello(changed) : null));
     const sessions = open(t, { connectionString: fake.url });
@@ -50,7 +50,7 @@ for (const [fields, says] of TOO_OLD) {
     }
     assert.ok((await told)[0].message.endsWith(says), 'listeners are told');
     assert.ok(!fake.commands.some(([name]) => name === 'GET'), 'it is asked for no session');
-    // It is upgraded.
+    // Now the server is upgraded.
     changed = {};
     await waitUntil(
       () =>
@@ -63,7 +63,7 @@ for (const [fields, says] of TOO_OLD) {
   });
 }
 
-test('R70 a node of a cluster, and a primary of sentinels, that is too old is refused as well', async (t) => {
+test('R70 a cluster node, or a primary behind sentinels, that is too old is refused, too', async (t) => {
   const fake = await startFakeServer(t, ([name]) => {
     if (name === 'HELLO') return hello({ version: '6.0.16' });
     if (name === 'ROLE') return '*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n';
@@ -79,7 +79,7 @@ test('R70 a node of a cluster, and a primary of sentinels, that is too old is re
   }
 });
 
-test('R70 a server that is new enough, tells no version, or is not Redis, is used', async (t) => {
+test('R70 a server that is new enough, reports no version, or is not Redis is used', async (t) => {
   for (const fields of [
     { version: '6.2.0' },
     { version: '7.0.15' },
@@ -107,7 +107,7 @@ test('R70 a server that is new enough, tells no version, or is not Redis, is use
   }
 });
 
-test('R70 a server that is too old to greet says syntax error, and the message says what is needed', async (t) => {
+test('R70 if a server that does not know HELLO refuses a script, the error asks for its version', async (t) => {
   const fake = await startFakeServer(t, ([name]) => {
     if (name === 'HELLO') return '-ERR unknown command `HELLO`, with args beginning with: \r\n';
     const inScript =
@@ -122,7 +122,7 @@ test('R70 a server that is too old to greet says syntax error, and the message s
   );
 });
 
-test('R68 no password where one is needed is said in so many words, by servers, sentinels and clusters', async (t) => {
+test('R68 the error says that no password was given, for servers, sentinels and clusters', async (t) => {
   const { server } = await faultyServer(t, { config: { requirepass: 's3cret' } });
   const at = { host: server.host, port: server.port };
   const password = 'redis refused: NOAUTH authentication required (no password was given)';
@@ -143,7 +143,7 @@ test('R68 no password where one is needed is said in so many words, by servers, 
   }
 });
 
-/** A service that is not Redis, at a port of its own; what it says at first, and when it is spoken to. */
+/** Starts a service that is not Redis. It sends `greets` at first, and `answers` in reply. */
 async function startService(t, { greets, answers = '' }) {
   const sockets = new Set();
   const listener = net.createServer((socket) => {
@@ -175,7 +175,7 @@ const SERVICES = {
   AMQP: { answers: 'AMQP\0\0\x09\x01' },
 };
 
-test('R68 another service at the port is told apart, and nobody is asked about TLS', async (t) => {
+test('R68 the error says that another service may be at the port, and does not ask about TLS', async (t) => {
   for (const [name, said] of Object.entries(SERVICES)) {
     const port = await startService(t, said);
     const at = { host: '127.0.0.1', port };
@@ -192,7 +192,7 @@ test('R68 another service at the port is told apart, and nobody is asked about T
   }
 });
 
-test('R68 a server that speaks TLS alone says so by its alert, and is asked about if it says nothing', async (t) => {
+test('R68 the error says to use TLS after a TLS alert, and asks about TLS if the server never answered', async (t) => {
   const message = async (said, options) => {
     const port = await startService(t, said);
     const sessions = open(t, { host: '127.0.0.1', port, commandTimeout: 300, ...options });
@@ -212,7 +212,7 @@ test('R68 a server that speaks TLS alone says so by its alert, and is asked abou
   assert.match(error.message, /it closed the connection$/, 'it has answered');
 });
 
-test('R68 a server that has answered before and closes now is not asked about TLS', async (t) => {
+test('R68 the error does not ask about TLS if the server has answered before', async (t) => {
   let closes = false;
   const fake = await startFakeServer(t, () => (closes ? undefined : null));
   const sessions = open(t, { connectionString: fake.url, commandTimeout: 500 });
@@ -226,7 +226,7 @@ test('R68 a server that has answered before and closes now is not asked about TL
   );
 });
 
-test('R68 a cluster whose nodes have no room says so in its own words, and is used when it has', async (t) => {
+test('R68 the error says so if the nodes of a cluster have too many clients, and calls work once there is room', async (t) => {
   const cluster = await startCluster({ primaries: 3, replicas: 0 });
   t.after(() => cluster.stop());
   const limit = (clients) =>

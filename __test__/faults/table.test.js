@@ -1,6 +1,6 @@
 'use strict';
 
-// docs/reliability.md has a row for each fault, and the tests that it names are there.
+// docs/reliability.md has a row for each fault, and the tests that it names exist.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -12,7 +12,7 @@ const read = (...names) => readFileSync(join(root, ...names), 'utf8');
 const [table] = read('docs', 'reliability.md').split('## What is not tested');
 const rows = [...table.matchAll(/^\| (R\d\d) \|.*\| ([^|]+) \|$/gm)];
 
-test('every row of the matrix that asks for a test is in the table, once', () => {
+test('the table has a row for each fault that asks for a test, once and in order', () => {
   const numbers = Array.from({ length: 53 }, (_, n) => n + 1);
   const asked = numbers.filter((n) => n <= 50 || n === 53);
   const listed = rows.map(([, row]) => Number(row.slice(1)));
@@ -28,7 +28,7 @@ test('every row of the matrix that asks for a test is in the table, once', () =>
 });
 
 for (const [, row, tests] of rows) {
-  test(`the tests that the table names for ${row} are there`, () => {
+  test(`the tests that the table names for ${row} exist`, () => {
     for (const part of tests.split('; ')) {
       const [, file, names] = part.match(/^`([^`]+)`(.*)$/) ?? assert.fail(part);
       const text = read(file.endsWith('.rs') ? 'tests' : '__test__', file);

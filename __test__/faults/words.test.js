@@ -1,7 +1,7 @@
 'use strict';
 
-// What a server says when it refuses reaches users and logs: never with what we have sent in secret,
-// never with what controls a terminal, and never at any length.
+// The words of a server's errors reach users and logs: without the secrets that were sent, without
+// control characters, and shortened.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
@@ -18,7 +18,7 @@ const app = 'shop';
 /** @param {string} text */
 const bulk = (text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 
-/** An instance, with what it tells of its connections; it is closed after the test. */
+/** An instance, which is closed after the test, and the errors of its events. */
 function open(t, options) {
   const sessions = new SpotsSessions({ commandTimeout: 500, ...options });
   t.after(() => sessions.close());
@@ -28,7 +28,7 @@ function open(t, options) {
   return { sessions, told };
 }
 
-/** Asserts that nothing of an error that anybody prints holds one of these, nor a control character. */
+/** Asserts that no way to print an error shows one of these secrets, or a control character. */
 function assertClean(error, secrets) {
   for (const text of [
     error.message,
@@ -76,7 +76,7 @@ test('R71 a password that a server repeats is in no error and no event, however 
   }
 });
 
-test('R71 a short password, and one of signs, is hidden; what the server says to everybody is not', async (t) => {
+test('R71 short passwords, and those of signs, are hidden, and the usual words of a server are not', async (t) => {
   const says = (words) =>
     startFakeServer(t, ([name]) => (name === 'AUTH' ? `-${words}\r\n` : null));
   for (const [password, words, shown] of [
@@ -112,7 +112,7 @@ test('R71 the password of sentinels is hidden too, in the error and the events',
   }
 });
 
-test('R71 what a call has sent is in no error of it: its token, its owner, its data', async (t) => {
+test('R71 no error of a call contains its token, its owner or its data', async (t) => {
   const token = 'T0kenT0kenT0kenT0kenT0kenT0kenT0ken1';
   /** @type {Record<string, [string[], (sessions: SpotsSessions) => Promise<any>]>} */
   const calls = {
@@ -145,7 +145,7 @@ test('R71 what a call has sent is in no error of it: its token, its owner, its d
         const error = await rejection(() => call(sessions));
         assert.match(error.code, /REDIS|TIMEOUT/, method);
         assertClean(error, [secret, secret.slice(0, 8)]);
-        // What passes is asked again, and then the last attempt may have no answer.
+        // After a passing error the call is sent again, and its last attempt may have no answer.
         const rest = /bad request|Protocol error|cut off|upstream failure|did not answer/;
         assert.match(error.message, rest);
       }
@@ -153,7 +153,7 @@ test('R71 what a call has sent is in no error of it: its token, its owner, its d
   }
 });
 
-test('R71 a host that a server names is told without what controls a terminal, and not at any length', async (t) => {
+test('R71 a host that a server names is shown without control characters, and shortened', async (t) => {
   const host = `\x1b[31mred\x9b2J${'.very'.repeat(10_000)}.example`;
   const named = Buffer.from(`*2\r\n${bulk(host)}${bulk('6379')}`).toString('latin1');
   const fake = await startFakeServer(t, ([name]) => (name === 'SENTINEL' ? named : null));
@@ -168,7 +168,7 @@ test('R71 a host that a server names is told without what controls a terminal, a
   }
 });
 
-test('R71 of calls that share a command, none is told what another has sent', async (t) => {
+test('R71 the errors of calls that share a command do not show what another call has sent', async (t) => {
   const owners = ['anna.of.shop', 'bert.of.shop', 'cleo.of.shop', 'dora.of.shop'];
   let most = 0;
   const fake = await startFakeServer(t, ([name, ...args]) => {
@@ -180,7 +180,7 @@ test('R71 of calls that share a command, none is told what another has sent', as
   const { sessions } = open(t, { connectionString: fake.url });
   const calls = owners.map((ownerId) => sessions.create({ app, ownerId, data: DATA }));
   for (const { reason } of await Promise.allSettled(calls)) {
-    // The last attempt may have been under way when the time was over.
+    // The last attempt may have been in flight at the deadline.
     assert.match(reason.code, /REDIS|TIMEOUT/, reason.message);
     assertClean(reason, owners);
   }

@@ -1,7 +1,7 @@
 'use strict';
 
-// A proxy that mixes up replies, and a record that lies under another session's key: no token opens the
-// session of another owner.
+// A proxy that mixes up replies, and a record that lies under another session's key: no token opens
+// the session of another owner.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -12,17 +12,17 @@ const { waitUntil } = require('../support/wait-until.js');
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const commandTimeout = 2000;
 
-/** What becomes of one reply, once. @type {Record<string, (bytes: Buffer) => Buffer | undefined>} */
+/** What the proxy does to one reply. @type {Record<string, (bytes: Buffer) => Buffer | undefined>} */
 const MIX_UPS = {
   repeated: (bytes) => Buffer.concat([bytes, bytes]),
   swallowed: () => undefined,
-  'preceded by none': (bytes) => Buffer.concat([Buffer.from('$-1\r\n'), bytes]),
+  'preceded by a nil': (bytes) => Buffer.concat([Buffer.from('$-1\r\n'), bytes]),
   'preceded by a number': (bytes) => Buffer.concat([Buffer.from(':1\r\n'), bytes]),
 };
 
 for (const [label, mixUp] of Object.entries(MIX_UPS)) {
   for (const inFlight of [1, 2, 64, 200]) {
-    test(`R57 of ${inFlight} calls a reply is ${label}: no token opens another owner's session, and later calls work`, async (t) => {
+    test(`R57 if one reply to ${inFlight} calls is ${label}, no token opens another owner's session, and later calls work`, async (t) => {
       const { proxy, open, app } = await faultyServer(t, { proxy: true });
       const sessions = open({ commandTimeout });
       const create = (n) => sessions.create({ app, ownerId: `owner ${n}`, data: { n } });
@@ -38,10 +38,10 @@ for (const [label, mixUp] of Object.entries(MIX_UPS)) {
         };
         const ends = await Promise.all(times(inFlight, (n) => settled(get(n), commandTimeout)));
         for (const [n, { value }] of ends.entries()) {
-          // A reply that says "none" cannot be told from the right one.
+          // An inserted nil cannot be told from a real one.
           if (value !== undefined) assert.ok(isRight(value, n), `${n} was given ${value.ownerId}`);
         }
-        // What was one reply too many is found by the next call at the latest, and replaced.
+        // A connection with an extra reply is replaced at the next call at the latest.
         proxy.onReply = undefined;
         await waitUntil(async () => {
           const found = await Promise.all(times(inFlight, (n) => get(n).catch(() => undefined)));
@@ -51,7 +51,7 @@ for (const [label, mixUp] of Object.entries(MIX_UPS)) {
           return found.every((value) => value !== undefined);
         }, 'every call to be answered');
       }
-      // Other methods are not led astray either.
+      // The other methods work, too.
       assert.equal(await sessions.update({ app, token: tokens[0], data: { more: 1 } }), true);
       assert.deepEqual((await get(0)).data, { n: 0, more: 1 });
       assert.equal(await sessions.kill({ app, token: tokens[0] }), true);
@@ -59,7 +59,7 @@ for (const [label, mixUp] of Object.entries(MIX_UPS)) {
   }
 }
 
-test("R58 a record that lies under another session's key opens nothing, and no connection is replaced for it", async (t) => {
+test("R58 a record that lies under another session's key rejects its call, and no connection is replaced", async (t) => {
   const { open, app, redis, server } = await faultyServer(t);
   const sessions = open({ commandTimeout });
   const create = (ownerId) => sessions.create({ app, ownerId, data: { ownerId } });
@@ -90,7 +90,7 @@ test("R58 a record that lies under another session's key opens nothing, and no c
     'the connections are the same',
   );
   assert.ok(!server.log().includes('Protocol error'));
-  // It is ended as any other.
+  // It can be killed as any other session.
   assert.equal(await sessions.kill({ app, token: bobs }), true);
   assert.equal(await get(bobs), undefined);
   assert.deepEqual((await get(alices)).data, { ownerId: 'alice' });
