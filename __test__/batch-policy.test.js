@@ -1,6 +1,7 @@
 'use strict';
 
-// When a batch is sent, for sequences of calls and answers. boundary-batches.test.js shows the same through the boundary.
+// When the policy sends a batch, for sequences of calls and answers. boundary-batches.test.js shows
+// the same through the boundary.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -62,7 +63,7 @@ for (const [label, steps, expected] of [
     [1, 1, 20],
   ],
   [
-    'many of them: 32 at once',
+    'many calls that no continuation makes: 32 at once',
     [['calls', 2], TURN, ['answers', 2], CONTINUED, ['calls', 40], TURN],
     [1, 1, 32, 8],
   ],
@@ -72,7 +73,7 @@ for (const [label, steps, expected] of [
     [1, 1, 2, 4, 8, 8],
   ],
   [
-    'continuations of 40 of 60 answers: a half of all',
+    'continuations of 40 of 60 answers: half of all pending calls',
     [['calls', 60], TURN, ['answers', 40], ['calls', 40], TURN],
     [1, 1, 2, 4, 8, 16, 28, 30, 10],
   ],
@@ -82,7 +83,7 @@ for (const [label, steps, expected] of [
   });
 }
 
-test('a batch of many characters is sent whatever it holds', () => {
+test('a batch of MAX_CHARACTERS is sent, however few calls it has', () => {
   const policy = new BatchPolicy();
   policy.sent(5);
   policy.answered(60);

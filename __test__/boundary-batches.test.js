@@ -1,6 +1,6 @@
 'use strict';
 
-// When calls cross to the engine, and how many at once. With an engine that answers when the test says so.
+// When calls cross to the engine, and how many at once. The engine answers when the test says so.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
@@ -12,7 +12,7 @@ const batches = (crossed) => crossed.splice(0).map((letters) => letters.length);
 
 const nothing = () => {};
 
-test('the first calls cross as soon as they are as many as are on their way', async () => {
+test('the first calls cross as soon as a batch has as many calls as are in flight', async () => {
   const { call, crossed } = withoutEngine();
   call(12);
   assert.deepEqual(batches(crossed), [1, 1, 2, 4]);
@@ -20,7 +20,7 @@ test('the first calls cross as soon as they are as many as are on their way', as
   assert.deepEqual(batches(crossed), [4]);
 });
 
-test('calls that come one by one cross when their turn ends, or 32 at once', async () => {
+test('calls that no continuation makes cross when the turn ends, or once there are 32', async () => {
   const { call, read, crossed } = withoutEngine();
   call(2);
   read([0, 1], nothing);
@@ -35,7 +35,7 @@ test('calls that come one by one cross when their turn ends, or 32 at once', asy
   assert.deepEqual(batches(crossed), [8]);
 });
 
-test('calls of what goes on from answers cross as soon as they are as many as are on their way', async () => {
+test('calls that continuations make cross as soon as a batch has as many calls as are in flight', async () => {
   const { call, read, crossed } = withoutEngine();
   call(17);
   await turn();
@@ -47,7 +47,7 @@ test('calls of what goes on from answers cross as soon as they are as many as ar
   assert.deepEqual(batches(crossed), [1]);
 });
 
-test('with more than 20 pending they cross as soon as they are half, however uneven the answers came', async () => {
+test('with more than 20 calls pending, a batch crosses as soon as it has half of them, however many answers came at once', async () => {
   const ids = Array.from({ length: 21 }, (_, id) => id);
   for (const [answered, expected] of [
     [ids.slice(0, 5), [[], [5]]],
@@ -64,7 +64,7 @@ test('with more than 20 pending they cross as soon as they are half, however une
   }
 });
 
-test('a call that is alone crosses at once if the last one was alone too', async () => {
+test('a lone call crosses at once if the previous one was alone, too', async () => {
   const { call, read, crossed } = withoutEngine();
   for (let round = 0; round < 3; round++) {
     call(1);
@@ -73,12 +73,12 @@ test('a call that is alone crosses at once if the last one was alone too', async
     await turn();
   }
   call(2);
-  assert.deepEqual(batches(crossed), [1], 'the second may not be the last of this turn');
+  assert.deepEqual(batches(crossed), [1], 'the second call may not be the last one of this turn');
   await turn();
   assert.deepEqual(batches(crossed), [1]);
   read([0, 1], nothing);
   call(1);
-  assert.deepEqual(batches(crossed), [], 'nor may the third');
+  assert.deepEqual(batches(crossed), [], 'nor may the third call');
   await turn();
   assert.deepEqual(batches(crossed), [1]);
 });

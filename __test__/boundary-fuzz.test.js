@@ -1,7 +1,8 @@
 'use strict';
 
-// What crosses the boundary at random: names, tokens and data that are hard to encode, many at once, so
-// that one that is read wrongly would shift its neighbours' answers. In memory, as Redis plays no part.
+// Random text that crosses the boundary: names, tokens and data that are hard to encode, many at once,
+// so that one that is read wrongly would shift its neighbours' answers. In memory, because Redis plays
+// no part.
 
 const assert = require('node:assert/strict');
 const { describe, it, before, after } = require('node:test');
@@ -10,7 +11,7 @@ const { SpotsSessions } = require('../index.js');
 const { encode } = require('../lib/boundary.js');
 const { fuzz } = require('./support/fuzz.js');
 
-/** Any string of JavaScript: what is hard to encode, any unit of UTF-16, and what Rust reads. */
+/** Any JavaScript string: texts that are hard to encode, any UTF-16 units, and any valid Unicode. */
 const piece = fc.oneof(
   fc.constantFrom('\n', '"', '\\', '\r', '\0', '\ud83d', '\ude00', '\u2028', '\ufeff', 'é', '🙂'),
   fc.constantFrom('g1\na\nt\n', '\\n', '\\ud800', '"]]', '],[', 'null', '{}', '%', 'a', ' '),
@@ -19,7 +20,7 @@ const piece = fc.oneof(
 const name = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
 const data = fc.dictionary(name, fc.oneof(fc.jsonValue({ maxDepth: 2 }), name), { maxKeys: 4 });
 
-describe('what crosses the boundary', () => {
+describe('a random text', () => {
   let sessions;
   before(() => {
     sessions = new SpotsSessions({ connectionString: 'memory:', tokenSize: 32 });
@@ -27,7 +28,7 @@ describe('what crosses the boundary', () => {
   after(() => sessions.close());
 
   it(
-    'is one line that is read back as it was',
+    'crosses as one line, and is read back unchanged',
     fuzz(
       fc.property(name, (text) => {
         const line = encode(text);
@@ -40,7 +41,7 @@ describe('what crosses the boundary', () => {
 
   const call = fc.record({ app: name, ownerId: name, data, patch: data, stranger: name });
   it(
-    'in one batch comes back to who sent it',
+    'in one of many calls of a batch comes back as the answer to its own call',
     fuzz(
       fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 12 }), async (calls) => {
         const all = (make) => Promise.all(calls.map(make));
@@ -75,7 +76,7 @@ describe('what crosses the boundary', () => {
   );
 
   it(
-    'to killAll names one owner of one app',
+    'names one owner of one app in killAll',
     fuzz(
       fc.asyncProperty(name, name, name, async (app, ownerId, other) => {
         fc.pre(other !== ownerId);

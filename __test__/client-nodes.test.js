@@ -27,7 +27,7 @@ function open(options) {
   return client;
 }
 
-/** One that does not connect, to see what it was told. */
+/** A client that does not connect, to see its options. */
 const wait = (url, options) => open({ connectionString: `${url}lazyConnect=true`, ...options });
 
 describe('client of a cluster', () => {
@@ -60,7 +60,7 @@ describe('client of a cluster', () => {
     await worksEverywhere(open(`redis-cluster://:${login}@${first.address}`));
   });
 
-  it('takes the fields of ioredis, and a user', async () => {
+  it('accepts the options of ioredis, and a user name', async () => {
     const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
     await worksEverywhere(open({ cluster: nodes, password: PASSWORD }));
     const client = open({ cluster: nodes, username: 'ann', password: 'p:w' });
@@ -75,7 +75,7 @@ describe('client of a cluster', () => {
     await waitUntil(() => client.status === 'end', 'the client to end');
   });
 
-  it('has the timeout, and each option of the query where ioredis looks for it', () => {
+  it('passes connectTimeout and each option of the query to where ioredis looks for it', () => {
     const url = 'redis-cluster://h?connectionName=web&enableOfflineQueue=false&family=4&';
     const { options } = wait(url, { connectTimeout: 1234 });
     assert.equal(options.lazyConnect, true);
@@ -92,7 +92,7 @@ describe('client of a cluster', () => {
     );
   });
 
-  it('has TLS, and leaves names as they are, as certificates are made out to them', async () => {
+  it('uses TLS, and does not resolve host names, because certificates name them', async () => {
     assert.equal(wait('redis-cluster://h?').options.redisOptions.tls, undefined);
     const { options } = wait('rediss-cluster://h?', { tls: { ca: rootCertificates[0] } });
     assert.deepEqual(options.redisOptions.tls.ca, [rootCertificates[0]]);
@@ -122,13 +122,13 @@ describe('client behind sentinels', () => {
     assert.equal((await client.role())[0], 'master');
     await client.set('a', '1');
     const promoted = await group.failover();
-    // Until it hears of the failover, the old primary refuses it: READONLY.
+    // Until the client learns of the failover, the old primary refuses its writes: READONLY.
     const isWritten = () => client.set('a', '2').catch(() => false);
     await waitUntil(isWritten, 'the client to follow');
     assert.equal(await promoted.client().get('a'), '2');
   });
 
-  it('takes the fields of ioredis, and a database', async () => {
+  it('accepts the options of ioredis, and a database', async () => {
     const sentinels = group.sentinels.map(({ port }) => ({ port }));
     const own = { name: group.name, sentinelPassword: 's&s', password: PASSWORD };
     const client = open({ sentinels, ...own, db: 3 });
@@ -143,7 +143,7 @@ describe('client behind sentinels', () => {
     await waitUntil(() => client.status === 'end', 'the client to end');
   });
 
-  it('has TLS to the servers and to the sentinels', () => {
+  it('uses TLS to the servers and to the sentinels', () => {
     const own = { ca: rootCertificates[0], servername: 's' };
     const both = wait('rediss-sentinel://h?name=m&', { tls: own }).options;
     for (const tls of [both.tls, both.sentinelTLS]) {

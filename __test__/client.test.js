@@ -1,4 +1,4 @@
-// The ioredis client that `sessions.client` is, on real servers: plain, unix socket and TLS.
+// The ioredis client that `sessions.client` returns, on real servers: TCP, unix socket and TLS.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
@@ -59,7 +59,7 @@ describe('client', () => {
     assert.equal(await open(address).acl('WHOAMI'), 'ann');
   });
 
-  it('speaks over a unix socket', async () => {
+  it('connects over a unix socket', async () => {
     const query = `?password=${encodeURIComponent('p@ss/word')}&db=2`;
     for (const beginning of ['', 'unix://', 'redis+unix://']) {
       const client = open(`${beginning}${server.unixSocket}${query}`);
@@ -67,7 +67,7 @@ describe('client', () => {
     }
   });
 
-  it('waits for its first command if the URL says lazyConnect', async () => {
+  it('connects at its first command if the URL says lazyConnect', async () => {
     const client = open(`${server.url}?lazyConnect=true`);
     assert.equal(client.status, 'wait');
     assert.equal(await client.ping(), 'PONG');
@@ -139,26 +139,26 @@ describe('client over TLS', { skip: noOpenssl }, () => {
     }
   });
 
-  it('refuses a certificate of another name', async () => {
+  it('refuses a certificate for another host name', async () => {
     const tls = { ca: pem('ca.pem'), servername: 'other.example' };
     const client = open({ connectionString: url, tls });
     const error = await waitUntil(() => client.errors[0], 'an error');
     assert.equal(error.code, 'ERR_TLS_CERT_ALTNAME_INVALID');
   });
 
-  it('connects to anything if rejectUnauthorized is false', async () => {
+  it('accepts any certificate if rejectUnauthorized is false', async () => {
     const client = open({ connectionString: url, tls: { rejectUnauthorized: false } });
     assert.equal(await client.ping(), 'PONG');
   });
 
-  it('shows its own certificate', async () => {
+  it('sends its own certificate', async () => {
     await server.client().config('SET', 'tls-auth-clients', 'yes');
     const tls = { ca: pem('ca.pem'), cert: Buffer.from(pem('server.pem')), key: pem('server.key') };
     assert.equal(await open({ connectionString: url, tls }).ping(), 'PONG');
     await server.client().config('SET', 'tls-auth-clients', 'optional');
   });
 
-  it('leaves to Node what Node trusts, NODE_EXTRA_CA_CERTS included', async () => {
+  it('trusts what Node trusts, NODE_EXTRA_CA_CERTS included', async () => {
     assert.equal(open(`${url}?lazyConnect=true`).options.tls.ca, undefined);
     const script = `
       const { createClient } = require('./lib/client.js');
@@ -182,7 +182,7 @@ describe('client over TLS', { skip: noOpenssl }, () => {
     assert.match((await run('')).stderr, /SELF_SIGNED|UNABLE_TO_VERIFY/);
   });
 
-  it('names the server that it wants (SNI)', async (t) => {
+  it('sends the name of the server (SNI)', async (t) => {
     const names = [];
     const certificate = { cert: pem('server.pem'), key: pem('server.key') };
     const listener = nodeTls.createServer(certificate, (socket) => {

@@ -1,6 +1,6 @@
 'use strict';
 
-// The cluster that other tests use: that it does what they ask of it.
+// The cluster of support/cluster.js does what other tests ask of it.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
@@ -59,7 +59,7 @@ describe('a cluster of three primaries with a replica each', () => {
     await cluster.reshard([slot], to, from);
   });
 
-  test('hands a primary over to its replica', async () => {
+  test('fails over from a primary to its replica', async () => {
     const [old] = await cluster.primaries();
     const successor = await cluster.failover(old);
     assert.ok((await cluster.primaries()).includes(successor));
@@ -92,7 +92,7 @@ describe('a cluster of three primaries with a replica each', () => {
     await cluster.settled();
   });
 
-  test('takes a node in, gives it slots, and lets it go again', async () => {
+  test('adds a node, gives it slots, and removes it again', async () => {
     const [other] = await cluster.primaries();
     const node = await cluster.addNode();
     assert.equal(cluster.nodes.length, 7);

@@ -1,6 +1,6 @@
 'use strict';
 
-// Sentinel and Cluster: what URLs and options mean, and what is refused, with the right form.
+// Sentinel and Cluster: how URLs and options are read, and which are refused, with the right form.
 
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
@@ -8,7 +8,7 @@ const { inspect } = require('node:util');
 const { readOptions } = require('../lib/options.js');
 const { CLUSTERS, ONE, PRIMARY, SENTINELS } = require('./support/connection-nodes.js');
 
-/** The settings of the server, with TLS in short, and without what is left out. */
+/** The settings of the server, with TLS in short, and without undefined ones. */
 function read(options) {
   const { server } = readOptions(options);
   const { path, tls, sentinels, ...rest } = server;
@@ -154,7 +154,7 @@ for (const [what, rows] of [
   });
 }
 
-describe('refused, with what is right:', () => {
+describe('refused, with the right form:', () => {
   for (const [label, input, ...expected] of REFUSED) {
     it(`${label}: ${show(input)}`, () => {
       assert.throws(
@@ -170,7 +170,7 @@ describe('refused, with what is right:', () => {
     });
   }
 
-  it('a list that cannot be read, with the cause', () => {
+  it('a list that throws when it is read, with the cause', () => {
     const { proxy, revoke } = Proxy.revocable([], {});
     revoke();
     const hostile = {

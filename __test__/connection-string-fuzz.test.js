@@ -1,7 +1,7 @@
 'use strict';
 
-// Connection strings and options at random: whatever is given is read completely or refused, the
-// same way each time, and nothing of a password is given away. `npm run fuzz` goes on for longer.
+// Random connection strings and options: each is read completely or refused, the same way each time,
+// and no error shows a password. `npm run fuzz` tries more of them.
 
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
@@ -15,9 +15,9 @@ const { fuzz } = require('./support/fuzz.js');
 
 const MAX_DELAY = 2 ** 31 - 1;
 
-describe('a connection string at random', () => {
+describe('a random connection string', () => {
   it(
-    'is read completely or refused, and gives nothing of a password away',
+    'is read completely or refused, and shows nothing of a password',
     fuzz(
       fc.property(spoiled, ({ text, secret }) => {
         const read = attempt(text);
@@ -34,7 +34,7 @@ describe('a connection string at random', () => {
   );
 
   it(
-    'of what ioredis reads alike means what it means to ioredis',
+    'in the syntax that ioredis shares means the same as in ioredis',
     fuzz(
       fc.property(alike, (text) => {
         const { server } = readOptions(text);
@@ -53,12 +53,12 @@ describe('a connection string at random', () => {
   );
 
   it(
-    'with a password as it was pasted has that password, or is refused',
+    'with a password that was pasted unescaped has that password, or is refused',
     fuzz(
       fc.property(pasted, ({ text, password }) => {
         const { settings, error } = attempt(text);
         if (error) return assertNothingOf(password, error);
-        // Who writes `?db=2` after a host means that, whatever follows.
+        // `?db=2` after a host is an option, whatever follows it.
         const asked = password.split(/[?&]/).slice(1);
         if (asked.some((option) => QUERY.has(option.split('=', 1)[0]))) return;
         const read = settings.server.password ?? '';
@@ -71,7 +71,7 @@ describe('a connection string at random', () => {
   );
 });
 
-describe('options at random', () => {
+describe('random options', () => {
   const number = fc.oneof(
     fc.double(),
     fc.integer(),
@@ -111,7 +111,7 @@ describe('options at random', () => {
   });
 
   it(
-    'are read completely or refused, and give nothing of a value away',
+    'are read completely or refused, and show nothing of a value',
     fuzz(
       fc.property(options, ({ secret, entries, place, nested }) => {
         const given = Object.fromEntries([...entries, [place, secret]]);
@@ -141,7 +141,7 @@ function attempt(options) {
   }
 }
 
-/** What two readings of the same must have in common. The certificates of TLS are too long to compare. */
+/** The result of reading, without the certificates of TLS, which are too long to compare. */
 function outline({ settings, error }) {
   if (error) return [error.name, error.code, error.message];
   const { server } = settings;

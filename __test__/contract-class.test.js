@@ -36,7 +36,7 @@ describe('constructor', () => {
     ['memory:', ['memory:']],
   ];
   for (const [label, args] of rows) {
-    test(`${label}: an instance, whether or not a server is there`, async () => {
+    test(`${label} makes an instance, whether or not a server is there`, async () => {
       const sessions = new SpotsSessions(...args);
       assert.ok(sessions instanceof SpotsSessions);
       await sessions.close();
@@ -78,7 +78,7 @@ describe('constructor', () => {
 
 forEachTarget((_target, open, server) => {
   describe('methods', () => {
-    test('work unbound, each of them', async () => {
+    test('work when they are called unbound', async () => {
       const { sessions } = open();
       const { create, get, refresh, update, kill, killAll } = sessions;
       const app = freshName();
@@ -91,7 +91,7 @@ forEachTarget((_target, open, server) => {
       assert.deepEqual(await Promise.all([{ app, token }].map(get)), [undefined]);
     });
 
-    test('unbound methods of two instances stay with their own', async () => {
+    test('that are unbound use their own instance, also if there are two', async () => {
       const [first, second] = [open().sessions, open().sessions];
       const { get: getOfFirst } = first;
       const { get: getOfSecond } = second;
@@ -109,7 +109,7 @@ forEachTarget((_target, open, server) => {
       assert.equal(error.code, 'ERR_SESSIONS_CLOSED');
     });
 
-    test('that a subclass overrides get all their arguments, also when called unbound', async () => {
+    test('that a subclass overrides get all their arguments, even when called unbound', async () => {
       class Logging extends SpotsSessions {
         async get(request, ...more) {
           return [await super.get(request), ...more];
@@ -123,7 +123,7 @@ forEachTarget((_target, open, server) => {
       await sessions.close();
     });
 
-    test('can be overridden in a subclass, with super, also when called unbound', async () => {
+    test('that a subclass overrides can call super, even when called unbound', async () => {
       const { sessions: plain } = open();
       const connectionString = server()?.url ?? 'memory:';
       class Audited extends SpotsSessions {

@@ -1,6 +1,7 @@
 'use strict';
 
-// How long sessions live: seconds, fractions kept to the millisecond, Infinity for ever.
+// How long sessions live: in seconds, with fractions kept to the millisecond, and Infinity for no
+// expiry.
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');
@@ -44,7 +45,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('refresh shortens a life as well as it lengthens one', async () => {
+    test('refresh can shorten the life of a session, and can lengthen it', async () => {
       const app = freshName();
       const token = await create(app, Infinity);
       assert.equal(await sessions.refresh({ app, token, duration: 0.02 }), true);
@@ -71,7 +72,7 @@ forEachTarget((_target, open) => {
       });
     });
 
-    test('update does not prolong a life', async () => {
+    test('update does not lengthen the life of a session', async () => {
       const app = freshName();
       // On a slow machine a session may be over before the first update.
       for (let updates = 0, duration = 0.1; updates === 0; duration *= 2) {
@@ -84,7 +85,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('a positive duration below a millisecond is an expiry, not eternity', async () => {
+    test('a session with a duration below a millisecond expires, and does not live without an expiry', async () => {
       const app = freshName();
       for (const duration of [0.0001, Number.MIN_VALUE]) {
         const token = await create(app, duration);
@@ -92,7 +93,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('an owner whose last session expired has none to kill', async () => {
+    test('killAll of an owner whose last session has expired resolves to false', async () => {
       const app = freshName();
       const tokens = await Promise.all([create(app, 0.01), create(app, 0.02)]);
       for (const token of tokens) await waitUntil(gone(app, token), 'the sessions to expire');
@@ -139,7 +140,7 @@ forEachTarget((_target, open) => {
     });
   });
 
-  test('a defaultDuration is what create takes when it is given none', async () => {
+  test('create without a duration uses defaultDuration', async () => {
     const { sessions } = open({ defaultDuration: 0.02 });
     const app = freshName();
     const [implicit, undefinedOne, explicit] = await Promise.all([
@@ -198,7 +199,7 @@ onRedis((open) => {
     });
   }
 
-  test('of calls that are made at once, and share a script, each has its own duration', async () => {
+  test('each call has its own duration, even if calls share a script', async () => {
     const { sessions, redis } = open();
     const app = freshName();
     const some = [600, 600, Infinity, 3600, 1200, 1200];
@@ -232,7 +233,7 @@ onRedis((open) => {
     });
   });
 
-  test('update keeps the expiry: a finite one and none', async () => {
+  test('update keeps the expiry, or that there is none', async () => {
     const { sessions, redis } = open();
     const app = freshName();
     await livesFor(redis, 600_000, async () => {

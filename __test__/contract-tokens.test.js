@@ -1,6 +1,6 @@
 'use strict';
 
-// What tokens look like, for every encoding and size, and that all of them work.
+// The shape of tokens, for every encoding and size, and that all of them work.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
@@ -40,7 +40,7 @@ forEachTarget((_target, open) => {
   describe('tokens', () => {
     for (const { tokenEncoding, alphabet, length } of ENCODINGS) {
       for (const tokenSize of SIZES) {
-        test(`${tokenSize} bytes in ${tokenEncoding} have the shape, carry the owner, and work`, async () => {
+        test(`of ${tokenSize} bytes in ${tokenEncoding} are well-formed, carry the owner, and work`, async () => {
           const { sessions, close } = open({ tokenEncoding, tokenSize });
           const app = freshName();
           const create = (n) =>
@@ -68,7 +68,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('every byte after the owner takes many values: nothing but the owner is fixed', async () => {
+    test('only the bytes of the owner are fixed, and every other byte takes many values', async () => {
       const { sessions } = open({ tokenSize: 32 });
       const request = { app: freshName(), ownerId: 'alice', data: {}, duration: 600 };
       const tokens = await Promise.all(Array.from({ length: 500 }, () => sessions.create(request)));

@@ -1,7 +1,7 @@
 'use strict';
 
-// What an editor shows while somebody types: a text for each public name, and the right completions.
-// There is no other reference than index.d.ts, so TypeScript's language service is asked.
+// What an editor shows while a user types: a text for each public name, and the right completions. The
+// tests ask TypeScript's language service, because index.d.ts is the only reference.
 
 const assert = require('node:assert/strict');
 const path = require('node:path');
@@ -11,7 +11,7 @@ const { METHODS } = require('./support/requests.js');
 
 const root = path.join(__dirname, '..');
 const declarations = path.join(root, 'index.d.ts');
-/** A file of a user's, which is nowhere but in the editor. */
+/** A user's file, which exists only in the editor. */
 const user = path.join(root, 'user.ts');
 const HEAD = `import type * as ours from './index.js';
 import { SpotsSessions } from './index.js';
@@ -44,7 +44,7 @@ const service = ts.createLanguageService({
 });
 
 /**
- * Opens a file with these lines, and gives the place in each that is marked by a bar.
+ * Opens a file with these lines, and returns the position in each that a bar marks.
  *
  * @param {string[]} lines
  * @returns {number[]}
@@ -77,7 +77,7 @@ function offered(line) {
 }
 
 /**
- * What users can name, and the members of each that are declared here.
+ * The names that users can import, and the members that each declares.
  *
  * @returns {Map<string, string[]>}
  */
@@ -103,7 +103,7 @@ describe('an editor', () => {
   const names = publicNames();
   const entries = [...names];
 
-  test('knows all that is public', () => {
+  test('knows every public name', () => {
     const rows = {
       SpotsSessions: [...METHODS, 'close', 'client', 'on'],
       SpotsSessionsOptions: [
@@ -166,7 +166,7 @@ describe('an editor', () => {
     }
   });
 
-  test('offers what there is, and nothing of a URL, wherever options are written', () => {
+  test('offers all options, and no members of URL, wherever options are written', () => {
     const rows = [
       ['new SpotsSessions({ | })', ['connectionString', 'host', 'tokenSize', 'lazyConnect']],
       ['new SpotsSessions({ h| })', ['connectionString', 'host', 'tokenSize', 'lazyConnect']],
@@ -186,7 +186,7 @@ describe('an editor', () => {
     }
   });
 
-  test('never shows a text that refers to one which stands elsewhere', () => {
+  test('never shows a text that refers to another text', () => {
     assert.doesNotMatch(read(declarations), /as said there/);
   });
 });

@@ -1,6 +1,6 @@
 'use strict';
 
-// What an instance tells of its connection by itself: 'ready', 'reconnecting' and 'error'.
+// The events of an instance about its connection: 'ready', 'reconnecting' and 'error'.
 
 const assert = require('node:assert/strict');
 const { EventEmitter, errorMonitor } = require('node:events');
@@ -22,20 +22,20 @@ function listen(sessions) {
   return {
     told,
     names,
-    /** Waits for an event after those that there were. */
+    /** Waits for the next event of this name. */
     next: (name, from = told.length) =>
       waitUntil(() => told.slice(from).find((event) => event.name === name), `'${name}'`),
   };
 }
 
-/** Calls that wait, so that it goes on trying, and whose ends do not matter. */
+/** Makes a call that waits, so that the instance keeps trying. Its outcome does not matter. */
 function call(sessions) {
   sessions.killAll({ app: 'app', ownerId: 'nobody' }).catch(() => {});
 }
 
 forEachTarget((target, open, server) => {
   const url = () => server()?.url ?? 'memory:';
-  /** On a cluster it is told of each node. */
+  /** A cluster emits an event for each node. */
   const once = (events) => (target === 'cluster' ? [...new Set(events)] : events);
   const assertReady = (told) =>
     assert.deepEqual(once(told.map((event) => JSON.stringify(event))), [
@@ -51,7 +51,7 @@ forEachTarget((target, open, server) => {
     assertReady(told);
   });
 
-  test('events come while the timers are faked', async () => {
+  test('events are emitted while timers are faked', async () => {
     mock.timers.enable({ apis: ['setImmediate', 'setTimeout', 'Date'] });
     try {
       const { sessions } = open();
@@ -76,7 +76,7 @@ forEachTarget((target, open, server) => {
     assert.deepEqual(told, []);
   });
 
-  test('an instance is an emitter, whose listeners come and go', async () => {
+  test('listeners can be added and removed, as on any emitter', async () => {
     const { sessions } = open();
     assert.ok(sessions instanceof EventEmitter);
     const heard = [];
@@ -88,7 +88,7 @@ forEachTarget((target, open, server) => {
     assert.deepEqual(once(heard), ['on', 'once']);
   });
 
-  test('a listener holds neither the process nor the instance', async () => {
+  test('a listener keeps neither the process alive nor the instance from being collected', async () => {
     const code = `
       const names = ['ready', 'reconnecting', 'error'];
       let sessions = new SpotsSessions(given.url);
@@ -108,7 +108,7 @@ forEachTarget((target, open, server) => {
     assert.deepEqual(end, { code: 0, signal: null, stdout: 'collected\n', stderr: '' });
   });
 
-  test('a listener that throws ends as an uncaught exception, and keeps no answer from its call', async () => {
+  test('an exception of a listener is uncaught, and every call still gets its answer', async () => {
     const code = `
       process.on('uncaughtException', (error) => console.log(error.message));
       const sessions = new SpotsSessions(given.url);
@@ -144,7 +144,7 @@ forEachTarget((target, open, server) => {
 });
 
 onRedis((open, server) => {
-  test('a connection that is lost and found again is no error', async () => {
+  test('a lost connection that is replaced at the first attempt emits no error', async () => {
     const { sessions, redis } = open();
     const { told, next, names } = listen(sessions);
     await next('ready', 0);
@@ -162,8 +162,8 @@ onRedis((open, server) => {
   });
 });
 
-describe('a server that goes', () => {
-  test('is told of, and why each attempt fails, until it is back and serves', async (t) => {
+describe('while the server is down', () => {
+  test('events report the loss, and why each attempt fails, until the server is back', async (t) => {
     const { server, open } = await faultyServer(t);
     const sessions = open({ commandTimeout: 60_000 });
     const { told, next, names } = listen(sessions);
@@ -193,7 +193,7 @@ describe('a server that goes', () => {
     }
   });
 
-  test('is told of no more often than it is tried, however many calls there are', async (t) => {
+  test('each attempt emits one error, however many calls there are', async (t) => {
     const { proxy, open } = await faultyServer(t, { proxy: true });
     proxy.hangsUp = () => true;
     const sessions = open({ commandTimeout: 60_000 });
@@ -204,7 +204,7 @@ describe('a server that goes', () => {
       await new Promise(setImmediate);
     }
     const errors = names().filter((name) => name === 'error').length;
-    // 50 ms, doubling to 1 s, half of it random: 7 at the most in 1.5 s.
+    // Pauses of 50 ms, doubling to 1 s, half of them random: at most 7 attempts in 1.5 s.
     assert.ok(errors >= 2 && errors <= 10, `${errors} errors`);
     assert.ok(errors <= proxy.connections, `${errors} of ${proxy.connections} attempts`);
     assert.equal(told.length, 2 * errors);
@@ -212,8 +212,8 @@ describe('a server that goes', () => {
     await next('ready');
   });
 
-  test('harms nobody who does not listen', async () => {
-    // Not the port of a server that is down: another test's server may be given that.
+  test('an instance without a listener for errors does not throw', async () => {
+    // Not the port of a stopped server: the server of another test may get it.
     const url = 'redis://127.0.0.1:1';
     for (const listener of ['', "sessions.on('reconnecting', () => console.log('again'));"]) {
       const code = `
@@ -228,7 +228,7 @@ describe('a server that goes', () => {
     }
   });
 
-  test('is told to who monitors errors, whether or not anybody listens', async (t) => {
+  test('errorMonitor gets the errors, with and without other listeners', async (t) => {
     const { server, open } = await faultyServer(t);
     await server.down();
     for (const listeners of [0, 1]) {
@@ -237,7 +237,7 @@ describe('a server that goes', () => {
       const heard = [];
       sessions.on(errorMonitor, (error) => monitored.push(error));
       if (listeners > 0) sessions.on('error', (error) => heard.push(error));
-      // A call of its own for each attempt, if one call has not the time for two.
+      // A new call each time, because one call may be too short for two attempts.
       const twice = async () => {
         await sessions.killAll({ app: 'app', ownerId: 'nobody' }).catch(() => {});
         return monitored.length >= 2;
@@ -248,7 +248,7 @@ describe('a server that goes', () => {
     }
   });
 
-  test('is not told of any more once the instance is closed, even by a listener', async (t) => {
+  test('no event is emitted after close, even if a listener calls close', async (t) => {
     const { server, open } = await faultyServer(t);
     await server.down();
     const sessions = open({ commandTimeout: 300 });
@@ -268,7 +268,7 @@ describe('a server that goes', () => {
   });
 });
 
-test('a server that refuses us is told of by its code, and no secret is shown', async (t) => {
+test('the events of a refused login have its code, and show no secret', async (t) => {
   const { server, open, redis } = await faultyServer(t);
   await redis.config('SET', 'requirepass', 'another');
   const connectionString = server.url.replace('//', '//:s3cret@');

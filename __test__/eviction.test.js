@@ -1,7 +1,7 @@
 'use strict';
 
-// The warning of a server that may evict sessions: when it comes, that it comes once, and how it is
-// silenced. Each in a process of its own, as a process is warned of a server once.
+// The warning about a server that may evict sessions: when it comes, that it comes once, and how to
+// silence it. Each test has a process of its own, because a process is warned of a server only once.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -11,7 +11,7 @@ const { faultyServer } = require('./support/faults.js');
 const { runScript } = require('./support/scripts.js');
 const { waitUntil } = require('./support/wait-until.js');
 
-/** Prints the warnings that came while an instance was used for a while, or until one came. */
+/** Uses an instance until a warning comes, or for a while, and prints the warnings. */
 const USE = `
   const warnings = [];
   process.on('warning', ({ name, code, message }) => warnings.push({ name, code, message }));
@@ -67,14 +67,14 @@ for (const [policy, maxmemory, warns] of ROWS) {
 
 const evicting = { config: { maxmemory: '100mb', 'maxmemory-policy': 'allkeys-lru' } };
 
-test('the warning is silenced as Node silences warnings', async (t) => {
+test('Node’s flags for warnings silence the warning', async (t) => {
   const { server } = await faultyServer(t, evicting);
   for (const flag of ['--disable-warning=SPOTS_SESSIONS_EVICTION', '--no-warnings']) {
     assert.equal((await use(server.url, { flags: [flag] })).stderr, '', flag);
   }
 });
 
-test('a user that may not ask is not warned, and works', async (t) => {
+test('a user without the right to ask is not warned, and its calls work', async (t) => {
   const { server, redis } = await faultyServer(t, evicting);
   const page = readFileSync(join(__dirname, '..', 'docs', 'access-rights.md'), 'utf8');
   const [, rule] = /^ {4}ACL (SETUSER spots .*)$/m.exec(page);
@@ -86,7 +86,7 @@ test('a user that may not ask is not warned, and works', async (t) => {
   assert.equal((await use(url, { warns: true })).warnings.length, 1);
 });
 
-test('a server is asked once, however many instances and connections there are', async (t) => {
+test('a server is asked once for its policy, however many instances and connections there are', async (t) => {
   const { server, open, app, redis } = await faultyServer(t, evicting);
   const warnings = [];
   const onWarning = (warning) => warnings.push(warning.code);

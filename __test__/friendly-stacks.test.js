@@ -1,6 +1,7 @@
 'use strict';
 
-// `showFriendlyErrorStack`, an option of ioredis: the stack of an error shows who made the call.
+// `showFriendlyErrorStack`, an option of ioredis: the stack of an error shows the caller of the
+// method.
 
 const assert = require('node:assert/strict');
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
@@ -12,19 +13,19 @@ const { requestsOf } = require('./support/requests.js');
 const { SpotsSessions } = require('../index.js');
 
 const ROOT = path.join(__dirname, '..');
-/** Where our own frames lie. */
+/** The files of our own frames. */
 const OWN = [path.join(ROOT, 'index.js'), path.join(ROOT, 'lib', path.sep)];
 const DOWN = { connectionString: 'redis://127.0.0.1:1', commandTimeout: 100 };
 const REQUESTS = Object.entries(requestsOf('app', 'a token of nobody'));
 
-/** The frames of an error's stack, whose beginning must be as usual. */
+/** The frames of an error's stack. Its first line must be the name and the message, as usual. */
 function framesOf({ name, message, stack }) {
   const head = `${name}: ${message}`;
   assert.ok(stack.startsWith(head), stack);
   return stack.slice(head.length).split('\n').slice(1);
 }
 
-/** Checks that the first frame is that of a function of this file, and that no frame is of ours. */
+/** Checks that the first frame is a function of this file, and that no frame is of this package. */
 function assertShows(caller, error) {
   const frames = framesOf(error);
   assert.match(
@@ -34,7 +35,7 @@ function assertShows(caller, error) {
   assert.ok(!frames.some((frame) => OWN.some((place) => frame.includes(place))), error.stack);
 }
 
-/** Calls every method as programs do, and gives the errors by the name of the function that called. */
+/** Calls every method as programs do. Returns the errors, each with the name of the calling function. */
 async function rejections(sessions) {
   const calls = REQUESTS.flatMap(([method, request]) => {
     const { [method]: unbound } = sessions;
@@ -69,7 +70,7 @@ describe('showFriendlyErrorStack', () => {
     'on a cluster': { cluster: ['127.0.0.1:1'], commandTimeout: 100, showFriendlyErrorStack: true },
   };
   for (const [label, options] of Object.entries(rows)) {
-    test(`shows who made a call that met an outage: ${label}`, async () => {
+    test(`shows the caller of a method that met an outage: ${label}`, async () => {
       const sessions = new SpotsSessions(options);
       const all = await rejections(sessions);
       for (const [caller, error] of all) {
@@ -80,7 +81,7 @@ describe('showFriendlyErrorStack', () => {
     });
   }
 
-  test('shows who made a call that the server refused', async () => {
+  test('shows the caller of a method that the server refused', async () => {
     const connectionString = `redis://127.0.0.1:${server.port}`;
     const sessions = new SpotsSessions({ connectionString, showFriendlyErrorStack: true });
     for (const [caller, error] of await rejections(sessions)) {
@@ -114,7 +115,7 @@ describe('showFriendlyErrorStack', () => {
     await sessions.close();
   });
 
-  test('rejects a call as before whatever a program makes of stacks', async (t) => {
+  test('does not change how a call rejects if a program replaces Error.prepareStackTrace', async (t) => {
     const sessions = new SpotsSessions({ ...DOWN, showFriendlyErrorStack: true });
     const before = Error.prepareStackTrace;
     t.after(() => {
@@ -127,7 +128,7 @@ describe('showFriendlyErrorStack', () => {
     await sessions.close();
   });
 
-  test('leaves the limit of frames as it is, and keeps to it', async (t) => {
+  test('keeps to Error.stackTraceLimit, and does not change it', async (t) => {
     const sessions = new SpotsSessions({ ...DOWN, showFriendlyErrorStack: true });
     const { stackTraceLimit } = Error;
     t.after(() => Object.assign(Error, { stackTraceLimit }));
@@ -143,7 +144,7 @@ describe('showFriendlyErrorStack', () => {
     await sessions.close();
   });
 
-  test('is off unless it is asked for, also on memory:, which takes it', async () => {
+  test('is off by default, and memory: accepts it', async () => {
     for (const off of [undefined, false, 'false']) {
       const sessions = new SpotsSessions({ ...DOWN, showFriendlyErrorStack: off });
       for (const [caller, error] of await rejections(sessions)) {

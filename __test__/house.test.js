@@ -1,6 +1,6 @@
 'use strict';
 
-// The house: where things stand in src/ and lib/, and that nothing there points upward.
+// The layout of src/ and lib/: which file holds what, and that no folder uses one above it.
 
 const assert = require('node:assert/strict');
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
@@ -11,7 +11,7 @@ const { operations } = require('../lib/operations.js');
 const root = path.join(__dirname, '..');
 const redis = path.join(root, 'src', 'store', 'redis');
 
-/** The folders of the store on Redis, the lowest first. A file may use what stands below its folder. */
+/** The folders of the store on Redis, the lowest first. A file may use its own folder and lower ones. */
 const LAYERS = [['scripts'], ['connection'], ['link'], ['node'], ['topology'], ['dispatch']];
 
 /** The files below a folder, by their paths. @param {string} folder */
@@ -27,7 +27,7 @@ function codeOf(file) {
   return readFileSync(file, 'utf8').split('#[cfg(test)]')[0];
 }
 
-describe('the house', () => {
+describe('the layout of the code', () => {
   test('each operation has one letter, the same in JavaScript and in Rust', () => {
     const rust = Object.fromEntries(
       filesOf(path.join(root, 'src', 'operation')).flatMap((file) =>
@@ -39,7 +39,7 @@ describe('the house', () => {
     assert.equal(new Set(Object.values(rust)).size, rows.length, 'no two share one');
   });
 
-  test('the types of tracing know every operation', () => {
+  test('the types of tracing name every operation', () => {
     const types = readFileSync(path.join(root, 'index.d.ts'), 'utf8');
     const [, methods] = types.match(/readonly method: ([^;]*);/);
     assert.deepEqual(
@@ -48,7 +48,7 @@ describe('the house', () => {
     );
   });
 
-  test('every operation has its file, named as its method', () => {
+  test('every operation has a file with the name of its method', () => {
     const files = readdirSync(path.join(root, 'src', 'operation'));
     for (const name of Object.keys(operations)) {
       const file = `${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}.rs`;
@@ -58,7 +58,7 @@ describe('the house', () => {
 
   for (const [level, folders] of LAYERS.entries()) {
     for (const folder of folders) {
-      test(`${folder}/ uses nothing that stands above it`, () => {
+      test(`${folder}/ uses no folder above it`, () => {
         const allowed = LAYERS.slice(0, level + 1).flat();
         for (const file of filesOf(path.join(redis, folder))) {
           for (const [, used] of codeOf(file).matchAll(/crate::store::redis::(\w+)/g)) {
@@ -90,7 +90,7 @@ describe('the house', () => {
     }
   });
 
-  test('every folder says what lives there, and the median file is short', () => {
+  test('every folder describes itself, and the median file is short', () => {
     for (const folder of LAYERS.flat()) {
       assert.match(readFileSync(path.join(redis, folder, 'mod.rs'), 'utf8'), /^\/\/! /, folder);
     }
@@ -100,10 +100,10 @@ describe('the house', () => {
     assert.ok(median < 160, `the median file has ${median} lines`);
   });
 
-  describe('what CONTRIBUTING says of a new operation', () => {
+  describe('the guide to a new operation in CONTRIBUTING.md', () => {
     const text = readFileSync(path.join(root, 'CONTRIBUTING.md'), 'utf8');
     const section = text.slice(text.indexOf('## How to add an operation')).split('\n## ')[0];
-    /** Code blocks by the file that stands before them. @param {string} kind */
+    /** The code blocks of one language, each with the file that is named before it. @param {string} kind */
     const blocksOf = (kind) =>
       [...section.matchAll(/\*\*\d\. `([^`]+)`[^`]*(?:`[^`]+`[^`]*)*?\n```(\w+)\n([\s\S]*?)\n```/g)]
         .filter(([, , language]) => language === kind)
@@ -117,7 +117,7 @@ describe('the house', () => {
       }
     });
 
-    test('shows changes of code that is there', () => {
+    test('shows changes to code that exists', () => {
       const blocks = blocksOf('diff');
       assert.equal(blocks.length, 4);
       for (const { file, code } of blocks) {
@@ -130,7 +130,7 @@ describe('the house', () => {
       }
     });
 
-    test('shows a file of Rust that fills in all that an operation has', () => {
+    test('shows a Rust file with every part of an operation', () => {
       const [{ code }] = blocksOf('rust');
       const declared = readFileSync(path.join(root, 'src', 'operation', 'mod.rs'), 'utf8');
       const spec = declared.match(/pub struct Spec \{([\s\S]*?)\n\}/)[1];

@@ -140,14 +140,14 @@ const isLinearizable = (ops, begun) => linearize(ops, ownerSpec(ops, begun)) !==
 
 describe('a history of an owner', () => {
   for (const [label, ops, expected] of HISTORIES) {
-    test(`${expected ? 'may' : 'cannot'} be: ${label}`, () => {
+    test(`${expected ? 'is possible' : 'is impossible'}: ${label}`, () => {
       assert.equal(isLinearizable(ops, BEGUN), expected);
       // Answers come in any order.
       assert.equal(isLinearizable([...ops].reverse(), BEGUN), expected);
     });
   }
 
-  test('is one of each session too, but for what a killAll found', () => {
+  test('is judged the same for each session alone, except for what a killAll found', () => {
     const wrong = new Set();
     for (const [label, ops, expected] of HISTORIES) {
       const each = projections(ops, BEGUN).every(({ ops, begun }) => isLinearizable(ops, begun));
@@ -157,7 +157,7 @@ describe('a history of an owner', () => {
   });
 });
 
-test('the order that is found is one in which calls act while they are pending', () => {
+test('in the order that is found, each call acts while it is pending', () => {
   const ops = [get(5, 6, 'a'), update(0, 9, 'a'), kill(7, 8), absent(8.5, 10)];
   assert.deepEqual(linearize(ops, ownerSpec(ops, BEGUN)), [1, 0, 2, 3]);
 });
@@ -192,14 +192,14 @@ const history = fc
     });
   });
 
-test('every history that was made one call at a time is found to be so', () => {
+test('every history of calls that were made one at a time is accepted', () => {
   fc.assert(
     fc.property(history, (ops) => isLinearizable(ops, BEGUN)),
     { numRuns: 300 },
   );
 });
 
-test('an answer that is turned round is found out, if nothing was pending beside it', () => {
+test('an answer that is turned into its opposite is rejected, if no other call was pending', () => {
   fc.assert(
     fc.property(history, fc.nat(), (overlapping, which) => {
       const ops = overlapping.map((op, n) => ({ ...op, call: 10 * n, end: 10 * n + 1 }));
@@ -215,7 +215,7 @@ test('an answer that is turned round is found out, if nothing was pending beside
   );
 });
 
-test('few calls with any answers are judged as by trying every order', () => {
+test('short histories with any answers are judged as by trying every order', () => {
   const { step, initial } = ownerSpec([], BEGUN);
   const tried = (state, ops) =>
     ops.every(({ end }) => end === Infinity) ||

@@ -1,6 +1,6 @@
 'use strict';
 
-// The bugs that `npm run test:mutations` plants can still be planted, and docs/reliability.md lists them.
+// The bugs that `npm run test:mutations` plants can be planted, and docs/reliability.md lists them.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -12,7 +12,7 @@ const read = (name) => readFileSync(join(__dirname, '..', name), 'utf8');
 const bugs = readBugs();
 
 for (const { title, file, search, replace, test: where, name } of bugs) {
-  test(`there is one place for the bug: ${title}`, () => {
+  test(`the bug can be planted in exactly one place: ${title}`, () => {
     assert.ok(search, 'what it takes out');
     assert.notEqual(search, replace);
     assert.equal(read(file).split(search).length - 1, 1, `${file}: ${search}`);
@@ -20,7 +20,7 @@ for (const { title, file, search, replace, test: where, name } of bugs) {
   });
 }
 
-test('docs/reliability.md lists them all', () => {
+test('docs/reliability.md lists all bugs', () => {
   const [, listed] = read('docs/reliability.md').split('## Mutation control\n');
   const rows = listed.split('\n## ')[0].match(/^\| .*\| `.*$/gm);
   const expected = bugs.map(

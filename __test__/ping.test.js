@@ -1,6 +1,6 @@
 'use strict';
 
-// ping: whether the server, or each primary of a cluster, answers. For readiness probes.
+// `ping`: whether the server, or each primary of a cluster, answers. It is for readiness probes.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
@@ -11,7 +11,7 @@ const { rejection } = require('./support/rejection.js');
 const { freePort } = require('./support/redis-server.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 
-/** Milliseconds; much longer than anything here takes. */
+/** Milliseconds: so long that no call rejects at its deadline. */
 const COMMAND_TIMEOUT = 120_000;
 
 forEachTarget((_target, open) => {
@@ -21,7 +21,7 @@ forEachTarget((_target, open) => {
       assert.equal(await sessions.ping(), undefined);
     });
 
-    test('beside other calls of the same turn, many at once', async () => {
+    test('works beside other calls of the same turn, many at once', async () => {
       const { sessions } = open();
       const app = freshName();
       const pings = Array.from({ length: 50 }, () => sessions.ping());
@@ -42,7 +42,7 @@ forEachTarget((_target, open) => {
   });
 });
 
-test('ping waits for a server that is down, and says at the deadline what is wrong', async (t) => {
+test('ping waits for a server that is down, and rejects at the deadline with the reason', async (t) => {
   const port = await freePort();
   const { open } = await faultyServer(t);
   const sessions = open({ connectionString: `redis://127.0.0.1:${port}`, commandTimeout: 300 });
@@ -51,14 +51,14 @@ test('ping waits for a server that is down, and says at the deadline what is wro
   assert.match(error.message, /connection refused/);
 });
 
-test('ping is refused as any call is: a wrong password', async (t) => {
+test('ping rejects with a wrong password, as any call does', async (t) => {
   const { server, open } = await faultyServer(t, { config: { requirepass: 'secret' } });
   const connectionString = `redis://:wrong@127.0.0.1:${new URL(server.url).port}`;
   const error = await rejection(() => open({ connectionString }).ping());
   assert.equal(error.redisCode, 'WRONGPASS');
 });
 
-test('ping finds a server again whose connection died in silence', async (t) => {
+test('ping is answered soon after the connection has died silently', async (t) => {
   const { proxy, open } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: COMMAND_TIMEOUT });
   await sessions.ping();
@@ -68,7 +68,7 @@ test('ping finds a server again whose connection died in silence', async (t) => 
   assert.ok(proxy.connections > before, 'another connection was made');
 });
 
-test('ping asks every primary of a Cluster: one that is silent, and it does not resolve', async (t) => {
+test('ping asks every primary of a Cluster, and rejects if one is silent', async (t) => {
   const { cluster, open } = await faultyCluster(t, { replicas: 0 });
   const { proxies, url } = await startProxies(t, cluster);
   for (const silent of proxies) {

@@ -1,7 +1,7 @@
 'use strict';
 
-// The examples of README.md and docs/: each compiles under `strict`, and is run against a real server, where
-// it gets the answers that its comments show. Links lead somewhere, and the README stays short.
+// The examples of README.md and docs/: each compiles under `strict`, runs against a real server, and
+// gets the answers that its comments show. Links lead somewhere, and the README stays short.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
@@ -22,7 +22,7 @@ const linked = [...pages, 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'ben
 const examples = pages.flatMap((file) =>
   examplesOf(file).map((example) => ({ ...example, name: `${file}, line ${example.line}` })),
 );
-/** They must not compile: what else would show that the compiler looks? */
+/** These must not compile, which shows that the compiler checks. */
 const mistakes = [
   'await sessions.get({ app, tokn: token });',
   "sessions.on('redy', () => {});",
@@ -61,14 +61,14 @@ describe('the examples', () => {
     assert.match(messages[2], /nothing/);
   });
 
-  test('of the README have each method, and all show answers to compare', () => {
+  test('of the README use every method, and enough answers are compared', () => {
     assert.deepEqual([...called].sort(), [...METHODS].sort());
     assert.ok(compared >= 25, `${compared} answers`);
   });
 });
 
-describe('an example that is broken', () => {
-  test('is red: a wrong answer, one that nothing gives, a method that is not there', async (t) => {
+describe('a broken example', () => {
+  test('fails: a wrong answer, an answer without a statement, an unknown method', async (t) => {
     const server = await startRedis();
     t.after(() => server.stop());
     const call = 'await sessions.kill({ app, token });';
@@ -81,7 +81,7 @@ describe('an example that is broken', () => {
 
 describe('README.md and docs/', () => {
   for (const file of linked) {
-    test(`${file} leads only to files and sections that are there`, () => {
+    test(`${file} links only to files and sections that exist`, () => {
       for (const target of linksOf(read(file))) {
         const [name, anchor] = target.split('#');
         const to = name === '' ? file : path.posix.join(path.posix.dirname(file), name);
@@ -91,7 +91,7 @@ describe('README.md and docs/', () => {
     });
   }
 
-  test('show the keys under which the first example lies', () => {
+  test('show the real keys of the first example', () => {
     const key = indexKey(FIRST.app, FIRST.ownerId);
     assert.ok(read('docs/storage.md').includes(`    ${key}\n`), key);
   });
@@ -202,7 +202,7 @@ async function useShop({ server, opened }, code) {
     assert.equal((await ask('POST', '/logout-everywhere', cookies[1])).status, 401);
   }
 
-  // What a closed instance rejects with is as good an outage as any.
+  // The rejection of a closed instance serves as an outage.
   await sessions.close();
   await hasCart('sid=a-token-that-could-be-one-of-ours', 503);
 

@@ -1,7 +1,7 @@
 'use strict';
 
-// A slot on its way from one node of a Redis Cluster to another: the node that it leaves refuses to look
-// for keys that it does not have, inside scripts too, and so for those that a script has just deleted.
+// A slot that moves from one node of a Redis Cluster to another: the old node refuses commands on keys
+// that it does not have, even inside a script that has just deleted them.
 
 const assert = require('node:assert/strict');
 const { randomInt } = require('node:crypto');
@@ -47,7 +47,7 @@ describe('while a slot moves to another node', () => {
     await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to);
   }
 
-  test('kill ends an owner’s last session where it still is', async () => {
+  test('kill ends an owner’s last session on the node that still has it', async () => {
     const token = await sessions.create({ app, ownerId: 'killed' });
     await beginToMove('killed');
 
@@ -56,7 +56,7 @@ describe('while a slot moves to another node', () => {
     assert.equal(await source.exists(indexKey(app, 'killed')).catch(redirected), 'ASK');
   });
 
-  test('killAll ends an owner’s sessions where they still are', async () => {
+  test('killAll ends an owner’s sessions on the node that still has them', async () => {
     const tokens = [];
     for (let n = 0; n < 200; n++) tokens.push(await sessions.create({ app, ownerId: 'whole' }));
     await beginToMove('whole');
@@ -68,12 +68,12 @@ describe('while a slot moves to another node', () => {
   });
 });
 
-/** The code of an error: a key that is not there is asked for elsewhere. */
+/** The code of an error. `ASK` shows that the key is gone from this node. */
 function redirected({ message }) {
   return message.split(' ')[0];
 }
 
-/** A free port may have none 10000 above it, where the nodes of a cluster talk to each other. */
+/** Tries again if the port 10000 above, which the bus of the cluster needs, is taken. */
 async function startNode(attempts = 20) {
   try {
     const config = { 'cluster-enabled': 'yes' };

@@ -23,7 +23,7 @@ function folderThatLags() {
   fs.writeFileSync(npm, "require('fs').writeFileSync('called', process.argv.slice(2).join(' '));");
   return {
     folder,
-    /** How npm was called; nothing if it was not. */
+    /** The arguments that npm was called with, or undefined if it was not called. */
     prepare() {
       const code = "require('./scripts/prepare.js').prepare({ build: 'none' })";
       const env = { ...process.env, npm_execpath: npm };
@@ -35,13 +35,13 @@ function folderThatLags() {
   };
 }
 
-test('packages that lag behind the lock file are installed, with those that build', () => {
+test('packages that are older than the lock file are installed again, dev dependencies included', () => {
   const { folder, prepare } = folderThatLags();
   fs.renameSync(join(folder, 'packages'), join(folder, 'node_modules'));
   assert.match(prepare(), /^ci --include=dev --ignore-scripts /);
 });
 
-test('packages behind a link are somebody else’s, and are not installed again', () => {
+test('packages behind a link belong to another clone, and are not installed again', () => {
   const { folder, prepare } = folderThatLags();
   fs.symlinkSync(join(folder, 'packages'), join(folder, 'node_modules'), 'junction');
   assert.equal(prepare(), undefined);
@@ -181,7 +181,7 @@ for (const url of WITH_PASSWORD) {
   });
 }
 
-test('a program that failed is named, with its script or what it was asked for, and no more', () => {
+test('the error of a failed program names it and its script or first flag, and no other argument', () => {
   for (const [args, words] of [
     [['-e', 'process.exit(3)', 's3cret'], 'node -e'],
     [[join(root, 'scripts', 'nowhere.js'), 's3cret'], `node ${join('scripts', 'nowhere.js')}`],

@@ -1,6 +1,6 @@
 'use strict';
 
-// The sentinels that other tests use: that they do what is asked of them.
+// The sentinels of support/sentinel.js do what other tests ask of them.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
@@ -44,7 +44,7 @@ describe('three sentinels, a primary and two replicas', () => {
     assert.equal(await promoted.client().get('a'), '2');
   });
 
-  test('promote a replica when the primary is killed, which comes back as one', async () => {
+  test('promote a replica when the primary is killed, and the old primary comes back as a replica', async () => {
     const old = await group.primary();
     await group.kill(old);
     const promoted = await group.promoted(old);
@@ -54,7 +54,7 @@ describe('three sentinels, a primary and two replicas', () => {
     await waitUntil(isReplica, 'the old primary to follow');
   });
 
-  test('promote a replica when the primary is silent, and without one of them', async () => {
+  test('promote a replica when the primary is silent and one sentinel is missing', async () => {
     const [first] = group.sentinels;
     const old = await group.primary();
     group.pause(first);

@@ -1,7 +1,7 @@
 'use strict';
 
-// The address as an object, in the terms of ioredis, as untyped users pass it: row by row beside what
-// the ioredis that is installed makes of the same object.
+// The address as an object with the names of ioredis, as untyped users pass it. Each row is compared
+// with the installed ioredis.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, it } = require('node:test');
@@ -203,7 +203,7 @@ describe('an address as an object', () => {
         try {
           return !parse({ [name]: value });
         } catch (error) {
-          // One of them has its place beside `sentinels`, and nowhere else.
+          // One of them is allowed only beside `sentinels`.
           assert.match(error.message, new RegExp(`(unknown option|expected) \`${name}\``));
           return true;
         }
@@ -223,7 +223,7 @@ describe('an address as an object', () => {
     assert.equal(readOptions({ connectionString, connectTimeout: 7 }).connectTimeout, 7);
   });
 
-  it('has options for `client` that stand beside a connection string too', () => {
+  it('has options for `client` that may also be given beside a connection string', () => {
     const connectionString = 'redis://h?connectionName=url&lazyConnect=true';
     const { server } = readOptions({ connectionString, connectionName: 'web', retryStrategy });
     const expected = { connectionName: 'web', lazyConnect: true, retryStrategy };
@@ -243,7 +243,7 @@ describe('an address as an object, on a server', () => {
   });
   after(() => server?.stop());
 
-  it('with a database that is not there: rejects, unlike ioredis, which goes to database 0', async () => {
+  it('with an absent database rejects, unlike ioredis, which uses database 0', async () => {
     const address = { host: server.host, port: String(server.port), password: 12345, db: '99' };
     const sessions = new SpotsSessions(address);
     const error = await rejection(() => sessions.create({ app: 'app', ownerId: 'ann' }));

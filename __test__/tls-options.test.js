@@ -1,4 +1,4 @@
-// The option `tls`: what it may hold, and what TLS trusts.
+// The option `tls`: which values it may have, and which certificates TLS trusts.
 
 const assert = require('node:assert/strict');
 const { join } = require('node:path');
@@ -17,7 +17,7 @@ describe('tls', () => {
     assert.equal(readOptions({ connectionString: 'memory:', tls: true }).server, null);
   });
 
-  it('trusts what Node trusts, by one list for all', () => {
+  it('trusts what Node trusts, with one list for all instances', () => {
     const { ca, ...rest } = readOptions({ connectionString: 'h', tls: true }).server.tls;
     assert.deepEqual({ ...rest }, { rejectUnauthorized: true });
     assert.ok(ca.includes(CERTIFICATE));
@@ -52,7 +52,7 @@ describe('tls', () => {
     it(`refuses ${what}`, () => refuses({ tls: option }, `ERR_INVALID_ARG_${kind}`, message));
   }
 
-  it('beside says no more by true than that it is TLS: the settings within stay', () => {
+  it('set to true beside an address keeps the TLS settings of the address', () => {
     const connectionString = { host: 'h', tls: { ca: CERTIFICATE, servername: 's' } };
     const within = readOptions({ connectionString }).server.tls;
     assert.deepEqual([within.ca, within.servername], [[CERTIFICATE], 's']);
@@ -63,7 +63,7 @@ describe('tls', () => {
     refuses(wrong, 'ERR_INVALID_ARG_TYPE', '`connectionString.tls.ca`');
   });
 
-  it('cannot be switched off where the URL asks for it, nor on for a unix socket', () => {
+  it('cannot be switched off if the URL asks for it, nor on for a unix socket', () => {
     const secure = { connectionString: 'rediss://h', tls: false };
     refuses(secure, 'ERR_INVALID_ARG_VALUE', '`tls`');
     const onSocket = [

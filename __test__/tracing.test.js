@@ -1,6 +1,6 @@
 'use strict';
 
-// The tracing channel of calls: what monitoring sees of each, and what it must not see.
+// The tracing channel of calls: what monitoring sees of each call, and what it must not see.
 
 const assert = require('node:assert/strict');
 const { AsyncLocalStorage } = require('node:async_hooks');
@@ -61,7 +61,7 @@ forEachTarget((_target, open) => {
     assert.ok(!shown.includes('s3cret') && !shown.includes(token));
   });
 
-  test('calls at once have messages of their own', async (t) => {
+  test('calls that are made at once have separate messages', async (t) => {
     const { sessions } = open();
     const published = subscribed(t);
     const app = freshName();
@@ -82,7 +82,7 @@ forEachTarget((_target, open) => {
     assert.equal(error.code, 'ERR_SESSIONS_CLOSED');
   });
 
-  test('a wrong argument is published as what is rejected, whatever it is', async (t) => {
+  test('a wrong argument is published as the error of its call, whatever it is', async (t) => {
     const { sessions } = open();
     const published = subscribed(t);
     const hostile = {
@@ -100,7 +100,7 @@ forEachTarget((_target, open) => {
     }
   });
 
-  test('a store that is bound to the start is there until the end of the call is known', async (t) => {
+  test('a store that is bound to start is still there at asyncEnd', async (t) => {
     const { sessions } = open();
     const storage = new AsyncLocalStorage();
     const seen = [];
@@ -117,7 +117,7 @@ forEachTarget((_target, open) => {
   });
 });
 
-test('the duration of a call is that of its answer', async (t) => {
+test('the published duration is the time until the answer', async (t) => {
   const { proxy, open, app } = await faultyServer(t, { proxy: true });
   const sessions = open();
   await sessions.killAll({ app, ownerId: 'nobody' });
