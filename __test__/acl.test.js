@@ -1,7 +1,7 @@
 'use strict';
 
-// The access rights that docs/access-rights.md asks for: they are enough for all that the methods do, on one
-// server, behind Sentinel and on a Cluster, and no more than that.
+// The access rights in docs/access-rights.md are enough for all methods, on one server, behind
+// Sentinel and on a Cluster, and none of them is superfluous.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -27,7 +27,7 @@ const ONLY_IN_NEED = ['ping'];
 const NOT_NEEDED = /^(client(\|setinfo)?|info)$/;
 
 /**
- * Has an instance do all that there is to do.
+ * Uses everything that an instance can do.
  *
  * @param {SpotsSessions} sessions
  * @param {import('ioredis').Redis} database where its sessions lie
@@ -71,7 +71,7 @@ async function refusedBy(admins) {
     .filter((object) => !NOT_NEEDED.test(object));
 }
 
-/** Whether a refusal is for want of a right. Redis 6.2 names the command without what follows. */
+/** Whether a refusal is due to this missing right. Redis 6.2 names the command without its subcommand. */
 function isFor(right, object) {
   const name = right.slice(1);
   return object === name || object === name.split('|')[0];
@@ -89,7 +89,7 @@ describe('a user with the rights that docs/access-rights.md names', () => {
   });
   after(() => server?.stop());
 
-  test('can do all that the methods do, and has no right that they do not use', async () => {
+  test('can call all methods, and has no right that they do not use', async () => {
     await admin.config('RESETSTAT');
     const sessions = new SpotsSessions({ host: server.host, port: server.port, db: 1, ...login });
     await useAll(sessions, server.client({ db: 1 }), [admin]);
@@ -113,7 +113,7 @@ describe('a user with the rights that docs/access-rights.md names', () => {
     assert.equal(await admin.get('mine'), 'secret');
   });
 
-  test('of one app: what is refused of another keeps no call from its place among the others', async () => {
+  test('of one app gets NOPERM for calls on another app, and all other calls keep their order', async () => {
     const name = 'clerk';
     await admin.call('ACL', 'SETUSER', name, 'on', '>password', '+@all', '~spots:{*:shop}:*');
     const { host, port } = server;
@@ -121,7 +121,7 @@ describe('a user with the rights that docs/access-rights.md names', () => {
     const create = (app, ownerId) => sessions.create({ app, ownerId });
     const token = await create('shop', 'ann');
     const update = (app, n) => sessions.update({ app, token, data: { n } });
-    // As many as cross at once: 1, 1, 2, 4.
+    // They cross in batches of 1, 1, 2 and 4 calls.
     const filled = Array.from({ length: 4 }, (_, n) => create('shop', `${n}`));
     const updates = [update('shop', 1), update('other', 2), sessions.get({ app: 'shop', token })];
     const ends = await Promise.allSettled([...filled, ...updates, update('shop', 3)]);
@@ -145,7 +145,7 @@ describe('a user with the rights that docs/access-rights.md names', () => {
 });
 
 /**
- * Where there are several servers, each with a user of its own.
+ * A setup with several servers, each with its own user.
  *
  * @typedef {object} Place
  * @property {() => Promise<any>} start
@@ -176,7 +176,7 @@ const PLACES = {
     address: ({ nodes }) => ({ cluster: nodes.map(({ host, port }) => ({ host, port })) }),
     grants: ({ nodes }) => [[nodes, [ON_A_SERVER, ON_A_CLUSTER]]],
     added: rightsOf(ON_A_CLUSTER),
-    // A slot on its way, so that calls are told to ask elsewhere.
+    // A slot that moves, so that the old node answers with ASK.
     more: async (cluster, sessions) => {
       const token = await sessions.create(owner);
       assert.equal(await sessions.killAll(owner), true);
@@ -208,7 +208,7 @@ for (const [name, { start, address, grants, added, tried = '', more }] of Object
     /** Gives each server's user its rights, but for this one. @param {string} [withheld] */
     async function grant(withheld) {
       for (const [nodes, rules] of grants(servers)) {
-        // The first says reset: of what the user had before, nothing is left.
+        // The rule begins with reset, which takes all earlier rights away.
         const [first, ...more] = rules;
         const words = [...first, ...more.flatMap(rightsOf)].filter((word) => word !== withheld);
         for (const node of nodes) {
@@ -230,7 +230,7 @@ for (const [name, { start, address, grants, added, tried = '', more }] of Object
       );
     }
 
-    test('can do all that the methods do', async (t) => {
+    test('can call all methods', async (t) => {
       await grant();
       const sessions = open('primary');
       t.after(() => sessions.close());

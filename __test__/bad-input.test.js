@@ -1,6 +1,6 @@
 'use strict';
 
-// Whatever a method is given, it answers with the right rejection, and nothing has happened.
+// Whatever arguments a method is given, it rejects with the right error and changes nothing.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
@@ -41,7 +41,7 @@ forEachTarget((_target, open) => {
     good = { ...place, token, data: { b: 2 }, duration: 60 };
   });
 
-  /** What there is: a call that was refused must not have changed it. */
+  /** The state, which a refused call must not change. */
   async function state() {
     const { app, token } = good;
     const life =
@@ -78,7 +78,7 @@ forEachTarget((_target, open) => {
         }
       });
 
-      test('refuses what is no request', async () => {
+      test('refuses an argument that is not an object', async () => {
         const before = await state();
         const { message } = await rejection(() => sessions[method]());
         assert.equal(message, 'expected the argument to be an object, got undefined');
@@ -100,7 +100,7 @@ forEachTarget((_target, open) => {
         assert.deepEqual(await state(), before);
       });
 
-      test('refuses a request that cannot be read, and keeps the cause', async () => {
+      test('refuses a request that throws when it is read, and keeps the cause', async () => {
         const before = await state();
         for (const request of [revokedProxy(), touchy()]) {
           assertArgumentError(await rejection(() => sessions[method](request)), {
@@ -164,7 +164,7 @@ forEachTarget((_target, open) => {
         assert.deepEqual(await state(), before);
       });
 
-      test('leaves the other calls of the same turn unharmed when its own are refused', async () => {
+      test('does not affect other calls of the same turn when its own are refused', async () => {
         const { app, token } = good;
         const session = await sessions.get({ app, token });
         const other = freshName();
@@ -204,8 +204,8 @@ forEachTarget((_target, open) => {
     }
   });
 
-  describe('what looks odd but is right', () => {
-    test('no token is no session: a request without a cookie', async () => {
+  describe('unusual arguments that are accepted', () => {
+    test('no token opens no session, as in a request without a cookie', async () => {
       const before = await state();
       const { token: _none, ...request } = good;
       for (const given of [
@@ -218,14 +218,14 @@ forEachTarget((_target, open) => {
         assert.equal(await sessions.update(given), false);
         assert.equal(await sessions.kill(given), false);
       }
-      // What else is wrong is told even so.
+      // Other wrong arguments are still reported.
       const wrong = await rejection(() => sessions.update({ ...request, data: undefined }));
       assertArgumentError(wrong, TYPE, 'data');
       assertArgumentError(await rejection(() => sessions.get({ app: '' })), VALUE, 'app');
       assert.deepEqual(await state(), before);
     });
 
-    test('a property that is undefined is left out, also one that would be refused', async () => {
+    test('a property that is undefined counts as left out, even one that would be refused', async () => {
       const app = freshName();
       const none = { ttl: undefined, maxAge: undefined, expiresIn: undefined, expires: undefined };
       const token = await sessions.create({ app, ownerId: 'alice', data: undefined, ...none });
@@ -233,7 +233,7 @@ forEachTarget((_target, open) => {
       await sessions.kill({ app, token });
     });
 
-    test('a token of 64 MiB is no session', async () => {
+    test('a token of 64 MiB opens no session', async () => {
       const request = { ...good, token: 'x'.repeat(HUGE) };
       assert.equal(await sessions.get(request), undefined);
       assert.equal(await sessions.refresh(request), false);
@@ -241,7 +241,7 @@ forEachTarget((_target, open) => {
       assert.equal(await sessions.kill(request), false);
     });
 
-    test('data of 64 MiB comes back whole, while others are served', async () => {
+    test('data of 64 MiB comes back whole, and other calls are answered meanwhile', async () => {
       const { sessions: patient } = open({ commandTimeout: 60_000, maxDataSize: 2 ** 28 });
       const app = freshName();
       const blob = 'é"\n'.repeat(HUGE / 4);
@@ -258,7 +258,7 @@ forEachTarget((_target, open) => {
       await patient.killAll({ app, ownerId: 'alice' });
     });
 
-    test('a transparent proxy, an inherited property and a getter are a request', async () => {
+    test('a request may be a proxy, inherit its properties, or have getters', async () => {
       const { app, token } = good;
       const session = await sessions.get({ app, token });
       class Request {
@@ -278,7 +278,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('data of more JSON than maxDataSize allows is refused by name, and harms no other call', async () => {
+    test('data with more JSON than maxDataSize allows is refused, and other calls are answered', async () => {
       const app = freshName();
       const rows = [
         [{}, 2 ** 20],
@@ -312,7 +312,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('calls made while the arguments of another are read get their own answers', async () => {
+    test('calls that are made while another call reads its arguments get their own answers', async () => {
       const { app, token } = good;
       const session = await sessions.get({ app, token });
       const inner = [];
@@ -329,7 +329,7 @@ forEachTarget((_target, open) => {
       for (const answer of await Promise.all(inner)) assert.deepEqual(answer, session);
     });
 
-    test('a close while the arguments of a call are read settles both', async () => {
+    test('close resolves, and the call settles, when close is called while the call reads its arguments', async () => {
       const { sessions: closing } = open();
       let closed;
       const data = {

@@ -19,7 +19,7 @@ test('long data and the calls around it cross in their order, in the same turn',
   assert.equal(crossed.join(''), 'ggu!'.repeat(3));
 });
 
-test('an answer that was given up is not taken for that of a later call', async () => {
+test('a late answer to a call that was given up does not settle a later call', async () => {
   const { call, answer, giveUp, settled } = withoutEngine();
   const calls = call(2);
   giveUp();
@@ -33,7 +33,7 @@ test('an answer that was given up is not taken for that of a later call', async 
   assert.deepEqual(settled, [...internal, '2 3']);
 });
 
-test('answers that cannot be read reject the calls that wait, and nothing is thrown', async () => {
+test('unreadable answers reject the pending calls, and nothing is thrown', async () => {
   const { call, answer, garble, close, settled, released } = withoutEngine();
   const calls = call(3);
   garble();
@@ -50,7 +50,7 @@ test('answers that cannot be read reject the calls that wait, and nothing is thr
   await close();
 });
 
-test('long data for which there is no memory rejects its own call, and no other', async () => {
+test('long data for which there is no memory rejects only its own call', async () => {
   const { call, update, beShort, answer, close, crossed, released } = withoutEngine();
   const [first] = call(1);
   await turn();
@@ -73,7 +73,7 @@ test('long data for which there is no memory rejects its own call, and no other'
   await close();
 });
 
-test('the only call of all, for which there is no memory, lets the process end', async () => {
+test('the process can end after its only call has rejected because there was no memory', async () => {
   const { update, beShort, close, released } = withoutEngine();
   beShort(true);
   const [{ reason }] = await Promise.allSettled([update(LONG)]);

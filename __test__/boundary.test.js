@@ -1,7 +1,7 @@
 'use strict';
 
-// The boundary between JavaScript and the engine: batches there, batches back. Every call gets its
-// own answer, in its turn, whatever its neighbours do.
+// The boundary between JavaScript and the engine, crossed by batches in both directions: every call
+// gets its own answer, in its turn, whatever its neighbours do.
 
 const assert = require('node:assert/strict');
 const { createHash } = require('node:crypto');
@@ -15,12 +15,12 @@ const OWNER = 'alice';
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const hash = (text) => createHash('sha256').update(text).digest('hex');
 
-/** A token that this package could have minted, of no session. */
+/** A well-formed token that opens no session. */
 const strangeToken = (n) => Buffer.from(`${n}`.padStart(128, '-')).toString('base64');
 
 /**
- * How far calls were overtaken: over all calls, the most places that a call which had already
- * settled was behind it when they were made.
+ * How far calls were overtaken: the largest distance, in the order in which they were made, between
+ * a call and a later one that settled before it.
  *
  * @param {number[]} order the numbers of the calls in the order in which they settled
  */
@@ -44,7 +44,7 @@ forEachTarget((_target, open) => {
   });
   const create = (data, ownerId = OWNER) => sessions.create({ app, ownerId, data, duration: 600 });
 
-  test('of 100,000 gets at once each has its own answer, rejections among them', async () => {
+  test('each of 100,000 gets at once has its own answer, rejections among them', async () => {
     const good = await Promise.all(times(2000, () => create({})));
     await Promise.all(
       good.map((token, n) => {
@@ -56,7 +56,7 @@ forEachTarget((_target, open) => {
     for (const token of corrupt)
       await redis.set(sessionKey(app, OWNER, token), `${token} {"broken`);
 
-    // Known before, so that the calls are really made at once.
+    // Computed before, so that the calls are really made at once.
     const hashes = good.map(hash);
     const check = {
       good: (n) =>
@@ -159,7 +159,7 @@ forEachTarget((_target, open) => {
   });
 
   describe('fairness', () => {
-    test('of 10,000 calls none is overtaken by more than the batches around it', async () => {
+    test('none of 10,000 calls is overtaken by more than the batches around it', async () => {
       const tokens = await Promise.all(times(100, (n) => create({ n })));
       const order = [];
       const methods = ['get', 'update', 'refresh', 'get'];
@@ -172,7 +172,7 @@ forEachTarget((_target, open) => {
       assert.ok(worstOvertaking(order) < 500, `overtaken by ${worstOvertaking(order)}`);
     });
 
-    test('a killAll of thousands, which takes several steps, holds up no call beside it', async () => {
+    test('a killAll of thousands of sessions, in several steps, does not hold up other calls', async () => {
       const ownerId = 'an owner of thousands';
       await Promise.all(times(2500, () => create({}, ownerId)));
       const token = await create({});
@@ -203,12 +203,12 @@ forEachTarget((_target, open) => {
           pending--;
         });
       await Promise.all(times(pending, one));
-      // 1 MiB of the 20 that they are together.
+      // At most about 1 MiB of their 20 MiB.
       assert.ok(mostInOneTurn <= 500, `${mostInOneTurn} of 10,000 in one turn`);
     });
   });
 
-  test('fake timers stop no call', async () => {
+  test('fake timers do not stop calls', async () => {
     const { sessions: early } = open();
     mock.timers.enable({ apis: ['setImmediate', 'setInterval', 'setTimeout', 'Date'] });
     try {
@@ -224,18 +224,18 @@ forEachTarget((_target, open) => {
     }
   });
 
-  test('a blocked event loop makes no call time out that was answered meanwhile', async () => {
+  test('a call that was answered while the event loop was blocked does not time out', async () => {
     const { sessions: hasty } = open({ commandTimeout: 1000 });
     const create = () =>
       hasty.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 }).catch(() => undefined);
     const token = await waitUntil(create, 'a connection');
-    // Full batches, which are under way during the block, and one that is not full.
+    // Full batches, which are in flight during the block, and one that is not full.
     const calls = times(100, () => hasty.get({ app, token }));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
     for (const { data } of await Promise.all(calls)) assert.deepEqual(data, { a: 1 });
   });
 
-  test('data of 1 and 16 MiB and small data go beside each other', async () => {
+  test('small data and data of 1 and 16 MiB cross beside each other', async () => {
     const sizes = [10, 2 ** 20, 10, 2 ** 24, 10, 2 ** 20, 10];
     const text = (size, n) => String.fromCharCode(97 + n).repeat(size);
     const tokens = await Promise.all(sizes.map((size, n) => create({ text: text(size, n) })));

@@ -15,12 +15,12 @@ const { startSentinels } = require('./support/sentinel.js');
 const WORKERS = 40;
 const ROUNDS = 25;
 
-/** Who serves: how to start it, and its servers that hold sessions. */
+/** The kinds of servers: how to start each, and which of them hold sessions. */
 const KINDS = [
   { kind: 'one server', start: startRedis, serversOf: (server) => [server] },
   {
     kind: 'sentinels',
-    // No failover: what it loses is another matter.
+    // No failover, because it may lose sessions.
     start: () => startSentinels({ replicas: 1, downAfter: 60_000 }),
     serversOf: ({ nodes }) => nodes.slice(0, 1),
   },

@@ -52,7 +52,7 @@ onRedis((open, server) => {
     );
     const { data } = await sessions.get({ app, token });
     const expected = ['a', 'b', 'c', 'd'].flatMap((name) => times(250, (n) => [name + n, n]));
-    // Not by position: processes race.
+    // The order of the keys is open, because processes race.
     assert.deepEqual(data, Object.fromEntries(expected));
     const key = sessionKey(app, OWNER, token);
     await becomesShort(key, data);
@@ -61,7 +61,7 @@ onRedis((open, server) => {
 
   test('up to 5,000 updates of one key at once leave the last value in a short record', async () => {
     const app = freshName();
-    // Of many sizes: where the folds fall among the updates is up to chance.
+    // Many sizes, because chance decides where folds happen between the updates.
     for (const size of [5000, ...times(15, (n) => 600 + 250 * n)]) {
       const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
       const patch = (n) => ({ app, token, data: { key: `value ${n}`, text: 'x'.repeat(50) } });
@@ -76,13 +76,13 @@ onRedis((open, server) => {
     }
   });
 
-  test('a record is never lost or endless while updates, folds and kills race', async () => {
+  test('no record comes back or loses its expiry while updates, folds and kills race', async () => {
     const app = freshName();
     const other = open().sessions;
     await repeat(ROUNDS, AT_ONCE, async (n) => {
       const token = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
       const key = sessionKey(app, OWNER, token);
-      // Its fold is on its way while the others race.
+      // Its fold is in flight while the other calls race.
       if (n % 4 < 2) await sessions.update({ app, token, data: LONG_PATCH });
       const update = () => sessions.update({ app, token, data: { n } });
       const kill = () => other.kill({ app, token });
@@ -96,7 +96,7 @@ onRedis((open, server) => {
       for (const ttl of [...ttls, await sample()]) assert.notEqual(ttl, -1, 'without expiry');
       assert.equal(await sessions.get({ app, token }), undefined);
     });
-    // Folds go on in the background: they end before what is asked after them.
+    // Folds are done in the background, and end before calls that are made after them.
     for (let n = 0; n < 3; n++) await sessions.get({ app, token: 'the token of nobody' });
     assert.deepEqual(await redis.keys(`*${app}*`), []);
   });
@@ -119,7 +119,7 @@ forEachTarget((_target, open) => {
       value: fc.nat(9),
     });
 
-    test('any calls answer as they would one after another', async () => {
+    test('any calls answer as they would if each were awaited', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 200 }), async (steps) => {
           const tokens = await Promise.all(times(3, () => create()));
@@ -142,7 +142,7 @@ forEachTarget((_target, open) => {
       return data !== undefined;
     }
 
-    test('also across batches: the last of 1,000 updates wins, and each get sees its own', async () => {
+    test('across batches, the last of 1,000 updates wins, and each get sees the update before it', async () => {
       const token = await create();
       const calls = times(1000, (n) => [
         sessions.update({ app, token, data: { a: n } }),
@@ -155,7 +155,7 @@ forEachTarget((_target, open) => {
 });
 
 onRedis((open, server) => {
-  test('calls made before the server answers take effect in their order too', async () => {
+  test('calls made before the server answers take effect in their order, too', async () => {
     const app = freshName();
     const { sessions } = open();
     for (let round = 0; round < 5; round++) {

@@ -1,5 +1,5 @@
-// Connection strings, row by row of what ioredis accepts, then at random: what is refused is
-// refused with our error, which gives nothing away.
+// Connection strings: each input of a survey of ioredis, then random ones. A string is refused with
+// our own error, which shows no secret.
 
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
@@ -20,7 +20,7 @@ const DEFAULTS = {
   tls: undefined,
   clientOptions: {},
 };
-/** The settings of the server, with what TLS trusts left out, as it is long. */
+/** The settings of the server, without the trusted certificates, which are long. */
 function parse(connectionString) {
   const { server } = readOptions({ connectionString });
   if (!server?.tls) return server && { ...server };
@@ -61,7 +61,7 @@ describe('a connection string', () => {
   }
 
   for (const input of READ_ALIKE) {
-    it(`'${input}' means what it means to ioredis 6`, () => {
+    it(`'${input}' means the same as in ioredis 6`, () => {
       assert.deepEqual(parse(input), asIoredis(input));
     });
   }
@@ -149,7 +149,7 @@ describe('any connection string', () => {
     );
   });
 
-  it('of parts means what it means to ioredis 6', () => {
+  it('that is built of random parts means the same as in ioredis 6', () => {
     const parts = fc.record({
       host: fc.domain(),
       port: fc.integer({ min: 1, max: 65535 }),
@@ -167,7 +167,7 @@ describe('any connection string', () => {
     );
   });
 
-  it('gives nothing of a password away when it is refused', () => {
+  it('shows nothing of a password when it is refused', () => {
     const secret = fc.stringMatching(/^[G-Z]{8,12}$/);
     const separator = fc.constantFrom(
       '#',

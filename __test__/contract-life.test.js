@@ -1,6 +1,6 @@
 'use strict';
 
-// How an instance ends, and the ioredis client that it lends.
+// How an instance is closed, and the ioredis client that it offers.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
@@ -13,7 +13,7 @@ const { SpotsSessions } = require('../index.js');
 
 forEachTarget((target, open) => {
   describe('close', () => {
-    test('twice is fine, at once and one after the other', async () => {
+    test('may be called twice, at once and one after the other', async () => {
       const { sessions } = open();
       assert.deepEqual(await Promise.all([sessions.close(), sessions.close()]), [
         undefined,
@@ -22,7 +22,7 @@ forEachTarget((target, open) => {
       assert.equal(await sessions.close(), undefined);
     });
 
-    test('lets what is pending finish', async () => {
+    test('lets pending calls finish', async () => {
       const { sessions } = open();
       const app = freshName();
       const settled = [];
@@ -51,7 +51,7 @@ forEachTarget((target, open) => {
       });
     }
 
-    test('what needs no trip to the store is refused after close, too', async () => {
+    test('rejects later calls even if they would not reach the store', async () => {
       const { sessions } = open();
       await sessions.close();
       for (const token of [undefined, null, '', 'x', 'x'.repeat(5000)]) {
@@ -97,7 +97,7 @@ forEachTarget((target, open) => {
 
 onRedis((open, server) => {
   describe('client', () => {
-    test('is one ioredis client, made when first asked for', async () => {
+    test('is one ioredis client, made at the first use', async () => {
       const { sessions, redis } = open();
       await sessions.get({ app: 'a', token: 'the token of nobody' });
       const before = (await redis.client('LIST')).trim().split('\n').length;
@@ -108,7 +108,7 @@ onRedis((open, server) => {
       assert.equal((await redis.client('LIST')).trim().split('\n').length, before + 1);
     });
 
-    test('lives in the database of the sessions', async () => {
+    test('uses the database of the sessions', async () => {
       const sessions = new SpotsSessions(`${server().url}/3`);
       const app = freshName();
       await sessions.create({ app, ownerId: 'alice', data: {} });
@@ -119,7 +119,7 @@ onRedis((open, server) => {
       await sessions.close();
     });
 
-    test('that was made ends with close', async () => {
+    test('is disconnected by close', async () => {
       const { sessions } = open();
       const { client } = sessions;
       await client.ping();
@@ -127,7 +127,7 @@ onRedis((open, server) => {
       await waitUntil(() => client.status === 'end', 'the client to end');
     });
 
-    test('is not made for the first time after close, as nothing would end it', async () => {
+    test('is not made after close, because nothing would disconnect it', async () => {
       const { sessions } = open();
       await sessions.close();
       assert.throws(() => sessions.client, { code: 'ERR_SESSIONS_CLOSED' });

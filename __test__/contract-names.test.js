@@ -1,6 +1,6 @@
 'use strict';
 
-// Names of apps and owners are names, never patterns; a token matches exactly or not at all.
+// App and owner are names, never patterns. A token matches exactly or not at all.
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');
@@ -74,7 +74,7 @@ forEachTarget((target, open, server) => {
     ({ sessions } = open());
   });
 
-  describe('any text is a name of an app and of an owner', () => {
+  describe('any text may name an app or an owner', () => {
     for (const [label, name] of NAMES) {
       test(label, async () => {
         for (const [app, ownerId] of [
@@ -100,7 +100,7 @@ forEachTarget((target, open, server) => {
     }
   });
 
-  test('no two pairs of app and owner are the same owner', async () => {
+  test('two different pairs of app and owner never share sessions', async () => {
     const simple = NAMES.map(([, name]) => name).filter((name) => name.length < 10);
     const pairs = [
       ...CONFUSABLE,
@@ -185,7 +185,7 @@ forEachTarget((target, open, server) => {
     }
   });
 
-  describe('a token that is not exactly the token is no session', () => {
+  describe('a token that differs in anything opens no session', () => {
     const rows = [
       ['empty', () => ''],
       ['one letter', (token) => token[0]],
@@ -240,7 +240,7 @@ forEachTarget((target, open, server) => {
     }
 
     if (target === 'redis') {
-      test('an empty or too long token makes no trip to Redis', async () => {
+      test('an empty or too long token is not looked up in Redis', async () => {
         const { app, token } = { app: freshName(), token: 'x'.repeat(4097) };
         await sessions.get({ app, token: 'the token of nobody' });
         const { redis } = open();

@@ -1,6 +1,6 @@
 'use strict';
 
-// What the six methods answer: for a session that is there, for one that is not.
+// What the methods answer, for a session that exists and for one that does not.
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');
@@ -20,7 +20,7 @@ forEachTarget((_target, open) => {
   }
 
   describe('a session that is there', () => {
-    test('create resolves to a token, a string, another one each time', async () => {
+    test('create resolves to a token, which is a string and new each time', async () => {
       const request = { app: freshName(), ownerId: 'alice', data: {}, duration: 600 };
       const tokens = await Promise.all(Array.from({ length: 100 }, () => sessions.create(request)));
       for (const token of tokens) assert.equal(typeof token, 'string');
@@ -36,7 +36,7 @@ forEachTarget((_target, open) => {
       assert.equal(Object.getPrototypeOf(session.data), Object.prototype);
     });
 
-    test('get answers anew each time: what a caller does to an answer stays with the caller', async () => {
+    test('get resolves to a new object each time, so that no caller can change the answer of another', async () => {
       const { app, token } = await newSession();
       const [first, second] = await Promise.all([
         sessions.get({ app, token }),
@@ -53,7 +53,7 @@ forEachTarget((_target, open) => {
       assert.deepEqual(await sessions.get({ app, token }), { ownerId, data });
     });
 
-    test('update resolves to true and changes what the next get answers', async () => {
+    test('update resolves to true, and the next get has the new data', async () => {
       const { app, token, ownerId } = await newSession();
       assert.equal(await sessions.update({ app, token, data: { age: 26 } }), true);
       assert.deepEqual(await sessions.get({ app, token }), {
@@ -160,7 +160,7 @@ forEachTarget((_target, open) => {
   });
 
   describe('many calls at once', () => {
-    test('each gets its own answer: present, absent and wrong ones mixed', async () => {
+    test('each call gets its own answer, with present and absent sessions and wrong arguments mixed', async () => {
       const app = freshName();
       const tokens = await Promise.all(
         Array.from({ length: 300 }, (_, n) =>

@@ -1,6 +1,6 @@
 'use strict';
 
-// What goes wrong is said by one class and a code, and never with a token, a password or data.
+// Every failure is reported by one class with a code, and never shows a token, a password or data.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
@@ -16,7 +16,7 @@ const { SpotsSessions, SpotsSessionsError } = require('../index.js');
 const PASSWORD = 'p4ss w0rd/#:@';
 const DATA = { card: 'd4ta-v4lue' };
 
-/** Checks every way in which somebody prints or serializes a value. */
+/** Checks every way to print or serialize a value. */
 function assertNoSecret(value, secrets) {
   const texts = [
     inspect(value, {
@@ -69,14 +69,14 @@ describe('errors', () => {
     return sessions;
   }
 
-  /** What every method accepts, with a secret where there can be one. */
+  /** A valid request for every method, with a secret wherever there can be one. */
   const requests = (token) => {
-    // A ping is about no key, so no right is missing for it.
+    // A ping has no key, so it lacks no right.
     const { ping: _, ...all } = requestsOf(app, token);
     return { ...all, create: { ...all.create, data: DATA }, update: { ...all.update, data: DATA } };
   };
 
-  /** Resolves when the instance is connected: from then on a short deadline is the server's. */
+  /** Resolves when the instance is connected, so that no time of a short deadline goes into connecting. */
   const working = (sessions) =>
     waitUntil(
       () =>
@@ -122,7 +122,7 @@ describe('errors', () => {
     await working(sessions);
   });
 
-  test('ERR_SESSIONS_CONNECTION: no server, said with host, port and reason; back, it works by itself', async () => {
+  test('ERR_SESSIONS_CONNECTION: no server; the message has host, port and reason, and calls work once it is back', async () => {
     const own = await startRedis({ config: { requirepass: PASSWORD } });
     const sessions = new SpotsSessions({ connectionString: own.url, commandTimeout: 1000 });
     try {
@@ -146,7 +146,7 @@ describe('errors', () => {
     }
   });
 
-  test('ERR_SESSIONS_CONNECTION: a server that never was, for an instance just made', async () => {
+  test('ERR_SESSIONS_CONNECTION: a new instance without a server', async () => {
     const sessions = open({
       connectionString: `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:1`,
       commandTimeout: 200,
@@ -156,7 +156,7 @@ describe('errors', () => {
     assert.match(error.message, /127\.0\.0\.1:1\b/);
   });
 
-  test('ERR_SESSIONS_OVERLOADED: more than maxPending calls wait; the one too many is told at once', async () => {
+  test('ERR_SESSIONS_OVERLOADED: more than maxPending calls wait; the extra call rejects at once', async () => {
     const sessions = open({ maxPending: 10, commandTimeout: 1000 });
     await working(sessions);
     server.kill('SIGSTOP');
@@ -188,7 +188,7 @@ describe('errors', () => {
     }
   });
 
-  test('ERR_SESSIONS_CORRUPT: the value under the key is not ours', async () => {
+  test('ERR_SESSIONS_CORRUPT: the value under the key is not a record', async () => {
     const sessions = open();
     const token = await sessions.create(requests().create);
     await redis.set(sessionKey(app, 'alice', token), `garbage ${DATA.card}`);
@@ -251,8 +251,8 @@ describe('errors', () => {
     }
   });
 
-  describe('no secret', () => {
-    test('in an instance that is printed, before and after its client was made', async () => {
+  describe('no secret is shown', () => {
+    test('when an instance is printed, before and after its client was made', async () => {
       const sessions = open();
       const token = await sessions.create(requests().create);
       await sessions.get({ app, token });
@@ -264,7 +264,7 @@ describe('errors', () => {
       assert.ok(inspect(sessions).includes('SpotsSessions'));
     });
 
-    test('in an instance of which everything is printed, and nothing is done for that', async (t) => {
+    test('when an instance is printed with all its getters, and no client is made for that', async (t) => {
       class Own extends SpotsSessions {}
       const options = [true, 'get', 'set'].flatMap((getters) =>
         [true, false].map((customInspect) => ({ showHidden: true, getters, customInspect })),
@@ -287,7 +287,7 @@ describe('errors', () => {
         };
         print();
         await sessions.close();
-        // It would be there if it had been asked for.
+        // If a getter had made a client, this would return it.
         assert.throws(() => sessions.client, { code: 'ERR_SESSIONS_CLOSED' });
         const used = open();
         await used.client.ping();
@@ -296,10 +296,10 @@ describe('errors', () => {
       t.mock.restoreAll();
       assert.ok(printed.length > 100);
       assertNoSecret(printed.join('\n'), [PASSWORD]);
-      assert.ok(!/client.*Getter/.test(printed.join('\n')), 'nobody knows of the getter');
+      assert.ok(!/client.*Getter/.test(printed.join('\n')), 'printing does not call the getter');
     });
 
-    test('in the error of a constructor that refused its options', () => {
+    test('when the constructor refuses its options', () => {
       const rows = [
         { connectionString: 'redis://:s3cret@localhost', tokenSize: 1 },
         { connectionString: 'redis://:s3cret@localhost', tls: 5 },
@@ -327,7 +327,7 @@ describe('errors', () => {
   });
 });
 
-test('a call that is rejected is one unhandled rejection if nobody handles it, else none; traced or not', async () => {
+test('a rejected call is one unhandled rejection if nobody handles it, and else none, traced or not', async () => {
   for (const traced of [false, true]) {
     const { code, stdout, stderr } = await runScript(
       `if (given.traced)
@@ -349,12 +349,12 @@ test('a call that is rejected is one unhandled rejection if nobody handles it, e
   }
 });
 
-test('a server without EVALSHA is named as the cause, wherever it cuts the names that it repeats', async (t) => {
+test('the error names the missing EVALSHA, wherever the server cuts the arguments that it repeats', async (t) => {
   const server = await startRedis({ args: ['--rename-command', 'EVALSHA', ''] });
   t.after(() => server.stop());
   const sessions = new SpotsSessions(server.url);
   t.after(() => sessions.close());
-  // A character of two bytes: one of the two names is cut within.
+  // A character of two bytes, so that one of the two names is cut inside a character.
   for (const app of ['é'.repeat(60), `a${'é'.repeat(60)}`]) {
     const error = await rejection(() => sessions.create({ app, ownerId: 'ann', data: DATA }));
     assert.deepEqual([error.code, error.redisCode], ['ERR_SESSIONS_REDIS', 'ERR']);

@@ -26,7 +26,7 @@ onRedis((open, server) => {
   const assertPrints = (result, stdout) =>
     assert.deepEqual(result, { code: 0, signal: null, stdout, stderr: '' });
 
-  test('an exception in what waited for an answer is uncaught, and the process goes on and ends', async () => {
+  test('an exception in a continuation is uncaught, and the process goes on and can end', async () => {
     const code = `
       process.on('uncaughtException', ({ message }) => console.log(message));
       process.on('unhandledRejection', ({ message }) => console.log(message));
@@ -43,7 +43,7 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'in a tick\nin a continuation\nalice\nat the end\n');
   });
 
-  test('a call made in the continuation of another holds the process', async () => {
+  test('a call that a continuation makes keeps the process alive', async () => {
     const code = `
       created.then(async (token) => {
         for (let n = 0; n < 100; n++) await sessions.get({ app, token });
@@ -53,7 +53,7 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'ended\n');
   });
 
-  test('a connection that ended while the thread was busy is not written to: kill does not claim what it did not do', async () => {
+  test('a connection that ended while the thread was busy is not written to, so kill does not claim what it did not do', async () => {
     const code = `
       const { spawnSync } = require('node:child_process');
       const admin = \`
@@ -88,7 +88,7 @@ onRedis((open, server) => {
     });
   }
 
-  test('workers that end in the continuation of an answer, or on their way to it, abort nothing', async () => {
+  test('a worker that ends in a continuation, or with an answer in flight, aborts nothing', async () => {
     const code = `
       const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
       const ends = {
@@ -115,7 +115,7 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'done\n');
   });
 
-  test('an answer that came in time counts, however long the event loop was held up', async () => {
+  test('an answer that came in time counts, however long the event loop was blocked', async () => {
     const code = `
       const token = created.then(async (token) => {
         const hasty = new SpotsSessions({ connectionString: given.url, commandTimeout: 1000 });
@@ -132,8 +132,8 @@ onRedis((open, server) => {
     assertPrints(await run(code), 'alice\n'.repeat(3));
   });
 
-  describe('a connection that ends while the event loop is held up', () => {
-    // Not in this process, the loop of which is the one that is held up.
+  describe('a connection that ends while the event loop is blocked', () => {
+    // In another process, because the event loop is blocked there.
     const code = (ms) => `
       const net = require('node:net');
       const token = created.then(async (token) => {
@@ -158,19 +158,19 @@ onRedis((open, server) => {
       }
     };
 
-    test('is found at once, also if it was reset with an answer on its way', async () => {
+    test('is noticed at once, even if it was reset with an answer in flight', async () => {
       // Longer than a script may take.
       const never = 600_000;
       assertPrints(await run((socket) => socket.resetAndDestroy(), 150, never), 'alice\n');
       assertPrints(await run((socket) => socket.destroy(), 150, never), 'alice\n');
     });
 
-    test('is found in time to send the call again, however long that lasts', async () => {
+    test('is noticed in time to send the call again, however long the block lasts', async () => {
       assertPrints(await run((socket) => socket.destroy(), 2500, 2000), 'alice\n');
     });
   });
 
-  test('long answers among short ones come whole, and the next ones after them', async () => {
+  test('long answers among short ones are read whole, and so are the answers behind them', async () => {
     const { sessions } = open({ maxDataSize: 2 ** 24 });
     const create = (length) =>
       sessions.create({ app: 'app', ownerId: 'alice', data: { text: 'ä'.repeat(length) } });

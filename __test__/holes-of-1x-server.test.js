@@ -1,7 +1,7 @@
 'use strict';
 
-// The holes of @spots-tech/sessions 1.x that take a server to see; the others and their numbers are
-// in holes-of-1x.test.js.
+// The holes of @spots-tech/sessions 1.x that only a server shows. The others are in
+// holes-of-1x.test.js, which explains the numbers.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
@@ -15,7 +15,7 @@ const { SpotsSessions } = require('../index.js');
 const APP = 'my-app';
 const DATA = { role: 'user' };
 
-/** Every method once, on whatever server it is. */
+/** Calls every method once. */
 async function assertAllMethodsWork(sessions) {
   const request = { app: APP, ownerId: 'alice', data: DATA, duration: 600 };
   const [token, other] = [await sessions.create(request), await sessions.create(request)];
@@ -66,7 +66,7 @@ describe('H19 an ACL without dangerous commands', () => {
   });
 });
 
-// Of one node, as a client that follows a cluster's slots is later work.
+// A cluster of one node: faults/cluster.test.js has larger ones.
 describe('H33 a cluster', () => {
   onRedis(
     (open) => {
@@ -89,7 +89,7 @@ describe('H33 a cluster', () => {
 });
 
 onRedis((open, server) => {
-  test('H24: killAll on a server that is gone rejects, and never says false', async () => {
+  test('H24: killAll on a server that is gone rejects, and never resolves to false', async () => {
     const sessions = new SpotsSessions({ connectionString: server().url, commandTimeout: 300 });
     const owner = { app: APP, ownerId: 'alice', data: DATA, duration: 600 };
     const token = await open().sessions.create(owner);
@@ -131,7 +131,7 @@ onRedis((open, server) => {
     const log = JSON.stringify(await redis.slowlog('GET', '1000'));
     await redis.config('SET', 'slowlog-log-slower-than', '-1');
     assert.ok(log.includes(idOf(token)) && keys.some((key) => key.endsWith(idOf(token))));
-    // SLOWLOG cuts long arguments off.
+    // SLOWLOG truncates long arguments.
     for (const text of [log, ...keys]) assert.ok(!text.includes(token.slice(6, 60)));
   });
 
@@ -148,7 +148,7 @@ onRedis((open, server) => {
     await sessions.close();
   });
 
-  test('H29: a password with # or / that is not escaped throws, and goes nowhere', () => {
+  test('H29: a password with an unescaped # or / throws, and is sent nowhere', () => {
     for (const string of ['redis://:p#ss@prod', 'redis://:p/ss@prod', 'redis://:p%zz@prod']) {
       assert.throws(
         () => new SpotsSessions(string),
@@ -162,7 +162,7 @@ onRedis((open, server) => {
     }
   });
 
-  test('H30: a database that is no number throws, one that is not there rejects, and none is 0', async () => {
+  test('H30: a database that is no number throws, an absent one rejects, and neither becomes database 0', async () => {
     assert.throws(() => new SpotsSessions(`${server().url}/abc`), /failed to instantiate/);
     const { redis } = open();
     await redis.flushdb();

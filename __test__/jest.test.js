@@ -1,7 +1,7 @@
 'use strict';
 
-// In Jest, with its own flag for what is left open. Jest is installed for this test alone, from the lock file
-// beside its package.json: it has more dependencies than all that we have.
+// The package in Jest, with its flag --detectOpenHandles. Jest is installed for this test alone, from
+// the lock file beside its package.json, because it has more dependencies than this whole repository.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -19,7 +19,7 @@ function jest(folder, name, body, ...flags) {
     const child = spawn(process.execPath, args, {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // The runner of this test tells its children that they are tests.
+      // The runner of this test marks its children as tests.
       env: { ...process.env, NODE_TEST_CONTEXT: undefined },
     });
     let said = '';
@@ -72,7 +72,7 @@ describe('in Jest', () => {
       await memory.close();
     });`;
 
-  jestTest('--detectOpenHandles has nothing to say of an instance that was closed', async () => {
+  jestTest('--detectOpenHandles reports nothing about an instance that was closed', async () => {
     const body = `${USED}\nafterAll(() => sessions.close());`;
     const { code, said } = await jest(folder, 'closed', body, '--detectOpenHandles');
     assert.equal(code, 0, said);
@@ -80,13 +80,13 @@ describe('in Jest', () => {
     assert.doesNotMatch(said, /open handle|threadsafe/i);
   });
 
-  jestTest('--detectOpenHandles names one that was not closed', async () => {
+  jestTest('--detectOpenHandles reports an instance that was not closed', async () => {
     const { said } = await jest(folder, 'open', USED, '--detectOpenHandles');
     assert.match(said, /1 passed/);
     assert.match(said, /open handle[\s\S]*open\.test\.js/);
   });
 
-  jestTest('a test without a server fails for that, and not for being slow', async () => {
+  jestTest('a test without a server fails for that reason, and not with a timeout', async () => {
     const body = `test('gets', async () => { await get(new SpotsSessions(DOWN)); });`;
     const { code, said } = await jest(folder, 'down', body);
     assert.equal(code, 1, said);

@@ -1,7 +1,7 @@
 'use strict';
 
-// Who works on a large record: one thread serves all instances of the process, and what takes long is not its
-// work. Counted in the processor time of threads, which a busy machine does not change, not in time that passes.
+// Which thread works on a large record. The I/O thread serves all instances of the process, so other
+// threads do long work. Measured in processor time of threads, which a busy machine does not change.
 
 const assert = require('node:assert/strict');
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
@@ -13,7 +13,7 @@ const { waitUntil } = require('./support/wait-until.js');
 const MIB = 2 ** 20;
 const OWNER = 'ann';
 
-/** The I/O thread, and those that tokio gives to what takes long. */
+/** The names of the I/O thread, and of tokio's threads for long work. */
 const IO = 'spots-sessions';
 const POOL = 'tokio-rt-worker';
 
@@ -23,7 +23,7 @@ const skip = hasTimes ? false : 'only Linux shows the time of a thread';
 
 const testTimes = (name, run) => test(skip ? `${name} (skipped: ${skip})` : name, { skip }, run);
 
-/** How many ms of a processor's time each thread has used, by its id. */
+/** The processor time that each thread has used, in ms, by its id. */
 function threadTimes() {
   const times = new Map();
   for (const id of readdirSync('/proc/self/task')) {
@@ -31,14 +31,14 @@ function threadTimes() {
       const used = Number(read(id, 'schedstat').split(' ')[0]) / 1e6;
       times.set(id, { name: read(id, 'comm').trim(), used });
     } catch (error) {
-      // It has ended. The threads of the pool do so when they are idle for ten seconds.
+      // The thread has ended. Those of the pool end after ten idle seconds.
       if (!['ENOENT', 'ESRCH'].includes(error.code)) throw error;
     }
   }
   return times;
 }
 
-/** Asserts that what takes long here is done by threads of its own. */
+/** Asserts that threads of the pool do the long work, and not the I/O thread. */
 async function assertDoneElsewhere(act) {
   const before = threadTimes();
   await act();
@@ -50,14 +50,14 @@ async function assertDoneElsewhere(act) {
   assert.ok(used[POOL] > 2 * used[IO], all);
 }
 
-/** By its text: a comparison of so many keys takes seconds. */
+/** Compares the data as text, because comparing so many keys takes seconds. */
 function assertHolds(session, data) {
   assert.equal(session.ownerId, OWNER);
   assert.ok(JSON.stringify(session.data) === JSON.stringify(data), 'it holds other data');
 }
 
 onRedis((open) => {
-  /** A record of 12 MiB, half of it a patch: to read it takes longer than to move it. */
+  /** A record of 12 MiB, half of it a patch. Reading it takes longer than moving its bytes. */
   const begin = async (maxDataSize) => {
     const { sessions, redis } = open({ maxDataSize, commandTimeout: 60_000 });
     const app = freshName();
@@ -80,7 +80,7 @@ onRedis((open) => {
     assertHolds(found, data);
   });
 
-  testTimes('R90 a large record is folded behind an update by a thread of its own', async () => {
+  testTimes('R90 a large record is folded in the background by a thread of its own', async () => {
     const { sessions, app, token, data, about } = await begin(64 * MIB);
     await assertDoneElsewhere(async () => {
       assert.equal(await sessions.update({ app, token, data: { one: 1 } }), true);
@@ -90,7 +90,7 @@ onRedis((open) => {
   });
 
   testTimes(
-    'R90 a large record that is full is folded for an update by a thread of its own',
+    'R90 a large record that is full is folded before an update by a thread of its own',
     async () => {
       const { sessions, app, token, data, about } = await begin(5 * MIB);
       await assertDoneElsewhere(async () => {

@@ -1,7 +1,7 @@
 'use strict';
 
-// What is left of a test whose process is killed, or whose runner is: nothing. The tests run this file
-// once more, in a process that has servers and children that never end by themselves, and kill it.
+// A test whose process or runner is killed leaves nothing behind. The tests run this file once more,
+// in a process with servers and children that never end by themselves, and kill it.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -13,21 +13,21 @@ const { runScript } = require('./support/scripts.js');
 
 const root = join(__dirname, '..');
 
-/** Where the process that is killed tells who it is; nothing in the process that kills. */
+/** The file to which the process that is killed writes its ids. Undefined in the process that kills. */
 const report = process.env.LEFT_BEHIND_REPORT;
 
 if (report) test('never ends', () => neverEnd(report));
 else {
   describe('SIGKILL leaves no process and no temporary folder behind', theTests);
 
-  test('tests and their helpers start programs and make temporary folders by scripts/children.js alone', () => {
+  test('tests and their helpers start programs and make temporary folders only with scripts/children.js', () => {
     const files = fs
       .readdirSync(__dirname, { recursive: true })
       .filter((name) => /\.js$/.test(name));
     assert.ok(files.length > 50);
     const others = files.flatMap((name) => {
       const text = fs.readFileSync(join(__dirname, name), 'utf8');
-      // What is indented stands in the text of a child, and so in its process group.
+      // Indented lines are code of a child, and so run in its process group.
       const uses = text.match(/^const .*(child_process|\btmpdir\b).*/gm) ?? [];
       return uses.map((line) => `${name}: ${line}`);
     });
@@ -35,7 +35,7 @@ else {
   });
 }
 
-/** Has servers, and children that spin and have children, and spins. */
+/** Starts servers, and children that spin and have children, and spins itself. */
 async function neverEnd(file) {
   await startRedis({ unixSocket: true });
   await startRedis({ config: { appendonly: 'yes' } });
@@ -48,7 +48,7 @@ async function neverEnd(file) {
   fs.writeFileSync(spinning, code);
   const forked = fork(spinning);
   await new Promise((resolve) => forked.once('message', resolve));
-  // One with a server of its own, and so with a guard of its own.
+  // A script with its own server, and so with its own guard.
   const told = join(temporaryFolder(), 'told');
   runScript(
     `require(root + '/__test__/support/redis-server.js').startRedis().then(() => {
@@ -68,11 +68,11 @@ function theTests() {
   const own = ['--test', __filename];
   const npmTest = [join(root, 'scripts', 'test.js'), '--prebuilt', 'left-behind'];
   for (const { victim, name, args, hangs } of [
-    { victim: 'file', name: 'of a file of tests', args: npmTest },
-    { victim: 'runner', name: 'of the runner under npm test', args: npmTest },
-    { victim: 'script', name: 'of the script of npm test', args: npmTest },
-    { victim: 'file', name: 'of a file of tests, whose runner hangs', args: own, hangs: true },
-    { victim: 'runner', name: 'of `node --test`', args: own },
+    { victim: 'file', name: 'when it hits a test file', args: npmTest },
+    { victim: 'runner', name: 'when it hits the runner under npm test', args: npmTest },
+    { victim: 'script', name: 'when it hits the script of npm test', args: npmTest },
+    { victim: 'file', name: 'when it hits a test file whose runner hangs', args: own, hangs: true },
+    { victim: 'runner', name: 'when it hits `node --test`', args: own },
   ]) {
     test(name, { skip }, async () => {
       const folder = temporaryFolder('left-behind-');
@@ -103,8 +103,8 @@ function theTests() {
 }
 
 /**
- * A shell that starts a program which keeps all that is temporary in `folder`, and outlives it: when
- * the shell ends, what is left in its process group ends too, and nothing could be seen.
+ * Starts a shell that runs a program, with `folder` for temporary files, and outlives it. If the shell
+ * ended first, the rest of its process group would end, too, and the test would see nothing.
  */
 function startShell(folder, told, command) {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
@@ -116,7 +116,7 @@ function startShell(folder, told, command) {
   });
 }
 
-/** All processes but one that have this folder in their environment, their arguments or as their place. */
+/** All processes except one with this folder in their environment, arguments or working directory. */
 function living(folder, except) {
   const ofProcess = (pid) => {
     try {
@@ -130,7 +130,7 @@ function living(folder, except) {
       const program = read('comm').trim();
       return is && state !== 'Z' ? [{ pid: Number(pid), parent: Number(parent), program }] : [];
     } catch {
-      return []; // It has ended, or is another user's.
+      return []; // The process has ended, or is another user's.
     }
   };
   const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));

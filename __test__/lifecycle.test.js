@@ -1,7 +1,7 @@
 'use strict';
 
-// Life and death of an instance: it holds no process that has nothing to wait for, it survives its
-// server, it closes, it is collected.
+// The life of an instance: an idle one lets the process end, and it survives its server, closes, and
+// is collected.
 
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
@@ -14,7 +14,7 @@ const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
 const OWNER = 'alice';
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 
-/** Asserts that a script ended by itself, and well, and printed this. */
+/** Asserts that a script ended by itself and with success, and printed this. */
 function assertEnded({ code, signal, stdout, stderr }, printed) {
   assert.deepEqual(
     { code, signal, stdout, stderr },
@@ -28,15 +28,15 @@ async function connections(redis) {
 }
 
 forEachTarget((_target, open, server) => {
-  /** Where scripts keep their sessions. */
+  /** The connection string for scripts. */
   const url = () => server()?.url ?? 'memory:';
 
   describe('an idle instance lets the process end', () => {
-    test('that was never used', async () => {
+    test('if it was never used', async () => {
       assertEnded(await runScript('new SpotsSessions(given.url);', { given: { url: url() } }), '');
     });
 
-    test('that has answered calls', async () => {
+    test('after it has answered calls', async () => {
       const code = `
         const sessions = new SpotsSessions(given.url);
         sessions.create({ app: 'app', ownerId: 'alice' })
@@ -46,7 +46,7 @@ forEachTarget((_target, open, server) => {
     });
   });
 
-  test('a pending call keeps the process: a top-level await gets its answer', async () => {
+  test('a pending call keeps the process alive, so a top-level await gets its answer', async () => {
     const code = `
       const sessions = new SpotsSessions(given.url);
       const token = await sessions.create({ app: 'app', ownerId: 'alice', data: { a: 1 } });
@@ -57,7 +57,7 @@ forEachTarget((_target, open, server) => {
   });
 
   describe('close', () => {
-    test('resolves when all that was pending has settled, and rejects what comes after', async () => {
+    test('resolves when all pending calls have settled, and later calls reject', async () => {
       const { sessions } = open();
       const app = freshName();
       const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
@@ -85,9 +85,9 @@ forEachTarget((_target, open, server) => {
       const code = `
         const { createHook } = require('node:async_hooks');
         const live = new Map();
-        // Neither holds anything open, nor has it an end but its collection: Jest leaves them out too.
+        // These keep nothing open, and end only when they are collected. Jest ignores them, too.
         const init = (id, type) => ['PROMISE', 'DNSCHANNEL'].includes(type) || live.set(id, type);
-        console.log('begins'); // stdout is a pipe, and made now
+        console.log('begins'); // stdout is a pipe, which is made now
         createHook({ init, destroy: (id) => live.delete(id) }).enable();
         async function main() {
           const sessions = new SpotsSessions(given.url);
@@ -105,7 +105,7 @@ forEachTarget((_target, open, server) => {
       assertEnded(await runScript(code, { given: { url: url() } }), 'begins\ntrue \n');
     });
 
-    test('leaves other instances alone', async () => {
+    test('does not affect other instances', async () => {
       const { sessions } = open();
       const app = freshName();
       const token = await sessions.create({ app, ownerId: OWNER, duration: 600 });
@@ -127,7 +127,7 @@ onRedis((open, server) => {
     await waitUntil(async () => (await connections(redis)) === 0, 'the connections to end');
   });
 
-  test('is kept until its first event, whoever else forgets it', async () => {
+  test('an instance is not collected before its first event, even if nothing else refers to it', async () => {
     const code = `
       const net = require('node:net');
       const { once } = require('node:events');
@@ -138,7 +138,7 @@ onRedis((open, server) => {
         console.log('ready');
         process.exit();
       }
-      // A server that takes its time, while nothing but the promise of its event holds the instance.
+      // The server is slow. Meanwhile only the promise of the event refers to the instance.
       const server = net.createServer((socket) => {
         setTimeout(() => socket.pipe(net.connect(port, host)).pipe(socket), 500);
       });
@@ -195,7 +195,7 @@ onRedis((open, server) => {
     assertEnded(await runScript(code, { given: { url: server().url } }), 'true\n');
   });
 
-  test('a pending call of an instance that nobody holds settles all the same', async () => {
+  test('a pending call settles even if nothing refers to its instance', async () => {
     const code = `
       const pending = (() => {
         process.kill(given.pid, 'SIGSTOP');
@@ -218,7 +218,7 @@ onRedis((open, server) => {
   });
 });
 
-describe('a server', () => {
+describe('when the server', () => {
   let server;
   const opened = [];
   before(async () => {
@@ -237,8 +237,8 @@ describe('a server', () => {
   const app = 'app';
 
   /**
-   * Rejections of each method while the server is down. None is in doubt, not even the first after
-   * the connection's end: a connection that was idle is looked at before it is written to.
+   * Asserts that each method rejects while the server is down. No call is in doubt, not even the first
+   * one: an idle connection is checked before it is written to.
    */
   async function assertUnreachable(sessions) {
     const token = 'a'.repeat(172);
@@ -254,7 +254,7 @@ describe('a server', () => {
     }
   }
 
-  test('that is down rejects calls, and serves them by itself when it is back', async () => {
+  test('is down, calls reject, and they work once it is back', async () => {
     const before = open({ commandTimeout: 1000 });
     const created = () => before.create({ app, ownerId: OWNER, duration: 600 }).catch(() => null);
     assert.equal(typeof (await waitUntil(created, 'a connection')), 'string');
@@ -273,7 +273,7 @@ describe('a server', () => {
     }
   });
 
-  test('that comes back before the deadline is waited for: no call fails', async () => {
+  test('comes back before the deadline, no call fails', async () => {
     const sessions = open({ commandTimeout: 60_000 });
     await sessions.create({ app, ownerId: OWNER, duration: 600 });
     await server.down();
@@ -285,7 +285,7 @@ describe('a server', () => {
     assert.ok(found.every(({ ownerId }) => ownerId === OWNER));
   });
 
-  test('that is down keeps no idle process, and a pending call gets its rejection', async () => {
+  test('is down, an idle process can end, and a pending call rejects', async () => {
     await server.down();
     try {
       const given = { options: { connectionString: server.url, commandTimeout: 300 } };
@@ -300,7 +300,7 @@ describe('a server', () => {
     }
   });
 
-  test('that is down does not keep close from resolving, when what is pending was rejected', async () => {
+  test('is down, close resolves once the pending calls have rejected', async () => {
     await server.down();
     try {
       const sessions = open({ commandTimeout: 300 });
@@ -317,7 +317,7 @@ describe('a server', () => {
     }
   });
 
-  test('that hangs keeps no idle process', async () => {
+  test('hangs, an idle process can end', async () => {
     server.kill('SIGSTOP');
     try {
       const code = 'new SpotsSessions(given.url);';
@@ -327,7 +327,7 @@ describe('a server', () => {
     }
   });
 
-  test('that hangs: timeouts, and late replies reach no other call', async () => {
+  test('hangs, calls time out, and late replies reach no other call', async () => {
     const patient = open();
     const create = (n) => patient.create({ app, ownerId: OWNER, data: { n }, duration: 600 });
     const tokens = await Promise.all(times(200, create));
@@ -348,7 +348,7 @@ describe('a server', () => {
           assert.ok(error.message.includes(`127.0.0.1:${server.port}`), error.message);
           assert.match(error.message, /did not answer within 300 ms/);
         }
-        // The connection is given up when it does not answer a PING within a second either.
+        // The connection is given up once a PING is not answered within a second, either.
         for (let n = 0; outlastsConnection && n < 5; n++) await rejection(() => get(n));
       } finally {
         server.kill('SIGCONT');

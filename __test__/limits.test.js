@@ -1,7 +1,7 @@
 'use strict';
 
-// What one user or one session may cost the others: the size of data, the length of a record, the work
-// of one step. Counted in commands and bytes, not in time.
+// How much one user or one session may cost the others: the size of data, the length of a record, the
+// work of one step. Measured in commands and bytes, not in time.
 
 const assert = require('node:assert/strict');
 const { beforeEach, describe, test } = require('node:test');
@@ -32,7 +32,7 @@ forEachTarget((_target, open) => {
       return true;
     };
 
-    test('is taken below the limit, never grows beyond twice the limit, and is refused in between', async () => {
+    test('is accepted up to twice maxDataSize, and refused beyond it', async () => {
       for (const length of [10, 100, 1000, 4000]) {
         const { update, read } = await begin();
         const expected = {};
@@ -53,7 +53,7 @@ forEachTarget((_target, open) => {
       }
     });
 
-    test('takes what makes it smaller or replaces, however full it is', async () => {
+    test('can still be replaced or deleted when it is full', async () => {
       const { update, read } = await begin();
       const expected = {};
       for (let n = 0; n < 8; n++) expected[`key ${n}`] = 'x'.repeat(1000);
@@ -67,7 +67,7 @@ forEachTarget((_target, open) => {
         }
         assert.deepEqual(await read(), expected);
       };
-      // As large, again and again; smaller; then deletions, also of what is not there.
+      // Replacements of the same size, then smaller ones, then deletions, also of absent keys.
       for (let n = 0; n < 20; n++) await change({ [`key ${n % 8}`]: `${n}`.padEnd(1000, 'y') });
       await change({ 'key 0': 'y'.repeat(900) });
       await change(Object.fromEntries(times(100, (n) => [`nothing ${n}`, null])));
@@ -75,7 +75,7 @@ forEachTarget((_target, open) => {
       await change({ again: 'x'.repeat(4000) });
     });
 
-    test('is bounded when 50 updates race: each takes effect or is refused, whole', async () => {
+    test('stays bounded when 50 updates race, and each acts or is refused as a whole', async () => {
       for (const length of [100, 300, 3900]) {
         const { update, read } = await begin({ first: true });
         const patches = times(50, (n) => ({ [`key ${n}`]: 'x'.repeat(length) }));
@@ -103,7 +103,7 @@ forEachTarget((_target, open) => {
     });
   });
 
-  test('a burst of updates of one session keeps its order, and what each get sees', async () => {
+  test('a burst of updates of one session acts in order, and each get sees the update before it', async () => {
     const { sessions } = open();
     const app = freshName();
     const token = await sessions.create({ app, ownerId: OWNER, data: { n: -1 }, duration: 600 });
@@ -120,7 +120,7 @@ forEachTarget((_target, open) => {
       [...seen].sort((a, b) => a - b),
       'in their order',
     );
-    // On a Cluster too, as nothing moves.
+    // Also on a Cluster, because no slot moves.
     assert.deepEqual(
       seen,
       times(100, (n) => 10 * n + 9),
@@ -157,7 +157,7 @@ onRedis((open, server) => {
   };
 
   describe('a burst on one session', () => {
-    test('makes the server send no more for each call, however many there are', async () => {
+    test('makes the server send no more bytes for each call, however many calls there are', async () => {
       const sent = async (redis) => {
         const text = await redis.info('stats');
         return Number(text.match(/total_net_output_bytes:(\d+)/)[1]);
@@ -188,14 +188,14 @@ onRedis((open, server) => {
       assert.ok(many < 2 * few + 1000, `${few} bytes a call of 1,000, ${many} of 8,000`);
     });
 
-    test('is folded in one process and in others, and nothing is lost', async () => {
+    test('from several instances is folded, and no update is lost', async () => {
       const app = freshName();
       const instances = times(4, () => open().sessions);
       const [{ redis }] = [open()];
       const token = await instances[0].create({ app, ownerId: OWNER, data: {}, duration: 600 });
       const expected = {};
       let begun = 0;
-      // How often a burst is folded is a matter of time; each makes the record long enough for once.
+      // Timing decides how often a burst is folded. Each makes the record long enough for one fold.
       const burst = async () => {
         const calls = times(500, () => {
           const n = begun++;
@@ -214,7 +214,7 @@ onRedis((open, server) => {
   });
 
   describe('create on an index of expired members', () => {
-    test('looks at three of them at the most, and drops these', async () => {
+    test('checks at most three of them, and removes these', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       await plantExpired(redis, app, 100_000);
@@ -230,7 +230,7 @@ onRedis((open, server) => {
       assert.deepEqual(await redis.keys(`*${app}*`), []);
     });
 
-    test('looks at no more than 100 for all that share a script', async () => {
+    test('checks at most 100 of them for all creates that share a script', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       await plantExpired(redis, app, 10_000);
@@ -242,7 +242,7 @@ onRedis((open, server) => {
       assert.ok(exists <= 100 * evalsha && exists <= 3 * 320, `${exists} in ${evalsha} scripts`);
     });
 
-    test('in the end drops all of them', async () => {
+    test('removes all of them in the end', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       await plantExpired(redis, app, 300);
@@ -260,7 +260,7 @@ onRedis((open, server) => {
       const { sessions, redis } = open({ commandTimeout: 2000 });
       const app = freshName();
       for (let part = 0; part < 4; part++) {
-        // Four parts, as one script of all would hold up a busy machine too long.
+        // In four parts, because one script for all would take too long on a busy machine.
         const name = `${part}`;
         await redis.eval(
           `local time = redis.call('TIME')
@@ -278,7 +278,7 @@ onRedis((open, server) => {
       const killed = sessions.killAll({ app, ownerId: OWNER }).finally(() => {
         isOver = true;
       });
-      // Others are served meanwhile, and creates at an ordinary rate do not keep it from ending.
+      // Other calls are answered meanwhile, and creates at a normal rate do not keep it from ending.
       let created = 0;
       while (!isOver) {
         await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
@@ -294,7 +294,7 @@ onRedis((open, server) => {
       assert.equal(await redis.dbsize(), 0);
     });
 
-    test('takes steps of 8 MiB where sessions are large', async () => {
+    test('takes steps of 8 MiB if sessions are large', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       await plantSessions(redis, app, 100, 1024 * 1024);
@@ -305,7 +305,7 @@ onRedis((open, server) => {
       assert.equal(await redis.dbsize(), 0);
     });
 
-    test('reads no record, not even of sessions that are none of ours', async () => {
+    test('reads no record, not even a foreign value under the key of a session', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       await plantSessions(redis, app, 250, 100);

@@ -44,7 +44,7 @@ forEachTarget((target, open) => {
     });
     after(() => clients.stop());
 
-    test('act at one time each, a killAll too', async () => {
+    test('act at one time each, and so does killAll', async () => {
       for (let n = 0; n < COUNT; n++) {
         const { ops, begun } = await record(sessions, clients, { n, calls: 8 + (n % 8) });
         const known = judged(ops);
@@ -86,7 +86,7 @@ function disturb(disturbance, goOn, most = Infinity) {
 /** How many of these calls were in flight when something broke. */
 const hit = (ops) => ops.filter(({ again }) => again).length;
 
-test('calls act at one time each while connections are cut, those that are sent again for each time', async (t) => {
+test('while connections are cut, calls act at one time each, or at one time for each sending', async (t) => {
   const { proxy, open } = await faultyServer(t, { proxy: true });
   const sessions = open({ commandTimeout: 60_000 });
   const clients = histories.startClients(proxy.url);
@@ -121,7 +121,7 @@ test('calls act at one time each while connections are cut, those that are sent 
   assert.ok(struck > 0 && struck < all, `${struck} of ${all} calls may have been sent again`);
 });
 
-test('calls act at one time each, or never if they were rejected, while the server is killed and comes back', async (t) => {
+test('while the server is killed and comes back, calls act at one time each, or never if they were rejected', async (t) => {
   const { server, open } = await faultyServer(t, { config: DURABLE });
   const sessions = open({ commandTimeout: 60_000 });
   // Some give up before the server is back: then it may be unknown whether they acted.

@@ -1,6 +1,6 @@
 'use strict';
 
-// What is very long, in a process that has no memory to waste: `ulimit -v` limits its address space.
+// Very long data in a process that has little memory: `ulimit -v` limits its address space.
 
 const assert = require('node:assert/strict');
 const { before, after, describe, test } = require('node:test');
@@ -17,7 +17,7 @@ const skip =
   (process.platform !== 'linux' || !report.header.glibcVersionRuntime) &&
   'needs ulimit -v, and the allocator of glibc';
 
-/** What a child does: `prepare` is what JavaScript alone takes, and `act` what is measured. */
+/** The program of a child. It prints its peak memory before the calls, and then how each of them ended. */
 const CHILD = `
   const { readFileSync } = require('node:fs');
   const { SpotsSessions } = require(process.argv[1]);
@@ -42,20 +42,20 @@ const CHILD = `
   }
   main();`;
 
-/** Runs a child, in at most so many KiB of address space. */
+/** Runs a child in an address space of at most `limit` KiB. */
 function run(given, limit = 'unlimited') {
   const command = `ulimit -v ${limit} && exec "$@"`;
   const args = [process.execPath, '-e', CHILD, root, JSON.stringify(given)];
   const { stdout, stderr } = spawnSync('/bin/sh', ['-c', command, 'sh', ...args], {
     encoding: 'utf8',
     cwd: root,
-    // Else each thread that allocates reserves 64 MiB, now or later.
+    // Otherwise each thread that allocates would reserve 64 MiB.
     env: { ...process.env, MALLOC_ARENA_MAX: '1' },
   });
   return { lines: stdout.trim().split('\n'), stderr: stderr.slice(0, 2000) };
 }
 
-/** The address space that a child takes before it acts, in KiB. */
+/** The address space that a child uses before the calls, in KiB. */
 function peakOf(given) {
   const { lines } = run({ ...given, calls: [] });
   return Number(/^peak (\d+)$/.exec(lines[0])[1]);
@@ -79,7 +79,7 @@ describe('a process whose memory is short', { skip }, () => {
 
   const SMALL = 'others {"ownerId":"alice","data":{"small":true}}';
 
-  /** Writes a session of this length straight into Redis: more than this package would write. */
+  /** Writes a session of this length directly into Redis, because this package would refuse it. */
   async function createLong(length) {
     const redis = server.client();
     const request = { app: 'long', ownerId: 'alice', data: { text: 'MARK' }, duration: 600 };
@@ -94,7 +94,7 @@ describe('a process whose memory is short', { skip }, () => {
     return { token, remove: () => sessions.killAll({ app: 'long', ownerId: 'alice' }) };
   }
 
-  test('reads a long session in as much as that needs: its reply, its text and its string', async () => {
+  test('reads a long session with memory for its reply, its text and its string, and no more', async () => {
     const length = 192 * MIB;
     const { token, remove } = await createLong(length);
     const calls = [['get', { app: 'long', token }]];
@@ -104,7 +104,7 @@ describe('a process whose memory is short', { skip }, () => {
     await remove();
   });
 
-  test('rejects the call that finds too long a session, and no other', async () => {
+  test('rejects only the call whose session is too long for the memory', async () => {
     const length = 192 * MIB;
     const { token, remove } = await createLong(length);
     const [long, small] = [
@@ -124,7 +124,7 @@ describe('a process whose memory is short', { skip }, () => {
     await remove();
   });
 
-  test('writes long data in no more than some copies of it', async () => {
+  test('writes long data with memory for at most 6.5 copies of it', async () => {
     const length = 128 * MIB;
     const written = { ...given, data: length };
     const calls = [['create', { app: 'long', ownerId: 'alice', duration: 600 }]];

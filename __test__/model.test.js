@@ -209,7 +209,7 @@ forEachTarget((target, open) => {
   });
 });
 
-test('the model refuses what the contract does', () => {
+test('the model rejects answers that the contract does not allow', () => {
   const now = { begun: 0, ended: 1 };
   const session = { app: 'a', ownerId: 'o' };
   const rows = [

@@ -1,4 +1,4 @@
-// The constructor's options: defaults, ranges and refusals. Those of TLS: tls-options.test.js.
+// The constructor's options: defaults, ranges and refusals. tls-options.test.js has those of TLS.
 
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
@@ -19,7 +19,7 @@ const DEFAULTS = {
 };
 
 describe('options', () => {
-  it('have a default each', () => {
+  it('each have a default', () => {
     const { server, ...rest } = readOptions();
     assert.deepEqual(rest, DEFAULTS);
     assert.deepEqual([server.host, server.port], ['localhost', 6379]);
@@ -36,7 +36,7 @@ describe('options', () => {
     assert.deepEqual(readOptions(6380), readOptions('6380'));
   });
 
-  it('may name the fields of the address in place of a connection string', () => {
+  it('may give the parts of the address in place of a connection string', () => {
     const address = { host: 'h', port: 1, db: 2, username: 'u', password: 'p', family: 6 };
     const { server, tokenSize } = readOptions({ ...address, tokenSize: 32 });
     assert.deepEqual({ ...server, ...address }, server);
@@ -64,7 +64,7 @@ describe('options', () => {
     }
   });
 
-  it('refuse a host called memory, unless it is plain that a host is meant', () => {
+  it('refuse a host called memory, unless it is clear that a host is meant', () => {
     const strings = ['memory', 'MEMORY', ' memory\n', 'memory/', 'memory://', 'memory:///'];
     for (const given of [...strings, 'memory?commandTimeout=1', 'memory:?commandTimeout=1']) {
       for (const options of [given, { connectionString: given }]) {
@@ -92,7 +92,7 @@ describe('options', () => {
     }
   });
 
-  it('take connectTimeout and commandTimeout from a URL, unless they are named', () => {
+  it('take connectTimeout and commandTimeout from a URL, unless they are given as options', () => {
     const connectionString = 'redis://h?connectTimeout=1&commandTimeout=2';
     const { connectTimeout, commandTimeout, server } = readOptions(connectionString);
     assert.deepEqual([connectTimeout, commandTimeout], [1, 2]);
@@ -110,18 +110,18 @@ describe('options', () => {
     }
   });
 
-  it('refuse what they do not know, by name', () => {
+  it('refuse an unknown option, by name', () => {
     refuses({ tokensize: 16 }, 'ERR_INVALID_ARG_VALUE', /unknown option `tokensize`.*tokenSize/);
     refuses(JSON.parse('{"__proto__":1}'), 'ERR_INVALID_ARG_VALUE', '`__proto__`');
   });
 
-  it('refuse what is no object', () => {
+  it('refuse values that are not an object', () => {
     for (const options of [true, 1n, Symbol('x'), () => {}, []]) {
       refuses(options, 'ERR_INVALID_ARG_TYPE', '`options` to be a connection string or an object');
     }
   });
 
-  it('refuse what holds no options, as it would mean localhost', () => {
+  it('refuse objects that hold no options, such as a Map, because they would mean localhost', () => {
     const others = [
       [Promise.resolve('redis://h'), 'Promise'],
       [new Map([['host', 'h']]), 'Map'],
@@ -151,7 +151,7 @@ describe('options', () => {
     }
   });
 
-  it('may be an object of any class that has them, or none', () => {
+  it('may be an object of any class, or one without options', () => {
     class Config {
       host = 'h';
     }
@@ -187,7 +187,7 @@ describe('options', () => {
     assert.deepEqual([...new Set(Object.values(reads))], [1]);
   });
 
-  it('that cannot be read are refused, with the cause', () => {
+  it('that throw when they are read are refused, with the cause', () => {
     const cause = new Error('from a getter');
     const hostile = {
       get db() {
@@ -252,7 +252,7 @@ describe('tokenEncoding', () => {
     });
   }
   for (const name of ['ascii', 'utf8', 'UTF-8', 'utf16le', 'utf-16le', 'ucs2', 'ucs-2']) {
-    it(`'${name}' is refused, as it loses bits`, () => {
+    it(`'${name}' is refused, because it loses bits`, () => {
       const message = /`tokenEncoding`.*base64, base64url, hex, latin1.*loses bits.*not be found/;
       refuses({ tokenEncoding: name }, 'ERR_INVALID_ARG_VALUE', message);
     });
@@ -272,7 +272,7 @@ describe('a number', () => {
     ['maxPending', [1, 2 ** 40], [0, -1, 1.5, Infinity]],
   ];
   for (const [name, allowed, refused] of ranges) {
-    it(`is in range: ${name}`, () => {
+    it(`must be in range: ${name}`, () => {
       for (const value of allowed) assert.equal(readOptions({ [name]: value })[name], value);
       for (const value of refused) refuses({ [name]: value }, 'ERR_OUT_OF_RANGE', `\`${name}\``);
       for (const value of ['128', true, 5n, {}]) {
@@ -288,7 +288,7 @@ describe('a timeout or a size', () => {
     ['connectTimeout', 1, 2 ** 31 - 1],
     ['maxDataSize', 1024, 2 ** 28],
   ]) {
-    it(`is in range, and a number or its text, wherever it is given: ${name}`, () => {
+    it(`must be in range, and a number or its text, wherever it is given: ${name}`, () => {
       for (const [place, at] of [
         [name, (value) => ({ [name]: value })],
         [`connectionString.${name}`, (value) => ({ connectionString: { [name]: value } })],
@@ -319,7 +319,7 @@ describe('a timeout or a size', () => {
 });
 
 describe('readFrom', () => {
-  it("is 'replica' only where there are replicas", () => {
+  it("may be 'replica' only with Sentinel or Cluster", () => {
     const cluster = ['127.0.0.1:7000'];
     const sentinels = ['127.0.0.1:26379'];
     for (const place of [{ cluster }, { sentinels, name: 'mymaster' }]) {

@@ -13,7 +13,7 @@ const { startRedis } = require('./support/redis-server.js');
 
 const { platform, file: addon } = builtAddon();
 
-/** What programs export of ours without naming its type, so that a declaration has to name it. */
+/** A program that exports our types without naming them, so that its declaration has to name them. */
 const EXPORTED = `
   import { SpotsSessions, type Cluster, type SpotsSessionsOptions } from '@spots-tech/sessions';
   export interface Cart { items: string[] }
@@ -36,7 +36,7 @@ const EXPORTED = `
   export default plain;
 `;
 
-/** What finds it there. */
+/** A program that imports the other one. */
 const IMPORTED = `
   import plain, { Own, cluster, connect } from './exported';
   export const lent = new Own().lend();
@@ -81,8 +81,8 @@ const ACCEPTED = `
   }
 `;
 
-test('what the system says of a binary is told in a realm of its own too, as in Jest', async () => {
-  // There the errors of the loader are no instances of our Error.
+test('the system’s reason for refusing a binary is shown in other realms, too, as in Jest', async () => {
+  // In another realm the errors of the loader are not instances of our Error.
   const program = `
     const Module = require('node:module');
     const { runInNewContext } = require('node:vm');
@@ -96,7 +96,7 @@ test('what the system says of a binary is told in a realm of its own too, as in 
   assert.match(message, /: GLIBC_9 \(reinstall it on the machine that runs it\)/);
 });
 
-describe('a flag that keeps a process from loading the addon is named', () => {
+describe('the error names the flag that keeps a process from loading the addon', () => {
   const script = `try { require('./index.js') } catch (error) {
     const { inspect } = require('node:util');
     console.log(error.message + ' | ' + (/npm has a bug/.test(inspect(error)) ? 'npm is blamed' : ''));
@@ -118,7 +118,7 @@ describe('a flag that keeps a process from loading the addon is named', () => {
     assert.equal(nothing, '');
   });
 
-  // What Deno 2.9 says, of what is missing and of what is not.
+  // The messages of Deno 2.9. They do not always name the missing flag.
   for (const [flag, words] of [
     ['--allow-ffi', 'Requires ffi access to "a.node", run again with the --allow-ffi flag'],
     [
@@ -127,7 +127,7 @@ describe('a flag that keeps a process from loading the addon is named', () => {
     ],
     ['--allow-read', 'Requires sys access to "cpus", run again with the --allow-sys flag'],
   ]) {
-    test(`Deno's ${flag}, also where it makes no report of the C library`, async () => {
+    test(`Deno's ${flag}, even if Deno allows no report of the C library`, async () => {
       const program = `
         const Module = require('node:module');
         const load = Module._load;
@@ -169,7 +169,7 @@ describe('the packed packages', () => {
     workplace.remove();
   });
 
-  /** Runs a program of the project; it is to print the session that it created and got. */
+  /** Runs a program of the project, which must print the session that it created and got. */
   async function runsOnServer(name, source) {
     fs.writeFileSync(path.join(project, name), source);
     const env = { REDIS_URL: server.url };
@@ -189,7 +189,7 @@ describe('the packed packages', () => {
       main();`;
   }
 
-  describe('what is in them', () => {
+  describe('the content of the packages', () => {
     test('the main package holds what its files list allows, and nothing else', () => {
       const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.js', 'index.d.ts'];
       expected.push('index.js', 'package.json');
@@ -254,7 +254,7 @@ describe('the packed packages', () => {
         `import { SpotsSessions } from '@spots-tech/sessions';${createAndGet('module.mjs')}`,
       ));
 
-    test('both give the same class, and the paths of 1.x still lead to it', async () => {
+    test('require and import give the same class, and so do the paths of 1.x', async () => {
       fs.writeFileSync(
         path.join(project, 'same.mjs'),
         `import { createRequire } from 'node:module';
@@ -283,14 +283,14 @@ describe('the packed packages', () => {
       assert.equal(cause, true);
     });
 
-    test('on a platform without a binary, the error says which there are', async () => {
+    test('on a platform without a binary, the error lists the supported ones', async () => {
       const program = `Object.defineProperty(process, 'arch', { value: 'mips' });
         try { require('@spots-tech/sessions') } catch ({ message }) { console.log(message) }`;
       const message = await output(process.execPath, ['-e', program], { cwd: project });
       assert.match(message, /there is no binary for this platform, only for darwin-arm64, /);
     });
 
-    test('a binary that the system refuses is reported with the system’s own words', async () => {
+    test('a binary that the system refuses is reported with the words of the system', async () => {
       const broken = await workplace.newProject('broken', [main.tarball, binary.tarball]);
       const installed = path.join(broken, 'node_modules', `${manifest.name}-${platform}`, addon);
       fs.writeFileSync(installed, 'not a library');
@@ -364,19 +364,19 @@ describe('the packed packages', () => {
       await runsOnServer('typed.js', fs.readFileSync(path.join(project, 'typed.js'), 'utf8'));
     });
 
-    test('what is accepted compiles, undefined and text from the environment too', async () => {
+    test('every accepted option and request compiles, also undefined and text from the environment', async () => {
       fs.writeFileSync(path.join(project, 'accepted.ts'), ACCEPTED);
       const strict = ['--exactOptionalPropertyTypes', 'true', '--skipLibCheck', 'true'];
       await compile('typescript', ['accepted.ts'], ['--noEmit', ...strict]);
     });
 
-    test('declarations name our types where pnpm lets nobody find ioredis', async () => {
+    test('declarations name our types, and not ioredis, where pnpm hides ioredis', async () => {
       const cwd = workplace.asPnpm('pnpm', project, [manifest.name, '@types/node']);
       assert.ok(!fs.existsSync(path.join(cwd, 'node_modules', 'ioredis')));
       fs.writeFileSync(path.join(cwd, 'exported.ts'), EXPORTED);
       fs.writeFileSync(path.join(cwd, 'imported.ts'), IMPORTED);
       const files = ['exported.ts', 'imported.ts'];
-      // As projects have it: types of others are not theirs to check.
+      // As in real projects, which do not check the types of their dependencies.
       const emit = ['--declaration', '--skipLibCheck', 'true', '--noUncheckedIndexedAccess'];
       for (const { name, typescript, options } of compilers) {
         const to = ['--outDir', name.replaceAll(' ', '-')];
@@ -410,8 +410,8 @@ describe('the packed packages', () => {
     });
   });
 
-  describe('as others judge them', () => {
-    test('publint has nothing to say about either', async () => {
+  describe('judged by other tools', () => {
+    test('publint finds no problem in either package', async () => {
       for (const { tarball } of [main, binary]) {
         const publint = tool('publint', 'src/cli.js');
         const said = await output(process.execPath, [publint, 'run', tarball, '--strict'], {

@@ -14,26 +14,26 @@ const { repeat } = require('./support/scripts.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 
 const ROUNDS = Number(process.env.RACES ?? 2000);
-/** While connections are cut, which takes longer. */
+/** Rounds while connections are cut, which take longer. */
 const CUT_ROUNDS = Math.ceil(ROUNDS / 10);
 const AT_ONCE = 50;
-/** In each race: an instance whose connections break again and again waits longer before it connects. */
+/** Cuts in each race. Not more, because an instance waits longer after each one before it connects. */
 const CUTS = 4;
 
 /** Races that take much longer than the others: a round of one of these has hundreds of calls. */
 const SHARE = {
-  'a hundred creates and killAll: it knows them all': 0.1,
-  // On four targets these are ROUNDS in all.
-  'killAll in steps, refreshes and creates: what was there at its start is gone': 0.25,
+  'killAll during a hundred creates leaves no session out of the index': 0.1,
+  // Together, the four targets have ROUNDS.
+  'killAll in steps ends all sessions that were there at its start, whatever is refreshed and created': 0.25,
 };
 
-/** What chance decides in a race, and must have come about: or nothing was raced for. */
+/** Outcomes that chance decides. Each must have happened, or the calls did not race. */
 const MUST_HAPPEN = {
-  'killAll in steps, refreshes and creates: what was there at its start is gone': [
-    'between two steps',
-  ],
-  'refresh and expiry: true is alive for the new duration, false is gone': ['in time', 'too late'],
-  'update and expiry: it ends all the same': ['in time', 'too late'],
+  'killAll in steps ends all sessions that were there at its start, whatever is refreshed and created':
+    ['between two steps'],
+  'refresh at the expiry resolves to true for a session that lives on, and to false for one that is gone':
+    ['in time', 'too late'],
+  'update at the expiry does not lengthen the life of the session': ['in time', 'too late'],
 };
 
 /**
@@ -45,15 +45,15 @@ const MUST_HAPPEN = {
 async function runRace(label, rounds, track, disturb) {
   const count = Math.ceil(rounds * (SHARE[label] ?? 1));
   const every = Math.ceil(count / (CUTS + 1));
-  // No more at once than there are between two cuts.
+  // At most as many at once as there are rounds between two cuts.
   await repeat(count, Math.min(AT_ONCE, every), async (n) => {
     const race = RACES[label](track, n);
     const [end] = await Promise.allSettled([race, n % every === every >> 1 && disturb?.()]);
     if (end.status === 'rejected') throw end.reason;
   });
-  if (!track.certain) return; // a call that is sent again comes late
+  if (!track.certain) return; // a call that is sent again may act late
   for (const outcome of MUST_HAPPEN[label] ?? [])
-    assert.ok(track.outcomes.has(outcome), `never was it ${outcome}`);
+    assert.ok(track.outcomes.has(outcome), `this never happened: ${outcome}`);
 }
 
 const freshTrack = (instances, certain) => ({
@@ -83,7 +83,7 @@ forEachTarget((target, open) => {
     for (const label of Object.keys(RACES)) {
       test(label, async () => {
         const { a, b, redis } = openTwo({ commandTimeout: 60_000 });
-        // Connected, so that there is something to cut.
+        // Connects, so that there is something to cut.
         for (const sessions of [a, b]) await sessions.get({ app: 'any', token: 'A'.repeat(172) });
         let cuts = 0;
         const cut = async () => {
@@ -97,7 +97,7 @@ forEachTarget((target, open) => {
   });
 });
 
-/** Cuts all connections but those of `redis`; resolves to how many. */
+/** Cuts all connections except those of `redis`, and resolves to their number. */
 async function cutConnections(redis) {
   const nodes = redis.nodes ? redis.nodes('master') : [redis];
   const counts = nodes.map((node) => node.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes'));

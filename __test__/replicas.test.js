@@ -1,7 +1,7 @@
 'use strict';
 
-// `readFrom: 'replica'`: what is read there, what the primary is asked about all the same, and what
-// happens when the replica is gone, hangs or lags.
+// `readFrom: 'replica'`: what is read from replicas, when the primary is asked all the same, and what
+// happens if a replica is gone, hangs or lags.
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
@@ -27,7 +27,7 @@ async function count(redis, what) {
 }
 
 for (const [target, start] of [
-  // No failover, as a busy machine would begin one: what is asked here is another matter.
+  // No failover: a busy machine could start one, and these tests are not about it.
   ['sentinel', () => startSentinels({ replicas: 1, sentinels: 3, downAfter: 60_000 })],
   ['cluster', () => startCluster({ primaries: 3, replicas: 1, downAfter: 5000 })],
 ]) {
@@ -40,7 +40,7 @@ for (const [target, start] of [
     before(async () => {
       servers = await start();
       const options = { connectionString: servers.url };
-      // Another process has not made the writer's changes; nor has another instance.
+      // The changes of the writer are not those of the reader, as if it were in another process.
       writer = new SpotsSessions(options);
       reader = new SpotsSessions({ ...options, readFrom: 'replica' });
       const nodes = { replicas: await servers.replicas(), primaries: [] };
@@ -58,14 +58,14 @@ for (const [target, start] of [
       await servers?.stop();
     });
 
-    // A sentinel group keeps account of who is paused; a cluster's nodes do so themselves.
+    // A sentinel group itself pauses and resumes its servers. In a cluster the nodes do.
     const does = (what) => (node) => (servers[what] ? servers[what](node) : node[what]());
     const [pause, resume, kill] = ['pause', 'resume', 'kill'].map(does);
     const total = async (clients, what = gets) =>
       (await Promise.all(clients.map(what))).reduce((sum, count) => sum + count, 0);
     const everyReplica = (...command) =>
       Promise.all(replicas.map((redis) => redis.call(...command)));
-    /** They cannot log in to their primary any more. */
+    /** Cuts the replicas off: they can no longer log in to their primary. */
     const cutOff = async () => {
       await everyReplica('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'x');
       await everyReplica('CLIENT', 'KILL', 'TYPE', 'master');
@@ -75,7 +75,7 @@ for (const [target, start] of [
       const found = await Promise.all(tokens.map((token) => reader.get({ app, token })));
       assert.ok(found.every((session, n) => session?.data.n === n));
     };
-    // Of owners whose sessions no other test has changed.
+    // For owners whose sessions no other test has changed.
     const create = (count, prefix = freshName('owner')) =>
       Promise.all(
         Array.from({ length: count }, (_, n) =>
@@ -107,7 +107,7 @@ for (const [target, start] of [
       assert.ok((await Promise.all(killed)).every(Boolean));
     });
 
-    test('what a replica does not have is looked for on the primary, before it is called absent', async () => {
+    test('a session that a replica does not have is looked up on the primary', async () => {
       await Promise.all(replicas.map((redis) => redis.client('PAUSE', 300, 'WRITE')));
       for (let round = 0; round < 20; round++) {
         const tokens = await create(10);
@@ -116,7 +116,7 @@ for (const [target, start] of [
       }
     });
 
-    test('what this instance has changed is read as it is, what others have as it was, from a replica that lags', async () => {
+    test('an instance reads its own changes at once from a replica that lags, and those of others later', async () => {
       const prefix = freshName('owner');
       const tokens = await create(30, prefix);
       await replicated();
@@ -136,7 +136,7 @@ for (const [target, start] of [
       await waitUntil(isGone, 'the replicas to hear of what was killed');
     });
 
-    test('a replica that hears from its primary no more is not read from for long', async () => {
+    test('a replica that has lost its primary is soon not read from any more', async () => {
       const [token] = await create(1);
       await replicated();
       await cutOff();
@@ -151,7 +151,7 @@ for (const [target, start] of [
       }, 'a replica to be read from');
     });
 
-    test('a replica that refuses is not asked by each get, until it serves again', async () => {
+    test('a replica that refuses calls is asked rarely until it serves again', async () => {
       const tokens = await create(30);
       await replicated();
       const before = await total(replicas, refusals);
@@ -170,7 +170,7 @@ for (const [target, start] of [
     });
 
     if (target === 'sentinel')
-      test('what is corrupt on a replica alone is read from the primary', async () => {
+      test('a record that is corrupt only on a replica is read from the primary', async () => {
         const prefix = freshName('owner');
         const tokens = await create(3, prefix);
         await replicated();
@@ -184,7 +184,7 @@ for (const [target, start] of [
       });
 
     if (target === 'cluster')
-      test('a replica that has changed its primary is read from for its new one', async () => {
+      test('a replica that follows another primary is read from for that one', async () => {
         const tokens = await create(100);
         const [node] = await servers.replicas();
         const nodes = await servers.primaries();
@@ -202,7 +202,7 @@ for (const [target, start] of [
         }
       });
 
-    test('a replica that is gone or hangs is done without, and nobody is told', async () => {
+    test('gets succeed if a replica is gone or hangs, and no event is emitted', async () => {
       const heard = [];
       for (const event of ['ready', 'reconnecting', 'error'])
         reader.on(event, (error) => heard.push(`${event} ${error}`));

@@ -1,6 +1,6 @@
 'use strict';
 
-// A broken or foreign value under one of our keys spoils its own call, and no other.
+// A broken or foreign value under one of our keys rejects only its own calls.
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');
@@ -91,7 +91,7 @@ onRedis((open) => {
     ({ sessions, redis } = open());
   });
 
-  /** A session of a fresh app under whose key lies something else now. */
+  /** Creates a session of a fresh app, and puts something else under its key. */
   async function corrupted(plant) {
     const app = freshName();
     const token = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
@@ -103,7 +103,7 @@ onRedis((open) => {
 
   for (const [label, plant] of CASES) {
     describe(label, () => {
-      test('get rejects with ERR_SESSIONS_CORRUPT, and its neighbours are unharmed', async () => {
+      test('get rejects with ERR_SESSIONS_CORRUPT, and other calls are answered', async () => {
         const { app, token } = await corrupted(plant);
         const neighbours = await Promise.all(
           Array.from({ length: 20 }, (_, n) =>
@@ -129,14 +129,14 @@ onRedis((open) => {
         }
       });
 
-      test('kill ends it', async () => {
+      test('kill removes it', async () => {
         const { app, token, key } = await corrupted(plant);
         assert.equal(await sessions.kill({ app, token }), true);
         assert.equal(await redis.exists(key), 0);
         assert.equal(await sessions.get({ app, token }), undefined);
       });
 
-      test('killAll ends it, with the good ones', async () => {
+      test('killAll removes it, with the good sessions', async () => {
         const { app, token, key } = await corrupted(plant);
         const good = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
         assert.equal(await sessions.killAll({ app, ownerId: OWNER }), true);
@@ -145,13 +145,13 @@ onRedis((open) => {
           assert.equal(await sessions.get({ app, token: each }), undefined);
       });
 
-      test('killAll ends it when it is the only one', async () => {
+      test('killAll removes it when it is the only one', async () => {
         const { app, key } = await corrupted(plant);
         assert.equal(await sessions.killAll({ app, ownerId: OWNER }), true);
         assert.equal(await redis.exists(key), 0);
       });
 
-      test('update and refresh answer or reject, and no other call suffers', async () => {
+      test('update and refresh resolve or reject, and other calls are answered', async () => {
         const { app, token } = await corrupted(plant);
         const good = await sessions.create({ app, ownerId: OWNER, data: {}, duration: 600 });
         const [update, refresh, other] = await Promise.allSettled([
@@ -164,7 +164,7 @@ onRedis((open) => {
           else assert.equal(reason.code, 'ERR_SESSIONS_CORRUPT');
         }
         assert.deepEqual(other, { status: 'fulfilled', value: true });
-        // An update is appended; where only the data is missing, it becomes the data.
+        // An update is appended. If only the data was missing, the update becomes the data.
         if (label === 'no data') return;
         assert.equal(
           (await rejection(() => sessions.get({ app, token }))).code,
@@ -174,7 +174,7 @@ onRedis((open) => {
     });
   }
 
-  test('a million levels of arrays, which is JSON, harm nobody', async () => {
+  test('a million levels of arrays do not affect other calls', async () => {
     const levels = 1e6;
     const { app, token } = await corrupted((client, key) =>
       client.set(key, `${HEAD}\n{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`),
@@ -190,7 +190,7 @@ onRedis((open) => {
     assert.equal(await sessions.kill({ app, token }), true);
   });
 
-  test('what is JSON is no corruption, however odd: repeated keys, spaces within, huge numbers', async () => {
+  test('odd but valid JSON is not corrupt: repeated keys, white space, huge numbers', async () => {
     const { app, token } = await corrupted((client, key) =>
       client.set(
         key,
@@ -201,7 +201,7 @@ onRedis((open) => {
     assert.deepEqual(data, { a: 2, b: Infinity, c: '\ud800\0', d: -0 });
   });
 
-  test('an index of the wrong type fails what needs it, and get still answers', async () => {
+  test('an index of the wrong type rejects the calls that need it, and get still works', async () => {
     const app = freshName();
     const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
     await redis.set(indexKey(app, OWNER), 'foreign');

@@ -1,6 +1,6 @@
 'use strict';
 
-// The invariant of the owner's index: a live session is in it, and it outlives the session.
+// The invariant of the owner's index: a live session is in its index, and the index outlives it.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
@@ -27,8 +27,8 @@ const SNAPSHOT = `
   return { sessions, redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES'), indexLife, begin, now() }`;
 
 /**
- * By how much a score may be later than the expiry, in milliseconds: a script may read the clock
- * again after it has set the expiry.
+ * How much later than the expiry a score may be, in milliseconds: a script may read the clock again
+ * after it has set the expiry.
  */
 const LATE_SCORE = 1000;
 
@@ -80,7 +80,7 @@ onRedis((open, server) => {
     return { sessions, redis, app, create, check };
   }
 
-  test('holds after every step of any history, and create leaves exactly the live ones', async () => {
+  test('the invariant holds after every step of any history, and create leaves only live members', async () => {
     const durations = fc.constantFrom(0.005, 0.02, 5, 60, 3600, Infinity);
     const step = fc.oneof(
       fc.record({ type: fc.constant('create'), duration: durations }),
@@ -107,7 +107,7 @@ onRedis((open, server) => {
     );
   });
 
-  test('a score is the expiry to the millisecond: when it was created and the duration, rounded', async () => {
+  test('a score is the expiry in milliseconds: the time of creation plus the rounded duration', async () => {
     const rows = [
       [60, 60_000],
       [0.5, 500],
@@ -125,7 +125,7 @@ onRedis((open, server) => {
     }
   });
 
-  test('expired members go with the next create, and only they', async () => {
+  test('the next create removes the expired members, and no others', async () => {
     const { redis, app, create, check } = fresh();
     const short = await Promise.all([create(0.01), create(0.02), create(0.03)]);
     const long = await create(600);
@@ -188,7 +188,7 @@ onRedis((open, server) => {
     }
   });
 
-  test('an endless session that ends lets its index expire again', async () => {
+  test('an index expires again after its session without an expiry has ended', async () => {
     const endings = {
       kill: ({ sessions, app }, token) => sessions.kill({ app, token }),
       'a refresh to a finite life': ({ sessions, app }, token) =>
@@ -205,7 +205,7 @@ onRedis((open, server) => {
     }
   });
 
-  test('kills that share a script leave each index as long as what is left in it', async () => {
+  test('kills that share a script give each index the expiry of its remaining sessions', async () => {
     const { sessions, redis, app, create, check } = fresh();
     const owners = {
       shorter: [50, 600],
@@ -231,7 +231,7 @@ onRedis((open, server) => {
     assert.equal(await life('gone'), -2);
   });
 
-  test('a time in an index that is no whole number, which nobody of us writes, hinders nothing', async () => {
+  test('a fractional score in an index, which only another program writes, does no harm', async () => {
     const { sessions, redis, app, create } = fresh();
     const tokens = [await create(600), await create(600)];
     const index = indexKey(app, OWNER);
@@ -258,7 +258,7 @@ onRedis((open, server) => {
     }
   });
 
-  test('refresh, update and kill of what is not there make no index', async () => {
+  test('refresh, update and kill of an absent session make no index', async () => {
     const { sessions, redis, app, create } = fresh();
     const token = await create(600);
     await sessions.killAll({ app, ownerId: OWNER });
@@ -292,7 +292,7 @@ onRedis((open, server) => {
       assert.deepEqual(await redis.keys(`*${app}*`), []);
     });
 
-    test('cost each other nothing: killAll looks at none of the sessions of the other', async () => {
+    test('do not cost each other time: killAll of one checks no session of the other', async () => {
       const { sessions, redis, app, create } = fresh();
       const [alice, bob] = ownersOnOneRoute(app);
       const bobs = await Promise.all(Array.from({ length: 2500 }, () => create(600, bob)));

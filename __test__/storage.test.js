@@ -1,6 +1,6 @@
 'use strict';
 
-// What lies in Redis, and what each method sends there, seen with another client.
+// What lies in Redis, and which commands each method sends, as another client sees it.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
@@ -8,7 +8,7 @@ const { indexKey, routeOf, idOf, sessionKey } = require('./support/keys.js');
 const { waitUntil } = require('./support/redis-server.js');
 const { freshName, onRedis } = require('./support/targets.js');
 
-/** The commands that clients sent, in lower case, as MONITOR shows them: not those inside scripts. */
+/** The commands that clients sent, in lower case, from MONITOR, without those inside scripts. */
 function commandsIn(transcript) {
   const lines = transcript.split('\n').filter((line) => /^\+?\d+\.\d+ \[\d+ (?!lua)/.test(line));
   return lines
@@ -48,7 +48,7 @@ onRedis((open, server) => {
       assert.deepEqual(await redis.keys(`*${app}*`), []);
     });
 
-    test('names with every kind of character are spelled as they are', async () => {
+    test('keys hold names with every kind of character unchanged', async () => {
       const { sessions, redis } = open();
       for (const app of ['}', '{', '*', 'a\0b', 'a\nb', '🙂', 'é', 'a}:s:b']) {
         const ownerId = `${freshName()}\n"🙂`;
@@ -97,7 +97,7 @@ onRedis((open, server) => {
       ]);
     });
 
-    test('written by hand, and with fields of a later version, are read; the fields stay when it is folded', async () => {
+    test('that were written by hand, with fields of a later version, are read, and a fold keeps the fields', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       const token = await sessions.create({ app, ownerId: 'alice', data: {}, duration: 600 });
@@ -137,7 +137,7 @@ onRedis((open, server) => {
       ['one after another', false],
       ['at once', true],
     ]) {
-      test(`stay bounded over 1,000 updates ${label}, and keep everything and their expiry`, async () => {
+      test(`stay bounded over 1,000 updates ${label}, and keep all data and their expiry`, async () => {
         const { sessions, redis } = open();
         for (const duration of [600, Infinity]) {
           const app = freshName();
@@ -237,7 +237,7 @@ onRedis((open, server) => {
       }
     });
 
-    test('calls of one kind made together are one script, and what fails, fails alone', async () => {
+    test('calls of one kind made together are one script, and one that fails does not affect the others', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       const create = (ownerId) => sessions.create({ app, ownerId, data: {}, duration: 600 });
@@ -245,7 +245,7 @@ onRedis((open, server) => {
       await create('somebody'); // connected
       await redis.config('RESETSTAT');
       const tokens = await Promise.all(owners.map(create));
-      // They cross one and fifteen at a time; or one, one, two, four and eight, if the I/O thread had the answer before.
+      // Batches of 1 and 15 calls; or of 1, 1, 2, 4 and 8, if the I/O thread read the previous answer.
       const scripts = (await server().commandStats()).evalsha;
       assert.ok(scripts === 2 || scripts === 5, `${scripts} scripts`);
 
@@ -278,7 +278,7 @@ onRedis((open, server) => {
       assert.equal((await server().commandStats()).eval, undefined);
     });
 
-    test('a server that forgot the scripts is told them again, and nothing fails', async () => {
+    test('a server that forgot the scripts gets them again, and no call fails', async () => {
       const { sessions, redis } = open();
       const app = freshName();
       const request = { app, ownerId: 'alice', data: {}, duration: 600 };
@@ -288,7 +288,7 @@ onRedis((open, server) => {
           Array.from({ length: 400 }, () => sessions.create(request)),
         );
         await redis.script('FLUSH');
-        // Each of another session, as calls that are not awaited may overtake each other then.
+        // Each call is on another session, because calls that are not awaited may overtake each other then.
         const calls = [
           (token) => sessions.get({ app, token }),
           (token) => sessions.update({ app, token, data: { round } }),
@@ -322,7 +322,7 @@ onRedis((open, server) => {
         'the transcript shows these calls',
       );
       const bytes = Buffer.from(token, tokenEncoding);
-      // The owner is in the keys by design; what opens the session is behind it.
+      // The owner's bytes are in the keys by design. The random bytes behind them open the session.
       const secret = bytes.subarray(16);
       for (const haystack of [transcript, Buffer.concat(dump)]) {
         for (const needle of [

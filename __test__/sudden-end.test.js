@@ -1,7 +1,7 @@
 'use strict';
 
-// Ends that come in the middle of everything: the process exits, a worker is terminated, with a
-// thousand calls in flight. And what instances and worker threads of one process share.
+// Sudden ends: the process exits, or a worker is terminated, with a thousand calls in flight. And what
+// the instances and worker threads of one process share.
 
 const assert = require('node:assert/strict');
 const { existsSync } = require('node:fs');
@@ -28,7 +28,7 @@ const IN_FLIGHT = `
     return Array.from({ length: 1000 }, (_, n) => sessions[methods[n % methods.length]](request));
   };`;
 
-/** Ends in different states: nothing sent yet, under way, and answers arriving. */
+/** The states at the end: nothing sent yet, calls in flight, and answers arriving. */
 const WHENS = [
   (end) => `fly(); ${end}`,
   (end) => `fly(); setImmediate(() => { ${end} });`,
@@ -51,7 +51,7 @@ forEachTarget((target, _open, server) => {
       });
     });
 
-    test('an uncaught exception ends the process as it always does', async () => {
+    test('an uncaught exception ends the process as usual', async () => {
       await repeat(10, 4, async (n) => {
         const { code, signal, stderr } = await run(n, "throw new Error('on purpose');");
         assert.deepEqual({ code, signal }, { code: 1, signal: null }, stderr);
@@ -65,7 +65,7 @@ forEachTarget((target, _open, server) => {
         assert.deepEqual({ code, signal }, { code: null, signal: 'SIGTERM' });
       });
       await repeat(10, 4, async (n) => {
-        // A handler alone keeps no process until its signal comes.
+        // A handler alone does not keep the process alive until its signal comes.
         const end = `setInterval(() => {}, 1000);
           process.on('SIGTERM', () => process.exit(3)).kill(process.pid, 'SIGTERM');`;
         const { code, signal, stderr } = await run(n, end);
@@ -73,7 +73,7 @@ forEachTarget((target, _open, server) => {
       });
     });
 
-    test('worker.terminate() 100 times: no abort, and no thread, file or memory stays', async () => {
+    test('worker.terminate() 100 times aborts nothing, and leaks no thread, file or memory', async () => {
       const { code, signal, stdout, stderr } = await runScript(TERMINATE, {
         given: {
           url: url(),
@@ -81,7 +81,7 @@ forEachTarget((target, _open, server) => {
           inFlight: IN_FLIGHT,
           whens: WHENS.map((when) => when('tell();')),
         },
-        // glibc keeps what threads have freed, in up to 16 places on two cores, which would look like a leak.
+        // glibc keeps freed memory of threads, in up to 16 arenas on two cores, which would look like a leak.
         env: { MALLOC_ARENA_MAX: '1' },
       });
       assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
@@ -115,14 +115,14 @@ const TERMINATE = `
       const tell = () => parentPort.postMessage('in flight');
       \${given.inFlight}
       \${given.whens[n % given.whens.length]}
-      // As long as it lives there are calls in flight, but never more and more.
+      // As long as it lives there are calls in flight, but not a growing number of them.
       (async () => { for (;;) await Promise.allSettled(fly()); })();\`;
     const worker = new Worker(code, { eval: true, workerData: { url: given.url, n } });
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
     await worker.terminate();
   }
 
-  /** What was let go may take a moment to be gone: waits until no more than at the start is held. */
+  /** Waits until no more is held than at the start, because releasing takes a moment. */
   async function settled(start) {
     for (let attempt = 0; attempt < 3000; attempt++) {
       const now = held();
@@ -177,12 +177,12 @@ forEachTarget((_target, _open, server) => {
 
       if (!isMainThread) return use(workerData).then((right) => parentPort.postMessage(right));
       (async () => {
-        // At the same time, so that they race for who starts the thread.
+        // At the same time, so that they race to start the thread.
         const answers = ['a', 'b', 'c', 'd'].map((name) => new Promise((resolve, reject) => {
           new Worker(__filename, { workerData: name }).once('message', resolve).once('error', reject);
         }));
         const rights = await Promise.all([use('main'), ...answers]);
-        // The thread of one that lost the race needs a moment to end.
+        // The thread of a loser needs a moment to end.
         while (given.hasProc && threads() !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
         console.log(rights.join(' '));
       })();`;

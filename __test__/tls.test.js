@@ -1,6 +1,6 @@
 'use strict';
 
-// Sessions over TLS: what is trusted, what is refused, and that the reason is told.
+// Sessions over TLS: which servers are trusted, which are refused, and that the error has the reason.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -16,7 +16,7 @@ const pem = (name) => readFileSync(file(name), 'utf8');
 const TRUSTED = { ca: pem('authority.crt') };
 const IDENTITY = { cert: pem('client.crt'), key: pem('client.key') };
 
-/** Starts a server that shows a certificate, and gives the URL that reaches it by TLS. */
+/** Starts a server with this certificate, and returns its URL for TLS. */
 async function startTls(certificate, config = {}) {
   const port = await freePort();
   const server = await startRedis({
@@ -68,7 +68,7 @@ describe('a server with a certificate of a private authority', () => {
 
   test('is used when that authority is trusted', () => useSessions(tls.url, { tls: TRUSTED }));
 
-  test('is used by its address, when the certificate names it', () =>
+  test('is used by its address if the certificate names the address', () =>
     useSessions(`rediss://127.0.0.1:${tls.port}`, { tls: TRUSTED }));
 
   test('is used with `tls` in place of rediss', () =>
@@ -83,10 +83,10 @@ describe('a server with a certificate of a private authority', () => {
     assert.equal(stdout, 'created\n');
   });
 
-  test('is used without any trust when rejectUnauthorized is false', () =>
+  test('is used without verification when rejectUnauthorized is false', () =>
     useSessions(tls.url, { tls: { rejectUnauthorized: false } }));
 
-  test('is refused when nobody trusts it', async () => {
+  test('is refused when its authority is not trusted', async () => {
     const nobody = /TLS failed: nobody who is trusted has issued the server's certificate \(give/;
     assert.match(await refusal(tls.url, true), nobody);
     assert.match(await refusal(tls.url, { ca: pem('stranger.crt') }), nobody);
@@ -104,7 +104,7 @@ describe('a server with a certificate of a private authority', () => {
     );
   });
 
-  test('comes back by itself', async () => {
+  test('is used again after it was restarted', async () => {
     const sessions = new SpotsSessions({ connectionString: tls.url, tls: TRUSTED });
     await sessions.create({ app: 'a', ownerId: 'b' });
     await tls.server.restart();
@@ -117,14 +117,14 @@ for (const [certificate, why] of [
   ['expired', /TLS failed: .*expired/],
   ['elsewhere', /TLS failed: .*is for elsewhere\.example, not for localhost/],
 ]) {
-  test(`a certificate that is for ${certificate} is refused, and the reason told`, async (t) => {
+  test(`a certificate that is for ${certificate} is refused with the reason`, async (t) => {
     const { server, url } = await startTls(certificate);
     t.after(() => server.stop());
     assert.match(await refusal(url, TRUSTED), why);
   });
 }
 
-test('a server that asks for a certificate takes ours, and no call without one', async (t) => {
+test('a server that asks for a certificate accepts ours, and refuses calls without one', async (t) => {
   const { server, url } = await startTls('server', { 'tls-auth-clients': 'yes' });
   t.after(() => server.stop());
   await useSessions(url, { tls: { ...TRUSTED, ...IDENTITY } });
@@ -132,21 +132,21 @@ test('a server that asks for a certificate takes ours, and no call without one',
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3']) {
-  test(`${version} alone is enough`, async (t) => {
+  test(`a server with ${version} alone is used`, async (t) => {
     const { server, url } = await startTls('server', { 'tls-protocols': version });
     t.after(() => server.stop());
     await useSessions(url, { tls: TRUSTED });
   });
 }
 
-test('a server that does not speak TLS is told apart', async (t) => {
+test('a server that does not speak TLS is refused with that reason', async (t) => {
   const server = await startRedis();
   t.after(() => server.stop());
   const message = await refusal(`rediss://localhost:${server.port}`, TRUSTED);
   assert.match(message, /no answer within 1000 ms \(does it speak TLS\?\)/);
 });
 
-test('a server that speaks nothing but TLS is told apart', async (t) => {
+test('a server that speaks only TLS is refused with that reason', async (t) => {
   const { server, port } = await startTls('server');
   t.after(() => server.stop());
   assert.match(await refusal(`redis://localhost:${port}`), /closed .*\(does it ask for TLS\?\)/);

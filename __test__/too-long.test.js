@@ -1,6 +1,7 @@
 'use strict';
 
-// A session that is longer than a string of JavaScript can be. This package writes none: another program has.
+// A session that is longer than a JavaScript string can be. This package writes none, but another
+// program may.
 
 const assert = require('node:assert/strict');
 const { constants } = require('node:buffer');
@@ -10,7 +11,7 @@ const { startRedis } = require('./support/redis-server.js');
 const { runScript } = require('./support/scripts.js');
 const { SpotsSessions } = require('../index.js');
 
-/** The server has it, and sends it; and so has each process that reads it, twice. */
+/** The server holds and sends the session, and each process that reads it holds it twice. */
 const NEEDED = 6 * 2 ** 30;
 const skip = os.freemem() < NEEDED && 'takes some GiB of memory';
 
@@ -27,7 +28,7 @@ describe('a session that no string of JavaScript can hold', { skip }, () => {
     const [key] = await redis.keys('*:s:*');
     const [head, tail] = (await redis.get(key)).split('MARK');
     await redis.set(key, head);
-    // As long as Redis lets a value be: 512 MB, some bytes more than V8 lets a string be.
+    // The longest value of Redis: 512 MB, some bytes more than the longest string of V8.
     const length = 2 ** 29 - head.length - tail.length;
     assert.ok(length + 30 > constants.MAX_STRING_LENGTH);
     const piece = 'x'.repeat(2 ** 25);
@@ -46,7 +47,7 @@ describe('a session that no string of JavaScript can hold', { skip }, () => {
     [2, false],
     [200, true],
   ]) {
-    test(`rejects its own call, and none of ${neighbours} neighbours, ${heard ? 'with' : 'without'} listeners`, async () => {
+    test(`rejects its own call, and none of ${neighbours} others, ${heard ? 'with' : 'without'} listeners`, async () => {
       const code = `
         const sessions = new SpotsSessions(given.options);
         if (given.heard) {

@@ -1,7 +1,8 @@
 'use strict';
 
-// Whom we trust, beside whom Node trusts: the same server, the same certificate, the same `ca`, asked by
-// `tls.connect` and by an instance. Where the two differ, docs/tls.md has a row with our words.
+// Which certificates we trust, compared with Node: `tls.connect` and an instance ask the same server,
+// with the same certificate and the same `ca`. Where the two differ, docs/tls.md has a row with our
+// message.
 
 const assert = require('node:assert/strict');
 const { X509Certificate } = require('node:crypto');
@@ -23,7 +24,7 @@ const documented = readFileSync(join(__dirname, '..', 'docs', 'tls.md'), 'utf8')
   ' ',
 );
 
-/** What Rust prints of its values for those who write Rust. */
+/** How Rust prints its values for debugging. */
 const OF_RUST = /[A-Z][a-z]+[A-Z]\w+|\w\(["\w]|::|\{|Some|Other|Error/;
 
 let redis;
@@ -37,7 +38,7 @@ after(async () => {
 });
 
 /**
- * Starts a server that shows a certificate, and has Redis behind it.
+ * Starts a server with this certificate and with Redis behind it.
  *
  * @param {string} name of the certificate
  * @param {tls.TlsOptions & { chain?: string }} [options]
@@ -69,7 +70,7 @@ async function startServer(name, { chain = name, ...options } = {}) {
   return server.address().port;
 }
 
-/** What Node says: nothing, or the code of its error. */
+/** The code of Node's error, or undefined if Node accepts the certificate. */
 async function askNode(port, options) {
   const { host = 'localhost', ...given } = options;
   const socket = tls.connect({ host, port, ...given });
@@ -83,15 +84,15 @@ async function askNode(port, options) {
   }
 }
 
-/** Kept, as an instance without calls may be collected, and tells of no event then. */
+/** Keeps instances, because one without calls may be collected and then emits no event. */
 const asked = new Set();
 
-/** What we say: nothing, or the message behind the address. */
+/** Our error message after the address, or undefined if we accept the certificate. */
 async function askUs(port, { host = 'localhost', ...options }) {
   const sessions = new SpotsSessions({ host, port, tls: options });
   asked.add(sessions);
   try {
-    // It connects at once. A call that had to wait would wait for another attempt.
+    // An event, because the instance connects at once, and a call would wait for another attempt.
     const error = await new Promise((resolve) =>
       sessions.once('error', resolve).once('ready', () => resolve(undefined)),
     );
@@ -111,40 +112,44 @@ async function askUs(port, { host = 'localhost', ...options }) {
 }
 
 const TLS_1_2 = { maxVersion: 'TLSv1.2' };
-/** What OpenSSL does no more by default. */
+/** Ciphers and signatures that OpenSSL refuses by default. */
 const WEAK = 'DEFAULT@SECLEVEL=0';
 
 const ca = (...names) => ({ ca: names.map((name) => pem(`${name}.crt`)) });
 const ours = () => ca('authority');
 const itself = (name) => ca(name);
 
-describe(named('a certificate that Node takes is taken'), { skip }, () => {
+describe(named('a certificate that Node accepts is accepted'), { skip }, () => {
   /** @type {[string, string, object?, object?][]} */
   const rows = [
     ['an authority’s leaf', 'server'],
     ['a key of RSA', 'rsa'],
     ['a key of ECDSA P-384', 'p384'],
     ['a key of Ed25519', 'ed25519'],
-    ['one of `openssl req -x509`, which says CA:TRUE, pinned', 'pinned', itself],
-    ['the same without a SAN, with its CN', 'pinned-cn', itself],
-    ['one that is pinned and says CA:FALSE', 'pinned-leaf', itself],
-    ['one of X.509 version 1 that is pinned', 'pinned-version-1', itself],
+    ['a pinned certificate of `openssl req -x509`, which says CA:TRUE', 'pinned', itself],
+    ['a pinned certificate with a CN and without a SAN', 'pinned-cn', itself],
+    ['a pinned certificate that says CA:FALSE', 'pinned-leaf', itself],
+    ['a pinned certificate of X.509 version 1', 'pinned-version-1', itself],
     [
-      'one that is pinned among others',
+      'a pinned certificate among others',
       'pinned',
       () => ca('authority', 'pinned-elsewhere', 'pinned'),
     ],
     ['a CN and no SAN', 'cn'],
     ['several CNs and no SAN', 'cn-of-several'],
     ['a CN, and a SAN with an address alone', 'cn-beside-address'],
-    ['the address of such a SAN', 'cn-beside-address', () => ({ ...ours(), host: '127.0.0.1' })],
+    [
+      'the address of a SAN with an address alone',
+      'cn-beside-address',
+      () => ({ ...ours(), host: '127.0.0.1' }),
+    ],
     ['a CN, and a SAN with a mail address alone', 'cn-beside-mail'],
     ['a CN with a wildcard', 'cn-wildcard', () => ({ ...ours(), servername: 'one.nodes.example' })],
-    ['a chain with another authority between', 'of-middle', ours, { chain: 'of-middle-whole' }],
+    ['a chain with an intermediate authority', 'of-middle', ours, { chain: 'of-middle-whole' }],
   ];
   for (const [label, name, trust = ours, options] of rows) {
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3']) {
-      test(`R65 ${label}, by ${maxVersion}`, async () => {
+      test(`R65 ${label}, with ${maxVersion}`, async () => {
         const port = await startServer(name, { ...options, maxVersion, minVersion: maxVersion });
         const given = trust(name);
         assert.equal(await askNode(port, given), undefined, 'Node');
@@ -154,36 +159,51 @@ describe(named('a certificate that Node takes is taken'), { skip }, () => {
   }
 });
 
-describe(named('a certificate that Node refuses is refused, with the reason and what to do'), {
+describe(named('a certificate that Node refuses is refused, with the reason'), {
   skip,
 }, () => {
   /** @type {[string, string, object | undefined, RegExp, object?][]} */
   const rows = [
-    ['R65 one of itself that is not pinned', 'pinned', ours, /signed by itself/],
+    ['R65 a self-signed certificate that is not pinned', 'pinned', ours, /signed by itself/],
     [
-      'R65 one of itself, and another of the same name that is pinned',
+      'R65 a self-signed certificate, when another one of the same name is pinned',
       'pinned',
       () => ca('pinned-twin'),
       /signed by itself/,
     ],
-    ['R65 one of nobody who is trusted', 'server', () => ca('stranger'), /nobody who is trusted/],
     [
-      'R65 one that is pinned, for another host',
+      'R65 a certificate of an authority that is not trusted',
+      'server',
+      () => ca('stranger'),
+      /nobody who is trusted/,
+    ],
+    [
+      'R65 a pinned certificate for another host',
       'pinned-elsewhere',
       itself,
       /for elsewhere\.example, not for localhost/,
     ],
-    ['R65 one that is pinned and has expired', 'pinned-expired', itself, /expired on 2021-01-01/],
     [
-      'R65 one that is pinned and not yet valid',
+      'R65 a pinned certificate that has expired',
+      'pinned-expired',
+      itself,
+      /expired on 2021-01-01/,
+    ],
+    [
+      'R65 a pinned certificate that is not yet valid',
       'pinned-future',
       itself,
       /not valid until 2090-01-01/,
     ],
-    ['R65 one that is pinned and not for servers', 'pinned-no-server', itself, /not for servers/],
-    ['R65 one that is pinned and not for TLS', 'pinned-no-tls', itself, /not for servers/],
     [
-      'R65 one that is pinned, with what nobody knows',
+      'R65 a pinned certificate that is not for servers',
+      'pinned-no-server',
+      itself,
+      /not for servers/,
+    ],
+    ['R65 a pinned certificate that is not for TLS', 'pinned-no-tls', itself, /not for servers/],
+    [
+      'R65 a pinned certificate with an unknown critical extension',
       'pinned-critical',
       itself,
       /critical extension/,
@@ -197,7 +217,12 @@ describe(named('a certificate that Node refuses is refused, with the reason and 
     ],
     ['R65 an authority’s leaf that is not for servers', 'no-server', ours, /not for servers/],
     ['R65 an authority’s leaf that is not for TLS', 'no-tls', ours, /not for servers/],
-    ['R65 an authority’s leaf with what nobody knows', 'critical', ours, /critical extension/],
+    [
+      'R65 an authority’s leaf with an unknown critical extension',
+      'critical',
+      ours,
+      /critical extension/,
+    ],
     ['R65 a CN of another host', 'cn-elsewhere', ours, /for elsewhere\.example, not for localhost/],
     [
       'R65 a CN, and a SAN of another host',
@@ -212,7 +237,7 @@ describe(named('a certificate that Node refuses is refused, with the reason and 
       /for 127\.0\.0\.1, not for 127\.0\.0\.1/,
     ],
     [
-      'R65 a CN with a wildcard, and a host that is deeper',
+      'R65 a CN with a wildcard, and a host with one more label',
       'cn-wildcard',
       () => ({ ...ours(), servername: 'a.one.nodes.example' }),
       /for \*\.nodes\.example, not for a\.one/,
@@ -245,10 +270,10 @@ describe(named('a certificate that Node refuses is refused, with the reason and 
   }
 });
 
-describe(named('what we refuse whatever Node does is in docs/tls.md, with our words'), {
+describe(named('a certificate that only we may refuse is in docs/tls.md, with our message'), {
   skip,
 }, () => {
-  /** Whether Node 20 takes it, and whether it can be used without verification.
+  /** Whether Node 20 accepts it, and whether it works without verification.
    * @type {[string, string, boolean, boolean, object?][]} */
   const rows = [
     ['X.509 version 1', 'version-1', true, true],
@@ -272,7 +297,7 @@ describe(named('what we refuse whatever Node does is in docs/tls.md, with our wo
         return t.skip('this openssl makes no version 1');
       const port = await startServer(name, options);
       const node = await askNode(port, ours());
-      // Newer ones have another OpenSSL.
+      // Newer versions of Node have another OpenSSL.
       if (process.versions.openssl.startsWith('3.0.'))
         assert.equal(node === undefined, nodeTakesIt, `Node: ${node}`);
       const said = await askUs(port, ours());
@@ -285,14 +310,14 @@ describe(named('what we refuse whatever Node does is in docs/tls.md, with our wo
     });
   }
 
-  test('R65 an authority between, pinned alone, is enough here, and not for Node', async () => {
+  test('R65 an intermediate authority, pinned alone, is enough for us, and not for Node', async () => {
     const port = await startServer('of-middle');
     assert.notEqual(await askNode(port, ca('middle')), undefined);
     assert.equal(await askUs(port, ca('middle')), undefined);
   });
 });
 
-test(named('R65 a client’s key that cannot be used is refused by the constructor'), {
+test(named('R65 the constructor refuses a client’s key that cannot be used'), {
   skip,
 }, () => {
   for (const name of ['p521', 'rsa-short', 'ed448']) {

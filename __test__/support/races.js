@@ -1,7 +1,7 @@
 'use strict';
 
-// Calls that run into each other, and what must be so whoever comes first. Each race is run many times,
-// with sessions of its own; `racers.test.js` and the faults run them.
+// Calls that race, and what must hold whichever comes first. Each race is run many times, with
+// sessions of its own, by `racers.test.js`.
 
 const assert = require('node:assert/strict');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -25,7 +25,7 @@ const STEP = 100;
 /** Three of these make a record long enough to be folded. */
 const PAD = 'x'.repeat(1500);
 
-/** The calls of this race in turns: now the ones are made first, now the others. */
+/** The calls of a race, with the two sides taking turns in being first. */
 const inTurn = (n, first, second) => (n % 2 ? [second(), first()].reverse() : [first(), second()]);
 
 const create = ({ a, app }, ownerId, duration = 600) =>
@@ -39,7 +39,7 @@ async function assertGone({ a, b, app, redis }, ownerId, tokens) {
   }
 }
 
-/** The same of many sessions at once. */
+/** The same for many sessions at once. */
 async function assertAllGone({ b, app, redis }, ownerId, tokens) {
   const found = await Promise.all(tokens.map((token) => b.get({ app, token })));
   const left = found.filter(Boolean).length;
@@ -49,18 +49,19 @@ async function assertAllGone({ b, app, redis }, ownerId, tokens) {
   assert.equal(await redis.exists(keys), 0);
 }
 
-/** Nothing of a lone owner is left, in the index neither. */
+/** Asserts that nothing of a lone owner is left, also not in the index. */
 async function assertNoIndex({ redis, app }, ownerId) {
-  if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0, 'it is in the index');
+  if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0, 'the index has it');
 }
 
 async function assertEnds({ redis, app }, ownerId, token) {
-  if (redis) assert.notEqual(await redis.pttl(sessionKey(app, ownerId, token)), -1, 'endless');
+  if (redis)
+    assert.notEqual(await redis.pttl(sessionKey(app, ownerId, token)), -1, 'it has no expiry');
 }
 
 /** @type {Record<string, (track: Track, n: number) => Promise<void>>} */
 const RACES = {
-  async 'update and kill: nothing is back, nor without end'(track, n) {
+  async 'update and kill at once leave no session, and none without an expiry'(track, n) {
     const { a, b, app } = track;
     const ownerId = `owner ${n}`;
     const token = await create(track, ownerId);
@@ -73,7 +74,7 @@ const RACES = {
     await assertNoIndex(track, ownerId);
   },
 
-  async 'update and update: other keys are all kept, of one key the later value'(track, n) {
+  async 'updates at once are all kept, and the later one of the same key wins'(track, n) {
     const { a, b, app } = track;
     const token = await create(track, 'updates');
     const update = (sessions, name) => () =>
@@ -91,7 +92,7 @@ const RACES = {
     assert.ok(last === 'a3' || last === 'b3', `${last} is not the last of either`);
   },
 
-  async 'kill and kill: one of them says true'(track, n) {
+  async 'exactly one of two kills at once resolves to true'(track, n) {
     const { a, b, app, certain } = track;
     const token = await create(track, `owner ${n}`);
     const kill = (sessions) => () => sessions.kill({ app, token });
@@ -101,7 +102,10 @@ const RACES = {
     await assertGone(track, `owner ${n}`, [token]);
   },
 
-  async 'killAll and create: what was given before is gone, what comes later is known'(track, n) {
+  async 'killAll ends sessions that were created before it, and the next killAll ends those created meanwhile'(
+    track,
+    n,
+  ) {
     const { b, app } = track;
     const ownerId = `owner ${n}`;
     const given = [];
@@ -123,7 +127,7 @@ const RACES = {
     await assertNoIndex(track, ownerId);
   },
 
-  async 'killAll and update: nothing is back'(track, n) {
+  async 'killAll and update at once bring no session back'(track, n) {
     const { a, b, app, certain } = track;
     const ownerId = `owner ${n}`;
     const tokens = await Promise.all(times(3, () => create(track, ownerId)));
@@ -140,7 +144,7 @@ const RACES = {
     await assertNoIndex(track, ownerId);
   },
 
-  async 'refresh and kill: nothing is back, in the index neither'(track, n) {
+  async 'refresh and kill at once bring nothing back, also not in the index'(track, n) {
     const { a, b, app } = track;
     const ownerId = `owner ${n}`;
     const token = await create(track, ownerId);
@@ -151,7 +155,10 @@ const RACES = {
     await assertNoIndex(track, ownerId);
   },
 
-  async 'refresh and expiry: true is alive for the new duration, false is gone'(track, n) {
+  async 'refresh at the expiry resolves to true for a session that lives on, and to false for one that is gone'(
+    track,
+    n,
+  ) {
     const { a, b, app, redis, outcomes } = track;
     const ownerId = `owner ${n}`;
     const token = await create(track, ownerId, SHORT / 1000);
@@ -165,11 +172,11 @@ const RACES = {
       assert.ok((await redis.pttl(sessionKey(app, ownerId, token))) > 300_000);
       assert.ok((await redis.pttl(indexKey(app, ownerId))) > 300_000);
     }
-    assert.equal(await b.killAll({ app, ownerId }), true, 'it is in the index');
+    assert.equal(await b.killAll({ app, ownerId }), true, 'the index has it');
     await assertGone(track, ownerId, [token]);
   },
 
-  async 'update and expiry: it ends all the same'(track, n) {
+  async 'update at the expiry does not lengthen the life of the session'(track, n) {
     const { a, b, app, outcomes } = track;
     const ownerId = `owner ${n}`;
     const token = await create(track, ownerId, SHORT / 1000);
@@ -185,13 +192,13 @@ const RACES = {
     await assertGone(track, ownerId, [token]);
   },
 
-  async 'a hundred creates and killAll: it knows them all'(track, n) {
+  async 'killAll during a hundred creates leaves no session out of the index'(track, n) {
     const { a, b, app, certain } = track;
     const ownerId = `owner ${n}`;
     const creations = times(100, (m) =>
       [a, b][m % 2].create({ app, ownerId, data: DATA, duration: m % 3 ? 600 : Infinity }),
     );
-    // One at the same time too: what it meets is gone, and what it does not is known to the next.
+    // A killAll at the same time, too: it ends the sessions that it finds, and the next one ends the rest.
     const early = b.killAll({ app, ownerId });
     const tokens = await Promise.all(creations);
     const met = await early;
@@ -207,7 +214,10 @@ const RACES = {
     await assertNoIndex(track, ownerId);
   },
 
-  async 'killAll in steps, refreshes and creates: what was there at its start is gone'(track, n) {
+  async 'killAll in steps ends all sessions that were there at its start, whatever is refreshed and created'(
+    track,
+    n,
+  ) {
     const { a, b, app, redis, outcomes } = track;
     const ownerId = `owner ${n}`;
     const count = STEP + 50 + (n % 100);
@@ -224,7 +234,7 @@ const RACES = {
       const refreshes = some.map((token) => a.refresh({ app, token, duration }));
       made.push(await create(track, ownerId, duration));
       const refreshed = await Promise.all(refreshes);
-      // One was gone, and then another one was there.
+      // One session was gone while another one was still there.
       const isBetween = refreshed.includes(true, refreshed.indexOf(false) + 1 || refreshed.length);
       if (isBetween || !redis) outcomes.add('between two steps'); // in memory there is one step
     }
@@ -235,7 +245,10 @@ const RACES = {
     await assertNoIndex(track, ownerId);
   },
 
-  async 'kill and get: whole, then gone, and never back'(track, n) {
+  async 'gets during a kill find the whole session, then nothing, and never the session again'(
+    track,
+    n,
+  ) {
     const { a, b, app, outcomes } = track;
     const token = await create(track, 'gets');
     const get = () => Promise.all(times(6, () => a.get({ app, token })));
@@ -249,7 +262,7 @@ const RACES = {
   },
 };
 
-/** How long sessions live that are to end in the middle of a race, in ms. */
+/** The life of sessions that must end in the middle of a race, in ms. */
 const SHORT = 40;
 
 module.exports = { RACES };
