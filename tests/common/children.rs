@@ -49,7 +49,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Says that a child has ended. To call this later would end whoever has its number by then.
+/// Notes that a child has ended, because another process may get its number.
 pub fn forget(child: &Child) {
     // It is not there if the child failed to start.
     let _absent = fs::remove_file(home().join("children").join(child.id().to_string()));

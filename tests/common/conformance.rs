@@ -1,10 +1,10 @@
-//! What holds on every target. `conformance_suite!` makes a test of each.
+//! Behaviour that holds on every target. `conformance_suite!` makes a test of each function.
 
 use serde_json::json;
 
 use super::{DAY, Sessions, create, get, kill, kill_all, refresh, update, wait_until};
 
-/// Makes the tests, given what opens a target. It returns the sessions and what must outlive them.
+/// Makes the tests. `$open` opens a target, and returns the sessions and what must outlive them.
 #[macro_export]
 macro_rules! conformance_suite {
     ($open:expr; $($behaviour:ident)*) => {
@@ -27,10 +27,10 @@ macro_rules! conformance_suite {
             calls_of_a_batch_are_carried_out_in_order
             batches_are_carried_out_in_order
             names_of_every_kind_work
-            tokens_of_foreign_shape_open_nothing
+            malformed_tokens_open_nothing
             data_comes_back_as_it_was_given
-            a_text_that_is_no_batch_rejects_all_and_harms_no_later_call
-            calls_under_way_settle_after_close
+            a_text_that_is_no_batch_rejects_all_calls_and_later_ones_work
+            calls_in_flight_settle_after_close
         }
     };
 }
@@ -57,7 +57,7 @@ pub fn an_update_merges_at_the_top_level(sessions: &mut Sessions) {
     }
     let data = json!({"a": {"y": 1}, "c": null, "d": []});
     assert_eq!(sessions.ok(get("app", &token))["data"], data);
-    // Long enough to be folded, more than once.
+    // Enough updates that the record is folded more than once.
     for i in 0..1000 {
         let patch = format!(r#"{{"n":{i},"{}":{i}}}"#, i % 7);
         assert_eq!(sessions.ok(update("app", &token, &patch)), json!(true));
@@ -95,7 +95,7 @@ pub fn refresh_gives_a_session_new_time(sessions: &mut Sessions) {
     let brief = brief.as_str().unwrap();
     let witness = sessions.ok(create("app", "ann", "{}", 300));
     let witness = witness.as_str().unwrap();
-    // On a machine so slow that it ended before this, there is nothing to see.
+    // On a slow machine the session may have ended before, and there is nothing to check.
     if sessions.ok(refresh("app", brief, 0)) == json!(true) {
         wait_until("the witness ends", || sessions.ok(get("app", witness)).is_null());
         assert_eq!(sessions.ok(get("app", brief))["ownerId"], json!("ann"));
@@ -208,7 +208,7 @@ pub fn names_of_every_kind_work(sessions: &mut Sessions) {
     }
 }
 
-pub fn tokens_of_foreign_shape_open_nothing(sessions: &mut Sessions) {
+pub fn malformed_tokens_open_nothing(sessions: &mut Sessions) {
     let token = sessions.token("app", "ann", "{}");
     let shapes = [
         "",
@@ -252,14 +252,14 @@ pub fn data_comes_back_as_it_was_given(sessions: &mut Sessions) {
     }
 }
 
-pub fn a_text_that_is_no_batch_rejects_all_and_harms_no_later_call(sessions: &mut Sessions) {
+pub fn a_text_that_is_no_batch_rejects_all_calls_and_later_ones_work(sessions: &mut Sessions) {
     let token = sessions.token("app", "ann", "{}");
     sessions.submit_raw("k0\napp\n");
     sessions.await_giving_up();
     assert_eq!(sessions.ok(get("app", &token))["ownerId"], json!("ann"));
 }
 
-pub fn calls_under_way_settle_after_close(sessions: &mut Sessions) {
+pub fn calls_in_flight_settle_after_close(sessions: &mut Sessions) {
     let token = sessions.token("app", "ann", "{}");
     let slots: Vec<_> = (0..100)
         .flat_map(|_| sessions.submit(&[get("app", &token), update("app", &token, "{}")]))

@@ -1,5 +1,4 @@
-//! What the tests of the core share: a user of the engine, as JavaScript is one, through its public
-//! interface alone.
+//! Helpers of the core's tests. They use the engine as JavaScript does, by its public interface alone.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -22,7 +21,7 @@ use spots_sessions::inline::InlineIo;
 use spots_sessions::store::Policy;
 use spots_sessions::token::Encoding;
 
-/// How long anything may take before a test gives up. No test waits so long if all is well.
+/// How long anything may take before a test gives up. A test that passes never waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much data a call may bring.
@@ -37,10 +36,10 @@ pub const DAY: u64 = 86_400_000;
 /// One call: its letter and its fields.
 pub type Call = (char, Vec<String>);
 
-/// What a call came to.
+/// The outcome of a call.
 pub type Answer = Result<Value, Rejection>;
 
-/// What an error in JavaScript is made of.
+/// The parts of an error in JavaScript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub code: String,
@@ -55,9 +54,9 @@ pub struct Sessions {
     bell: Receiver<()>,
     next_slot: u32,
     answers: HashMap<u32, Answer>,
-    /// Whether it gave up on all calls.
+    /// Whether the engine gave up on all calls.
     gave_up: bool,
-    /// What became of its connections: kinds, and what belongs to them.
+    /// The events of its connections: the kind, and its details.
     pub events: Vec<Vec<String>>,
 }
 
@@ -65,7 +64,7 @@ impl Sessions {
     pub fn open(target: Target) -> Self {
         let (ring, bell) = channel();
         let outbox = Arc::new(Outbox::new(move || {
-            // The last answers may come when nobody listens any more.
+            // The last answers may come when the receiver is gone.
             let _unheard = ring.send(());
         }));
         let policy = Policy {
@@ -103,7 +102,7 @@ impl Sessions {
             slots.push(self.next_slot);
             self.next_slot += 1;
         }
-        // Each way in turn, as nothing may depend on it.
+        // Both ways in turn, because nothing may depend on the way.
         let io = self.io.as_ref().expect("an engine that is open");
         if self.next_slot.is_multiple_of(2) {
             io.submit(batch);
@@ -118,7 +117,7 @@ impl Sessions {
         self.io.as_ref().expect("an engine that is open").submit(batch.into());
     }
 
-    /// Takes no more calls.
+    /// Closes the instance, which then takes no more calls.
     pub fn close(&mut self) {
         self.io = None;
     }
@@ -169,7 +168,7 @@ impl Sessions {
         token.as_str().expect("a token").to_owned()
     }
 
-    /// Waits for an event of this kind, and returns what belongs to it.
+    /// Waits for an event of this kind, and returns its details.
     pub fn event(&mut self, kind: &str) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -227,7 +226,7 @@ fn rejection(value: &Value) -> Rejection {
     }
 }
 
-/// Waits until something is so, as it will be soon.
+/// Waits until a condition holds.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
@@ -261,7 +260,7 @@ pub fn kill_all(app: &str, owner: &str) -> Call {
     ('a', vec![name(app), Value::from(owner).to_string()])
 }
 
-/// As `lib/boundary.js` spells it.
+/// A name as `lib/boundary.js` encodes it.
 fn name(text: &str) -> String {
     if text.starts_with('"') || text.contains('\n') {
         Value::from(text).to_string()

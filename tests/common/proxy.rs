@@ -6,21 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What befalls a connection from the next thing that the engine sends on.
+/// A fault that hits the connection on which the engine sends next.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// The server acts, but so many bytes of its reply are all that comes back; then both ends are
-    /// closed.
+    /// The server acts, but only so many bytes of its reply come back. Then both ends are closed.
     CutReplyAfter(usize),
     /// The reply comes back; then both ends are closed.
     CloseAfterReply,
-    /// Nothing comes back any more, and nothing is closed.
+    /// Nothing comes back from now on, and nothing is closed.
     Silence,
-    /// What is sent never reaches the server; both ends are closed.
+    /// The request never reaches the server. Both ends are closed.
     LoseRequest,
 }
 
-/// Passes bytes on, until told otherwise.
+/// A proxy that passes bytes on, until a fault is set.
 pub struct Proxy {
     pub port: u16,
     next_fault: Arc<Mutex<Option<Fault>>>,
@@ -56,7 +55,7 @@ impl Proxy {
         proxy
     }
 
-    /// Has a fault befall the connection that is used next, once.
+    /// Sets a fault for the connection that is used next, once.
     pub fn fail_next(&self, fault: Fault) {
         *self.next_fault.lock().unwrap() = Some(fault);
     }
@@ -94,7 +93,7 @@ fn pass_on(client: TcpStream, server: TcpStream, next_fault: Arc<Mutex<Option<Fa
             None => (bytes, Then::GoOn),
             Some(Fault::Silence) => (0, Then::GoOn),
             Some(end @ Fault::CloseAfterReply) => {
-                // What the engine sends upon this reply is too late, however fast it is.
+                // Whatever the engine sends after this reply is too late.
                 *end = Fault::LoseRequest;
                 (bytes, Then::Close)
             }
@@ -114,7 +113,7 @@ enum Then {
     Close,
 }
 
-/// Passes on as many of the bytes that came as `judge` says, until it says to close.
+/// Passes on as many of the received bytes as `judge` says, until it says to close.
 fn copy(mut from: &TcpStream, mut to: &TcpStream, mut judge: impl FnMut(usize) -> (usize, Then)) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(bytes @ 1..) = from.read(&mut buffer) {

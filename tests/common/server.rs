@@ -1,4 +1,4 @@
-//! A Redis server of a test's own, which ends with the test, and with the process at the latest.
+//! A Redis server for one test, which ends with the test, and with the process at the latest.
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -34,7 +34,7 @@ impl Server {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             process: None,
         };
-        // Another process may take a port between its being found free and the server's start.
+        // Another process may take the free port before the server starts.
         for _ in 0..20 {
             server.port = free_port();
             if server.launch() {
@@ -53,7 +53,7 @@ impl Server {
         }
     }
 
-    /// Starts it again on its port, empty.
+    /// Starts the server again, empty, on its port.
     pub fn restart(&mut self) {
         self.stop();
         assert!(self.launch(), "it does not come back:\n{}", self.log());
@@ -63,8 +63,8 @@ impl Server {
         self.folder.join("socket")
     }
 
-    /// How to speak to it over TCP. The timeouts outlast the tests' patience, so that a call that
-    /// settles did not wait for one.
+    /// Settings for TCP. The timeouts are longer than the tests wait, so a call that settles did
+    /// not wait for one.
     pub fn settings(&self) -> Settings {
         settings_of(self.port)
     }
@@ -88,7 +88,7 @@ impl Server {
         redis::Client::open(socket)?.get_connection()
     }
 
-    /// Whether it started; not if its port was taken.
+    /// Starts the server. False if its port was taken.
     fn launch(&mut self) -> bool {
         let log = fs::File::create(self.folder.join("log")).expect("a log");
         let process = children::command(binary())
@@ -125,7 +125,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
-        // What is left in a temporary folder harms nobody.
+        // Files that stay in a temporary folder do no harm.
         let _unneeded = fs::remove_dir_all(&self.folder);
     }
 }
@@ -141,7 +141,7 @@ pub fn redis_at(settings: Settings) -> Target {
     Target::Redis(Box::new(settings))
 }
 
-/// A server, or what listens in its place, on a port of the loopback.
+/// Settings for a port of the loopback, where a server or a stand-in listens.
 pub fn settings_of(port: u16) -> Settings {
     Settings {
         deployment: Deployment::Server(Address::Tcp { host: "127.0.0.1".into(), port, family: 0 }),
@@ -153,7 +153,7 @@ pub fn settings_of(port: u16) -> Settings {
     }
 }
 
-/// With a command timeout that a test waits for.
+/// These settings with a command timeout so short that a test can wait for it.
 pub fn impatient(settings: Settings, command_timeout: Duration) -> Settings {
     Settings { command_timeout, ..settings }
 }

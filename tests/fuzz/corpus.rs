@@ -1,5 +1,5 @@
-//! Inputs that a fuzzer has found, one a line of `fuzz/corpus/<target>.txt`: a JSON string, whose
-//! characters are the bytes.
+//! Inputs that a fuzzer has found, one per line of `fuzz/corpus/<target>.txt`. A line is a JSON
+//! string whose characters are the bytes.
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -20,7 +20,7 @@ impl Corpus {
         Self(inputs)
     }
 
-    /// Runs a target on each input, then on so many changes of them at random.
+    /// Runs a target on each input, then on so many random changes of them.
     pub fn run(self, cases: u32, target: fn(&[u8])) {
         for input in &self.0 {
             attempt(target, input).unwrap_or_else(|error| panic!("{error}"));
@@ -38,7 +38,7 @@ impl Corpus {
     }
 }
 
-/// Runs a target, and tells the input that it fails on as a line of the corpus.
+/// Runs a target. If it fails, the error has the input as a line of the corpus.
 fn attempt(target: fn(&[u8]), input: &[u8]) -> Result<(), TestCaseError> {
     catch_unwind(|| target(input)).map_err(|_panic| {
         let text: String = input.iter().map(|&byte| char::from(byte)).collect();
@@ -51,15 +51,15 @@ fn bytes_of(line: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(c).expect("a byte")).collect()
 }
 
-/// What a fuzzer does to an input.
+/// A change that a fuzzer makes to an input.
 #[derive(Clone, Debug)]
 enum Change {
     Set(Index, u8),
     Insert(Index, u8),
     Remove(Index, usize),
-    /// A part of it, once more.
+    /// Repeats a part of it.
     Repeat(Index, usize),
-    /// What another input ends with.
+    /// Adds the end of another input.
     Splice(Index, Vec<u8>, Index),
 }
 

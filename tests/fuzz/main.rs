@@ -1,4 +1,4 @@
-//! The targets of `fuzz/`, without a fuzzer: on the inputs that one has found, and on changes of them.
+//! Runs the targets of `fuzz/` without a fuzzer, on inputs that one has found and on changes of them.
 //!
 //! `npm run fuzz` looks for more.
 
@@ -13,25 +13,25 @@ mod token;
 mod wire;
 
 use corpus::Corpus;
-// `read_buffer.rs`, which `targets/wire.rs` includes, finds it in its crate.
+// `targets/wire.rs` includes `read_buffer.rs`, which expects `protocol` in its crate.
 use spots_sessions::protocol;
 
 #[test]
-fn tokens_hold_what_fuzzing_has_found_and_changes_of_it() {
+fn the_token_target_passes_its_corpus_and_changes_of_it() {
     Corpus::of("token").run(5000, token::run);
 }
 
 #[test]
-fn records_hold_what_fuzzing_has_found_and_changes_of_it() {
+fn the_record_target_passes_its_corpus_and_changes_of_it() {
     Corpus::of("record").run(5000, record::run);
 }
 
 #[test]
-fn the_boundary_holds_what_fuzzing_has_found_and_changes_of_it() {
+fn the_boundary_target_passes_its_corpus_and_changes_of_it() {
     Corpus::of("boundary").run(1000, boundary::run);
 }
 
 #[test]
-fn replies_hold_what_fuzzing_has_found_and_changes_of_it() {
+fn the_wire_target_passes_its_corpus_and_changes_of_it() {
     Corpus::of("wire").run(10_000, wire::run);
 }

@@ -1,4 +1,4 @@
-//! What is left of a test binary that is killed: nothing.
+//! A test binary that is killed leaves nothing behind.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::common::server::Server;
 use crate::common::{children, wait_until};
 
-/// Where the process that is killed tells what it has.
+/// The variable with the file to which the process that is killed writes what it has.
 const REPORT: &str = "LEFT_BEHIND_REPORT";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Connecting: to what is there, to what is not, and to what refuses.
+//! Connecting to servers that are there, that are absent, and that refuse.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -34,10 +34,10 @@ fn assert_works(sessions: &mut Sessions) {
     assert_eq!(sessions.ok(kill("app", &token)), json!(true));
 }
 
-/// Long enough for an attempt to connect, on a busy machine too.
+/// Long enough for an attempt to connect, even on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// What a call comes to that finds no server before its deadline.
+/// The rejection of a call that finds no server before its deadline.
 fn outage(settings: Settings) -> Rejection {
     open(impatient(settings, DEADLINE)).rejection(create("app", "ann", "{}", DAY))
 }
@@ -50,7 +50,7 @@ fn a_server_that_is_down_rejects_with_the_reason_and_works_when_it_is_back() {
     server.stop();
     let mut outage = || sessions.rejection(create("app", "ann", "{}", DAY));
     let mut rejection = outage();
-    // The first may still be told how the connection ended, or have been sent before.
+    // The first rejection may say how the connection ended, or its call may have been sent before.
     wait_until("the reason is told", || {
         let told =
             rejection.code != "ERR_SESSIONS_TIMEOUT" && rejection.message.contains("refused");
@@ -82,7 +82,7 @@ fn a_call_waits_for_a_server_that_comes_in_time() {
 }
 
 #[test]
-fn a_server_that_never_was_is_told_from_one_that_closes() {
+fn the_error_distinguishes_an_absent_server_from_one_that_closes() {
     let refused = outage(settings_of(free_port()));
     assert_eq!(refused.code, "ERR_SESSIONS_CONNECTION");
     assert!(refused.message.ends_with("connection refused (is it running?)"), "{refused:?}");
@@ -103,8 +103,8 @@ fn a_server_that_never_was_is_told_from_one_that_closes() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_not_said_to_have_closed() {
-    // It accepts, as the system does for it, and says nothing.
+fn the_error_of_a_silent_server_does_not_say_that_it_closed() {
+    // The system accepts connections for it, and it says nothing.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = silent.local_addr().unwrap().port();
     let rejection = outage(settings_of(port));
@@ -128,7 +128,7 @@ fn a_wrong_password_rejects_at_once_until_it_is_right() {
     let server = Server::start_with(&["--requirepass", "right"]);
     let settings = || with_password(server.settings(), None, "new");
     let mut sessions = open(settings());
-    // The command timeout is longer than the tests' patience: this does not wait for it.
+    // The command timeout is longer than the tests wait, so this call does not wait for it.
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
     assert_eq!(rejection.code, "ERR_SESSIONS_REDIS");
     assert_eq!(rejection.redis_code.as_deref(), Some("WRONGPASS"));
@@ -165,7 +165,7 @@ fn a_user_may_do_what_the_server_lets_it() {
 }
 
 #[test]
-fn a_database_is_the_one_that_was_asked_for_or_none() {
+fn sessions_go_to_the_chosen_database_or_nowhere() {
     let server = Server::start_with(&["--databases", "4"]);
     let database = |database| Settings { database, ..server.settings() };
     let size = |number: &str| {
@@ -193,7 +193,7 @@ fn a_unix_socket_works() {
 }
 
 #[test]
-fn a_host_name_is_looked_up_and_its_family_kept_to() {
+fn a_host_name_is_looked_up_for_the_chosen_address_family() {
     let server = Server::start();
     let host = |family| Settings {
         deployment: Deployment::Server(Address::Tcp {
@@ -205,19 +205,19 @@ fn a_host_name_is_looked_up_and_its_family_kept_to() {
     };
     assert_works(&mut open(host(0)));
     assert_works(&mut open(host(4)));
-    // The server listens on no address of IPv6.
+    // The server listens on no IPv6 address.
     assert_eq!(outage(host(6)).code, "ERR_SESSIONS_CONNECTION");
 }
 
 #[test]
-fn a_server_with_too_many_clients_is_waited_for() {
+fn calls_wait_for_a_server_with_too_many_clients() {
     let server = Server::start();
     let mut admin = server.admin();
     let limit = |admin: &mut redis::Connection, clients| {
         run_on::<()>(admin, &["CONFIG", "SET", "maxclients", clients]);
     };
     limit(&mut admin, "1");
-    // Its words are lost if the connection is reset before they are read.
+    // The server's message is lost if the connection is reset before it is read.
     wait_until("the reason is told", || {
         let rejection = outage(server.settings());
         assert_eq!(rejection.code, "ERR_SESSIONS_CONNECTION");

@@ -1,4 +1,4 @@
-//! What an instance tells of its connection.
+//! The events of an instance about its connection.
 
 use spots_sessions::store::redis::settings::{Login, Secret, Settings};
 
@@ -6,7 +6,7 @@ use crate::common::server::{Server, redis_at};
 use crate::common::{DAY, Sessions, create};
 
 #[test]
-fn an_outage_is_told_from_its_beginning_to_its_end() {
+fn events_report_an_outage_from_its_beginning_to_its_end() {
     let mut server = Server::start();
     let mut sessions = server.sessions();
     assert!(sessions.event("ready").is_empty());
@@ -23,7 +23,7 @@ fn an_outage_is_told_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn a_refusal_is_told_by_its_code_and_without_the_password() {
+fn events_report_the_code_of_a_refusal_and_not_the_password() {
     let server = Server::start_with(&["--requirepass", "right"]);
     let password = Some(Secret::new("s3cret".into()));
     let login = Login { password, ..Login::default() };
@@ -35,7 +35,7 @@ fn a_refusal_is_told_by_its_code_and_without_the_password() {
 }
 
 #[test]
-fn a_server_that_evicts_is_told_of_once() {
+fn an_event_reports_once_that_a_server_evicts() {
     let limits = ["--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru"];
     let server = Server::start_with(&limits);
     let mut sessions = server.sessions();

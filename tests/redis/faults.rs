@@ -1,4 +1,4 @@
-//! A network and a server that fail in the middle of things.
+//! Faults of the network and of the server while calls are in flight.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ fn behind_proxy() -> (Server, Proxy, Sessions) {
     let server = Server::start();
     let proxy = Proxy::to(server.port);
     let mut sessions = Sessions::open(redis_at(settings_of(proxy.port)));
-    // It is connected from here on.
+    // The instance is connected from here on.
     assert_eq!(sessions.ok(get("app", NOBODYS)), json!(null));
     (server, proxy, sessions)
 }
 
 #[test]
-fn a_call_whose_reply_is_lost_is_sent_again_and_reports_what_is_so() {
+fn a_call_whose_reply_is_lost_is_sent_again_and_answers_rightly() {
     let (server, proxy, mut sessions) = behind_proxy();
     let token = sessions.token("app", "ann", r#"{"a":1,"b":2}"#);
     let rows: [(&str, Call, serde_json::Value); 6] = [
@@ -84,7 +84,7 @@ fn a_connection_cut_in_the_middle_of_a_batch_mixes_up_no_answers() {
         .collect();
     let tokens: Vec<_> = sessions.run(&calls).into_iter().map(Result::unwrap).collect();
     let calls: Vec<_> = tokens.iter().map(|token| get("app", token.as_str().unwrap())).collect();
-    // Anywhere: between replies, in a length, in a record.
+    // The cuts are between replies, in a length, or in a record.
     for cut in [1, 2, 50, 1000, 12_345, 70_000, 100_001] {
         let connections = proxy.connections();
         proxy.fail_next(Fault::CutReplyAfter(cut));
@@ -97,7 +97,7 @@ fn a_connection_cut_in_the_middle_of_a_batch_mixes_up_no_answers() {
 }
 
 #[test]
-fn a_server_that_falls_silent_times_out_and_is_left() {
+fn a_call_times_out_and_its_connection_is_replaced_when_the_server_falls_silent() {
     let server = Server::start();
     let proxy = Proxy::to(server.port);
     let settings = impatient(settings_of(proxy.port), Duration::from_millis(300));
@@ -121,7 +121,7 @@ fn a_server_that_falls_silent_times_out_and_is_left() {
 fn batches_that_wait_for_a_connection_are_carried_out_in_order() {
     let (_server, proxy, mut sessions) = behind_proxy();
     let token = sessions.token("app", "ann", "{}");
-    // While this is sent again, the others gather.
+    // While this call is sent again, the others wait.
     proxy.fail_next(Fault::LoseRequest);
     let mut slots = sessions.submit(&[get("app", NOBODYS)]);
     wait_until("the connection is lost", || {
@@ -156,7 +156,7 @@ fn batches_submitted_before_the_first_connection_are_carried_out_in_order() {
 }
 
 #[test]
-fn a_replica_is_waited_for_until_it_is_promoted() {
+fn a_write_waits_until_the_replica_is_promoted() {
     let server = Server::start();
     let mut sessions = server.sessions();
     let token = sessions.token("app", "ann", "{}");
@@ -186,9 +186,9 @@ fn a_call_that_is_put_off_pauses_longer_each_time_and_tries_until_its_deadline()
     let line = stats.lines().find(|line| line.starts_with("cmdstat_get:")).expect("its stats");
     let (_, rest) = line.split_once("rejected_calls=").expect("refused calls");
     let refused: u32 = rest.split(',').next().and_then(|n| n.parse().ok()).expect("a number");
-    // With pauses of 50 ms each they would be 60; half as long all, and doubling, 24.
+    // Constant pauses of 50 ms would make 60 attempts. Doubling ones, half of them random, make 24.
     assert!((5..30).contains(&refused), "asked {refused} times");
-    // If the last try is on its way at the deadline, that is what is told.
+    // If the last attempt is in flight at the deadline, the call rejects with a timeout instead.
     wait_until("a last try is answered in time", || {
         let is_late = rejection.code == "ERR_SESSIONS_TIMEOUT";
         if is_late {
@@ -200,7 +200,7 @@ fn a_call_that_is_put_off_pauses_longer_each_time_and_tries_until_its_deadline()
 }
 
 #[test]
-fn a_server_without_memory_refuses_what_needs_more_and_does_the_rest() {
+fn a_server_without_memory_refuses_create_and_update_and_accepts_the_rest() {
     let server = Server::start();
     let mut sessions = server.sessions();
     let token = sessions.token("app", "ann", "{}");
@@ -228,7 +228,7 @@ fn an_outage_is_not_blamed_on_a_forgotten_script() {
     proxy.refuse_connections();
     proxy.fail_next(Fault::CloseAfterReply);
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
-    // Whether it was sent again before the end of the connection was seen is a matter of luck.
+    // Chance decides whether the call is sent again before the end of the connection is noticed.
     let expected = ["ERR_SESSIONS_CONNECTION", "ERR_SESSIONS_TIMEOUT"];
     assert!(expected.contains(&rejection.code.as_str()), "{rejection:?}");
 }
@@ -245,7 +245,7 @@ fn an_outage_after_a_reply_was_lost_leaves_the_outcome_open() {
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
     assert_eq!(rejection.code, "ERR_SESSIONS_TIMEOUT", "{rejection:?}");
     assert_eq!(server.run::<u32>(&["DBSIZE"]), 2, "it was carried out");
-    // This one finds no server from the start.
+    // This call finds no server from the start.
     let rejection = sessions.rejection(create("app", "ann", "{}", DAY));
     assert_eq!(rejection.code, "ERR_SESSIONS_CONNECTION", "{rejection:?}");
 }

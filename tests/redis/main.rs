@@ -1,4 +1,4 @@
-//! Sessions on a Redis server: real ones, which the tests start. See `common/server.rs`.
+//! Sessions on real Redis servers, which the tests start. See `common/server.rs`.
 
 #![cfg(unix)]
 

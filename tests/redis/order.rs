@@ -1,4 +1,4 @@
-//! Batches are carried out in the order in which they were submitted, also when connections break.
+//! Batches are carried out in the order in which they were submitted, even if connections break.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use crate::common::{Sessions, get};
 /// How many commands a connection of the fake server carries out before it is cut.
 const PATIENCE: usize = 100;
 
-/// A token of no session: the fake server finds none anyway.
+/// A token that opens no session: the fake server has none.
 const TOKEN: &str = "QUJDREVGR0hJSktMTU5PUA==";
 
-/// Splits off the next command, if all of it has come: its arguments.
+/// Splits off the next command, once it is complete, and returns its arguments.
 fn next_command(bytes: &mut Vec<u8>) -> Option<Vec<String>> {
     let mut place = 0;
     let number = |place: &mut usize| {
@@ -33,7 +33,7 @@ fn next_command(bytes: &mut Vec<u8>) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-/// Finds nothing, tells which app each GET was for, and hangs up on the last one unanswered.
+/// Finds nothing, sends the app of each GET, and hangs up without answering the last one.
 fn answer(mut stream: TcpStream, apps: &Sender<u32>) {
     let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
     let mut gets = 0;

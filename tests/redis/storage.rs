@@ -1,4 +1,4 @@
-//! What lies on the server, and what does when it is not ours.
+//! What is stored on the server, and foreign values there.
 
 use std::borrow::Cow;
 
@@ -19,14 +19,14 @@ fn session_key(token: &str) -> String {
     text(keys::session(token.owner().unwrap().route(), b"app", &token.id()))
 }
 
-/// The keys of Ann's sessions, but for the id, and of her index in the app "app".
+/// The keys of Ann's sessions, without the id, and of her index in the app "app".
 fn anns_keys() -> (String, String) {
     let owner = OwnerHash::of(b"app", b"ann");
     (text(keys::session_prefix(owner.route(), b"app")), text(keys::index(&owner, b"app")))
 }
 
 #[test]
-fn what_is_not_ours_rejects_its_own_call_alone() {
+fn a_foreign_value_rejects_only_its_own_call() {
     let server = Server::start();
     let mut sessions = server.sessions();
     let mut admin = server.admin();
@@ -72,7 +72,7 @@ fn what_is_not_ours_rejects_its_own_call_alone() {
 }
 
 #[test]
-fn an_index_that_is_none_is_reported_and_then_removed() {
+fn an_index_of_the_wrong_type_is_reported_and_then_removed() {
     let server = Server::start();
     let mut sessions = server.sessions();
     let (_, index) = anns_keys();
@@ -93,14 +93,14 @@ fn an_index_that_is_none_is_reported_and_then_removed() {
 }
 
 #[test]
-fn kill_all_removes_thousands_and_leaves_those_of_another_on_the_same_route() {
+fn kill_all_removes_thousands_and_keeps_those_of_another_owner_on_the_same_route() {
     let server = Server::start();
     let mut sessions = server.sessions();
     let mut admin = server.admin();
     let calls: Vec<_> = (0..3000).map(|_| create("app", "ann", "{}", DAY)).collect();
     let tokens = sessions.run(&calls);
     assert!(tokens.iter().all(Result::is_ok));
-    // Bob's route is made the same by hand: his sessions lie beside Ann's, and his index too.
+    // Bob gets Ann's route by hand: his sessions and his index are on her slot.
     let (prefix, index) = anns_keys();
     let bobs_index = format!("{}{}", &index[..index.len() - 16], "b".repeat(16));
     for i in 0..200 {

@@ -1,4 +1,4 @@
-//! Records: what is read of any bytes, beside a model that lets `serde_json` read every line.
+//! Reads any bytes as a record, and compares with a model in which `serde_json` reads every line.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, encode};
 ///
 /// # Panics
 ///
-/// If what must hold does not.
+/// If a property does not hold.
 pub fn run(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         decode(text.split('\n').next().unwrap_or_default());
@@ -29,7 +29,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// What holds for every record.
+/// Properties of every record.
 fn check(bytes: &[u8], record: &Record<'_>) {
     let text = std::str::from_utf8(bytes).expect("a record is text");
     let lines: Vec<_> = text.split('\n').collect();
@@ -40,7 +40,7 @@ fn check(bytes: &[u8], record: &Record<'_>) {
     assert_eq!(format!("{record:?}"), "Record(redacted)");
     assert_eq!(decode_string(owner).as_deref(), Ok(&*record.owner_name()), "the owner has a name");
 
-    // What lies there is what `encode` encodes, but for the time; and it is read back.
+    // The record is as `encode` encodes it, except for the time, and is read back.
     let encoded = encode(owner, 7, base);
     let again = Record::parse(encoded.as_bytes()).expect("what we encode is a record");
     assert_eq!((again.owner(), &*data_of(&again)), (*owner, *base));
@@ -54,7 +54,7 @@ fn check(bytes: &[u8], record: &Record<'_>) {
     }
 }
 
-/// The script that folds keeps what was appended since the updater has read the record.
+/// The script that folds keeps patches that were appended after the record was read.
 fn resume(lines: &[&str], data: &str) {
     for read in 3..lines.len() {
         let head = lines[..read].join("\n");
@@ -88,7 +88,7 @@ fn decode(line: &str) {
             assert_eq!(decoded.as_deref(), Ok(name.as_bytes()));
         }
         Ok(_) => assert_eq!(decoded, Err(Corrupt), "it is no string, or more than that"),
-        // Lone surrogates are all that `decode_string` allows besides.
+        // Beyond that, `decode_string` allows only lone surrogates.
         Err(error) => assert!(decoded.is_err() || is_beyond_the_model(&error), "{error}"),
     }
 }
@@ -136,7 +136,7 @@ fn model(bytes: &[u8]) -> Model {
     Model::Read { owner: json!(owner).to_string(), data: Value::Object(data).to_string() }
 }
 
-/// What JavaScript does when it assigns, and deletes what is null.
+/// Merges as JavaScript assigns, and deletes keys that are null.
 fn merge(data: &mut Map<String, Value>, patch: &Members) {
     for (key, value) in patch {
         if value.is_null() {
@@ -149,7 +149,7 @@ fn merge(data: &mut Map<String, Value>, patch: &Members) {
 
 type Members = Vec<(String, Value)>;
 
-/// A line. The members of its object are kept apart, even if they are called the same.
+/// A line. Members of its object are kept even if they have the same name.
 enum Line {
     String(String),
     Object(Members),
@@ -195,7 +195,7 @@ fn is_beyond_the_model(error: &serde_json::Error) -> bool {
     reasons.iter().any(|reason| message.contains(reason))
 }
 
-/// JSON without its white space, as the model writes it.
+/// JSON without white space, as the model writes it.
 fn read(json: &str) -> Result<String, String> {
     serde_json::from_str::<Value>(json)
         .map(|value| value.to_string())

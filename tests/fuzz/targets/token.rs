@@ -1,14 +1,14 @@
-//! Tokens: any text can be read, and what is minted is read back, whatever encodes it.
+//! Tokens: any text can be read as a token, and a minted one is read back in every encoding.
 
 use std::borrow::Cow;
 
 use spots_sessions::token::{Encoding, OwnerHash, Token, mint};
 
-/// Reads a text as a token; mints one for an owner of that name, and reads it.
+/// Reads a text as a token, and mints one for an owner of that name and reads it.
 ///
 /// # Panics
 ///
-/// If what must hold does not.
+/// If a property does not hold.
 pub fn run(bytes: &[u8]) {
     read(bytes);
     if let [size, encoding, owner @ ..] = bytes {
@@ -95,7 +95,7 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
             bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
         }
     }
-    // What is left over must be zero, and less than a character.
+    // The remaining bits must be zero, and fewer than a character has.
     (count < 6 && bits & ((1 << count) - 1) == 0 && bytes.len() >= 16).then_some(bytes)
 }
 

@@ -1,4 +1,4 @@
-//! The server's replies: the same, however they arrive, as a plainer reader finds in one piece.
+//! The server's replies are read the same, however they arrive, as by a simpler reader.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 #[allow(dead_code, reason = "only what needs no socket is called")]
 mod read_buffer;
 
-/// What `read_buffer.rs` takes from its neighbours: a socket is never read here.
+/// A stand-in for what `read_buffer.rs` uses of its neighbours. No socket is read here.
 mod stream {
     pub enum Socket {}
 
@@ -31,7 +31,7 @@ mod pipe {
 use crate::protocol::{ProtocolError, Reply, parse};
 use read_buffer::{ReadBuffer, Waiting};
 
-/// How deep replies may lie in replies; by hand, so that the reader's own number is shown too.
+/// How deep replies may be nested. A number of its own, so that the reader's number is tested, too.
 const DEEPEST: usize = 8;
 
 /// Reads a stream, in one piece and in many. The first two bytes say how long these are, and for how
@@ -39,7 +39,7 @@ const DEEPEST: usize = 8;
 ///
 /// # Panics
 ///
-/// If what must hold does not.
+/// If a property does not hold.
 pub fn run(bytes: &[u8]) {
     let [pieces, wanted, stream @ ..] = bytes else { return };
     let whole = deliver([stream], *wanted);
@@ -57,7 +57,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// What those who wait were given, and whether the stream can be read on.
+/// The replies that the waiting commands got, and whether the stream can be read further.
 fn deliver<'s>(
     pieces: impl IntoIterator<Item = &'s [u8]>,
     wanted: u8,
@@ -82,7 +82,7 @@ fn deliver<'s>(
     (given.iter_mut().map_while(|answer| answer.try_recv().ok()).collect(), end)
 }
 
-/// Sixteen that wait, for one to four replies each.
+/// Sixteen waiting commands, for one to four replies each.
 fn wants(wanted: u8) -> impl Iterator<Item = usize> {
     (0..16).map(move |turn| 1 + usize::from(wanted.rotate_left(turn) & 3))
 }
@@ -91,7 +91,7 @@ fn wants(wanted: u8) -> impl Iterator<Item = usize> {
 fn cut(mut stream: &[u8], pieces: u8) -> impl Iterator<Item = &[u8]> {
     let mut state = u32::from(pieces);
     std::iter::from_fn(move || {
-        // Numerical Recipes' generator: any other would do.
+        // The generator of Numerical Recipes. Any other would do.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let longest = if state >> 30 == 0 { 64 } else { 6 };
         let length = 1 + (state >> 8) as usize % longest;
@@ -101,7 +101,7 @@ fn cut(mut stream: &[u8], pieces: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The replies to a command, which end where the reader was told.
+/// Reads the replies to a command, which must end where the reader said.
 fn read(mut piece: &[u8], wanted: usize) {
     let mut model = piece;
     for _ in 0..wanted {
@@ -116,12 +116,12 @@ fn read(mut piece: &[u8], wanted: usize) {
     assert_eq!(piece, b"", "no more than the replies");
 }
 
-/// Whether there are so many replies, which all can be read.
+/// Whether there are so many replies, and all can be read.
 fn is_whole(mut rest: &[u8], wanted: Option<usize>) -> bool {
     wanted.is_some_and(|wanted| (0..wanted).all(|_| plainly(&mut rest, DEEPEST).is_some()))
 }
 
-/// One reply, as the protocol describes it; nothing if it is none, or not whole.
+/// One reply, as the protocol describes it. `None` if it is invalid or incomplete.
 fn plainly<'s>(rest: &mut &'s [u8], depth: usize) -> Option<Reply<'s>> {
     let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
     let (line, after) = (&rest[..end], &rest[end + 2..]);

@@ -75,10 +75,10 @@ fn ids(text: &str) -> Model {
     if is_known { Model::Read(ids) } else { Model::Unknown }
 }
 
-/// What a name is made of, in UTF-16, as JavaScript's strings are.
+/// The UTF-16 units of a name, as in a JavaScript string.
 type Units = Vec<u16>;
 
-/// Calls that are encoded are read back as they were, whatever their names are.
+/// Encoded calls are read back unchanged, whatever their names are.
 pub fn spell_and_read(bytes: &[u8]) {
     let mut rest = bytes;
     let mut batch = String::new();
@@ -133,7 +133,7 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
     written.expect("a String takes any text");
 }
 
-/// Half of the bytes are themselves; the others are what is hard to encode.
+/// Half of the bytes stand for themselves. The others stand for units that are hard to encode.
 fn units(bytes: &[u8]) -> Units {
     let hard = [0x0a, 0x22, 0x5c, 0xd800, 0xdbff, 0xdc00, 0xdfff, 0x0d, 0, 0x2028, 0xe9, 0xfeff];
     let unit = |byte: &u8| match byte {
