@@ -1,6 +1,6 @@
 'use strict';
 
-// Values that no argument of a method can be, and with which error each is refused.
+// Invalid values for every argument of a method, each with the error that refuses it.
 
 const SECRET = 'S3CRET';
 const HUGE = 64 * 2 ** 20;
@@ -21,7 +21,7 @@ function thrower() {
 /** A proxy that throws at every touch. */
 const touchy = (target = {}) => new Proxy(target, new Proxy({}, { get: () => thrower }));
 
-/** Of the wrong type for every argument. */
+/** Values that have the wrong type for every argument. */
 const NO_ARGUMENT = [
   ['null', null],
   ['true', true],
@@ -70,7 +70,7 @@ const NAMES = [
   ].map(expecting(RANGE)),
 ];
 
-/** Neither undefined nor null, which open no session: a request without a cookie. */
+/** Without undefined and null, which a request without a cookie has, and which open no session. */
 const TOKENS = [
   ['a number', 5],
   ['NaN', NaN],
@@ -78,7 +78,7 @@ const TOKENS = [
   ...NO_ARGUMENT.filter(([, value]) => value !== null),
 ].map(expecting(TYPE));
 
-/** What `create` refuses by name, whatever its value is: it would be ignored. */
+/** Properties that `create` refuses whatever their value is, because it would ignore them. */
 const MISTAKEN_DURATIONS = Object.fromEntries(
   ['ttl', 'maxAge', 'expiresIn', 'expires'].map((name) => [
     name,
@@ -111,11 +111,11 @@ const DURATIONS = [
 const long = SECRET.padEnd(2 ** 19, 'x');
 const longArray = () => Array(2 ** 17).fill(SECRET);
 
-/** A boxed string that passes for an object, whose text is long. */
+/** A boxed string with a long text that looks like an object. */
 const longInDisguise = () =>
   Object.assign(Object.setPrototypeOf(Object('x'), Object.prototype), { toString: () => long });
 
-/** JSON writes it as a long string, each time, though the property is gone by the end of it. */
+/** JSON always writes it as a long string, although toJSON is gone after each time. */
 function fickle() {
   const toJSON = () => {
     delete value.toJSON;
@@ -128,7 +128,7 @@ function fickle() {
 
 const cycle = {};
 cycle[SECRET] = { [SECRET]: cycle };
-/** Without end: the most levels that JSON.stringify takes differ by the version of V8. */
+/** Endless, because the number of levels that JSON.stringify accepts depends on the version of V8. */
 const tooDeep = () => ({ toJSON: () => ({ value: tooDeep() }) });
 
 const DATA = [
@@ -160,7 +160,7 @@ const DATA = [
     ['a promise', Promise.resolve({ [SECRET]: SECRET })],
     ['a thenable', { [SECRET]: SECRET, then: () => {} }],
   ].map(expecting(TYPE)),
-  // What the engine says of these repeats keys.
+  // V8's message about these repeats keys.
   ...[
     ['a bigint', 5n],
     ['a bigint within', { [SECRET]: [1n] }],

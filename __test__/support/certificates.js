@@ -1,12 +1,12 @@
 'use strict';
 
-// Certificates of every kind, made anew by certificates/make.sh for the test file that asks for them.
+// Certificates of every kind, made by certificates/make.sh for each test file that asks for them.
 
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { spawnSync, temporaryFolder } = require('../../scripts/children.js');
 
-/** Makes them; they are removed when this process ends. Why not, if this machine cannot. */
+/** Makes the certificates, which are removed when this process ends. If that fails, returns why. */
 function makeCertificates() {
   const folder = temporaryFolder('certificates-');
   const script = join(__dirname, '..', 'certificates', 'make.sh');

@@ -1,6 +1,6 @@
 'use strict';
 
-// One server of the cluster of cluster.js: what it is asked, and what is done to it.
+// One server of the cluster of cluster.js, with the questions and commands that tests need.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -9,12 +9,12 @@ const { waitUntil } = require('./wait-until.js');
 
 const SLOTS = 16384;
 
-/** Where nodes talk to each other: so far above their ports, and no higher than a port can be. */
+/** The port of a node's bus is so far above its own port, and at most the highest port. */
 const BUS = 10_000;
 
 /**
- * A port that is free together with that of its bus: below those that the system gives to
- * connections (from 32768 on), one of which could take it.
+ * A port that is free, and whose bus port is free, too. Below 32768, because the system gives higher
+ * ports to connections, one of which could take it.
  */
 async function findPort() {
   for (;;) {
@@ -43,7 +43,7 @@ async function startNode(config) {
     findPort,
     config: {
       'cluster-enabled': 'yes',
-      // A replica takes over however long it was cut off, and stays with its primary.
+      // A replica takes over however long it was cut off, and does not move to another primary.
       'cluster-replica-validity-factor': 0,
       'cluster-migration-barrier': 100,
       'repl-diskless-sync-delay': 0,
@@ -124,7 +124,7 @@ class ClusterNode {
       });
   }
 
-  /** Whether it serves the whole cluster, and has all that its primary has. */
+  /** Whether it sees the whole cluster served, and has all data of its primary. */
   async isWhole() {
     if (!/^cluster_state:ok/m.test(await this.cluster('INFO'))) return false;
     const info = await this.redis.info('replication');
@@ -168,7 +168,7 @@ class ClusterNode {
     }
   }
 
-  /** Ends it at once, as a crash does; `start` brings it back with what the cluster knew of it. */
+  /** Kills it, as a crash would. `start` brings it back as the same node of the cluster. */
   async kill() {
     await this.server.down();
   }

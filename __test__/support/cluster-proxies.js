@@ -1,12 +1,12 @@
 'use strict';
 
-// A cluster whose nodes are reached through proxies alone: they announce those.
+// A cluster whose nodes can only be reached through proxies, because the nodes announce those.
 
 const { startProxy } = require('./proxy.js');
 const { waitUntil } = require('./wait-until.js');
 
 /**
- * Puts a proxy before each node, and resolves with them when all nodes name them.
+ * Puts a proxy before each node, and resolves to the proxies when all nodes announce them.
  *
  * @param {import('node:test').TestContext} t
  * @param {any} cluster

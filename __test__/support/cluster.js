@@ -1,7 +1,7 @@
 'use strict';
 
-// A throw-away Redis Cluster: real servers on ports of their own, formed without redis-cli, and what
-// a test may do to it. Its nodes end as those of redis-server.js do.
+// A throw-away Redis Cluster for tests, made of real servers on ports of their own, without redis-cli.
+// Its nodes end as those of redis-server.js do.
 
 const { Cluster } = require('ioredis');
 const { SLOTS, startNode } = require('./cluster-node.js');
@@ -53,7 +53,7 @@ class RedisCluster {
     if (failure) throw failure.reason;
 
     const owners = this.nodes.slice(0, primaries);
-    // Different epochs, as after an election: with equal ones the nodes would first have to agree.
+    // Different epochs, as after an election. With equal ones the nodes would first have to agree.
     await Promise.all(this.nodes.map((node, n) => node.cluster('SET-CONFIG-EPOCH', n + 1)));
     await Promise.all(
       owners.map((node, n) => {
@@ -75,15 +75,15 @@ class RedisCluster {
     return this.nodes[0]?.server.password;
   }
 
-  /** The connection string: all nodes that there are now. */
+  /** The connection string, with all current nodes. */
   get url() {
     const login = this.password ? `:${encodeURIComponent(this.password)}@` : '';
     return `redis-cluster://${login}${this.nodes.map(({ address }) => address).join(',')}`;
   }
 
   /**
-   * An ioredis client of the cluster; disconnected by `stop`. What concerns all keys (`keys`,
-   * `dbsize`, `flushall`, …) asks every primary, as on one server.
+   * An ioredis client of the cluster, which `stop` disconnects. Commands on all keys (`keys`,
+   * `dbsize`, `flushall`, …) go to every primary, as if it were one server.
    *
    * @param {import('ioredis').ClusterOptions} [options]
    */
@@ -110,7 +110,7 @@ class RedisCluster {
     });
   }
 
-  /** The nodes that serve slots, or could: as those that answer see it. */
+  /** The primaries, with and without slots, as the nodes that answer see them. */
   async primaries() {
     const rows = await this.#view();
     return rows.filter((row) => row.isPrimary && !row.failed).map(({ node }) => node);
@@ -143,7 +143,7 @@ class RedisCluster {
    * @param {ClusterNode} from
    * @param {ClusterNode} to
    * @param {{ begun?: (slot: number) => any, moved?: (slot: number) => any }} [hooks] `begun`: the
-   *   slot is migrating, its keys are where they were; `moved`: they have moved, and nobody was told
+   *   slot is migrating, and no key has moved; `moved`: all keys have moved, and the slot is not assigned yet
    */
   async reshard(slots, from, to, { begun, moved } = {}) {
     for (const slot of slots) {
@@ -154,7 +154,7 @@ class RedisCluster {
       await moved?.(slot);
       await to.cluster('SETSLOT', slot, 'NODE', to.id);
       await from.cluster('SETSLOT', slot, 'NODE', to.id).catch((error) => {
-        // It heard of it already, and follows who has taken its last slot.
+        // It has heard of it already, and has become a replica of the node that took its last slot.
         if (!/only with masters/.test(error.message)) throw error;
       });
     }
@@ -162,7 +162,7 @@ class RedisCluster {
   }
 
   /**
-   * Lets a replica take over from its primary, both agreed, and resolves with it.
+   * Fails over from a primary to its replica, in agreement, and resolves to that replica.
    *
    * @param {ClusterNode} primary
    */
@@ -208,7 +208,7 @@ class RedisCluster {
 
   async #agree() {
     const nodes = this.#working();
-    // One that loads what its new primary sent answers nothing else.
+    // A node that loads the data of its new primary answers nothing else.
     const loads = (error) => (/^LOADING/.test(error.message) ? undefined : Promise.reject(error));
     const views = await Promise.all(nodes.map((node) => node.view().catch(loads)));
     if (views.includes(undefined)) return false;
@@ -231,7 +231,7 @@ class RedisCluster {
       .filter(({ node }) => node !== undefined);
   }
 
-  /** The nodes that neither ended nor are paused. */
+  /** The nodes that run and are not paused. */
   #working() {
     return this.nodes.filter(({ works }) => works);
   }

@@ -1,6 +1,6 @@
 'use strict';
 
-// What URLs and options of Sentinel and Cluster mean: the settings of the server, TLS in short.
+// URLs and options of Sentinel and Cluster, each with the settings that they mean, TLS in short.
 
 const DEFAULTS = { family: 0, db: 0, username: undefined, password: undefined, clientOptions: {} };
 const ONE = [{ host: 'h', port: 7000 }];
@@ -8,7 +8,7 @@ const TWO = [
   { host: 'h', port: 7000 },
   { host: 'i', port: 7001 },
 ];
-/** What TLS comes to, without the long list of trust. */
+/** The settings of TLS, without the long list of trusted certificates. */
 const TLS = { servername: undefined, rejectUnauthorized: true };
 
 /** @param {object[]} cluster @param {object} [more] */

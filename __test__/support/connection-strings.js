@@ -1,6 +1,7 @@
-// What connection strings mean: a row for each input of our survey of ioredis.
+// Connection strings, each with the settings that it means. There is a row for each input of our
+// survey of ioredis.
 
-/** The settings that TLS is left with when it is asked for without more. */
+/** The settings of TLS when it is asked for without options. */
 const TLS = { servername: undefined, rejectUnauthorized: true };
 const SOCKET = { path: '/tmp/redis.sock' };
 const retryStrategy = () => null;
@@ -141,7 +142,7 @@ const ROWS = [
   [53, new String('redis://h:1'), /got an instance of String/, 'it took localhost'],
 ];
 
-/** Rows that the URL parser of ioredis 6 reads as we do: compared with it, not only with us. */
+/** Rows that ioredis 6 reads as we do. They are also compared with its URL parser. */
 const READ_ALIKE = [
   ...['127.0.0.1', 'myhost', '127.0.0.1:6380', 'host:6380?db=2', 'redis://', 'REDIS://h:1'],
   ...['redis://h/4', 'redis://user:pass@h', 'redis://:pass@h', 'redis://us%40er:p%40ss%2Fw%3A@h'],

@@ -1,14 +1,14 @@
 'use strict';
 
-// Connection strings at random: built by their grammar, with a password that can be told from all
-// else, and then spoiled.
+// Random connection strings: built by their grammar, with a password that no other part can be taken
+// for, and then changed.
 
 const fc = require('fast-check');
 
 const orNothing = (arbitrary) => fc.option(arbitrary, { nil: '' });
 const pick = (...texts) => fc.constantFrom(...texts);
 
-/** Letters that no message is likely to hold eight of in a row. */
+/** Letters of which hardly any message has eight in a row. */
 const secret = fc.stringMatching(/^[G-Z]{12,16}$/);
 const separator = pick(
   ...'/?#@:%[],&= \0\n\\+',
@@ -70,7 +70,7 @@ const query = fc
   .array(fc.tuple(name, pick('=', '=', '=', ''), value), { maxLength: 4 })
   .map((options) => options.map((option) => option.join('')).join('&'));
 
-/** A string by its grammar, and the secret that its password holds. */
+/** A string that follows the grammar, and the secret in its password. */
 const spelled = fc
   .record({
     scheme,
@@ -96,7 +96,7 @@ const spelled = fc
     };
   });
 
-/** The secret where a query has a place for it. */
+/** A string with the secret in its query. */
 const inQuery = fc
   .tuple(scheme, host, name, secret, orNothing(query))
   .map(([scheme, host, name, secret, query]) => ({
@@ -104,14 +104,14 @@ const inQuery = fc
     text: `${scheme}//${host}?${name}=${secret}&password=${secret}&${query}`,
   }));
 
-/** A change: what is taken out at a place, and what is put there. */
+/** A change: how much is taken out at a place, and what is put there. */
 const change = fc.record({
   place: fc.double({ min: 0, max: 1, noNaN: true }),
   length: fc.nat(3),
   put: fc.oneof(separator, scheme, name, pick('', '', '::', '6379', '\t', '\u3000', '。')),
 });
 
-/** A string that need not be one, and the secret that it may hold. */
+/** A string that may be broken, and the secret that it may hold. */
 const spoiled = fc
   .tuple(fc.oneof(spelled, inQuery), fc.array(change, { maxLength: 3 }))
   .map(([{ secret, text }, changes]) => ({
@@ -122,7 +122,7 @@ const spoiled = fc
     }, text),
   }));
 
-/** Strings that mean to ioredis what they mean here. */
+/** Strings that mean the same to ioredis as to us. */
 const alike = fc
   .record({
     scheme: pick('redis://', 'REDIS://', '//'),
@@ -139,12 +139,12 @@ const alike = fc
     db: orNothing(fc.nat(15).map((db) => `/${db}`)),
     family: orNothing(pick('?family=4', '?family=6', '?family=0')),
   })
-  // Without a scheme ioredis takes a path for that of a unix socket.
+  // Without a scheme ioredis takes a path for a unix socket.
   .map(({ scheme, login, host, port, db, family }) =>
     [scheme, login, host, port, scheme === '//' ? '' : db, family].join(''),
   );
 
-/** A password as people paste it, and a string around it in which it stands as it is. */
+/** A password as people paste it, and a string that holds it unescaped. */
 const pasted = fc
   .record({
     password: fc

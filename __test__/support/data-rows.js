@@ -1,6 +1,6 @@
 'use strict';
 
-// Data that sessions must keep as JSON writes it, and what is no data.
+// Data that sessions must keep as JSON writes it, and values that are not data.
 
 /** Of keys, numbers, strings, depths and sizes there are more in any-data.js and contract-data.test.js. */
 const FAITHFUL = [

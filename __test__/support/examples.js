@@ -19,26 +19,26 @@ const { asModule } = require('./readme.js');
 
 const METHODS = Object.keys(operations);
 
-/** What the examples go on from. */
+/** The session that the examples start with. */
 const FIRST = { app: 'shop', ownerId: '42', data: { name: 'Ada', theme: 'light' }, duration: 3600 };
 
 /** Declarations of the frameworks that are not installed. */
 const FRAMEWORKS = path.join(__dirname, 'frameworks.d.ts');
 
 /**
- * Runs an example on a server that has been emptied, and compares what it answers with what it shows.
+ * Runs an example on an empty server, and compares its answers with those that it shows.
  *
  * @param {string} code
  * @param {{ url: string, client: () => import('ioredis').Redis }} server
  * @param {(web: { server: import('node:http').Server, opened: SpotsSessions[] }) => Promise<void>} [use]
- *   uses what the example listens with
+ *   uses the web server of the example
  * @returns {Promise<{ compared: number, called: Set<string> }>}
  */
 async function runExample(code, server, use) {
   const redis = server.client();
   await redis.flushall();
   const opened = [];
-  /** What an example leaves behind. */
+  /** Servers and listeners that an example leaves behind. */
   const left = { servers: [], listeners: [] };
   const called = new Set();
   const signals = process.listeners('SIGTERM');
@@ -68,8 +68,8 @@ function answersIn(code) {
 }
 
 /**
- * The class as an example sees it: whatever server it names, it gets the test's. The options are
- * read as they stand before, so that a wrong one fails.
+ * The class for an example. Whatever server the example names, it gets the server of the test. The
+ * original options are read before, so that a wrong one fails.
  *
  * @param {string} url
  * @param {object[]} opened
@@ -81,7 +81,7 @@ function redirected(url, opened, called) {
       const { server } = readOptions(options);
       const own = typeof options === 'object' ? { ...options } : {};
       for (const name of [...ADDRESS_NAMES, 'readFrom', 'tls']) delete own[name];
-      // Nobody listens at port 1: an example that shows an outage.
+      // An example that shows an outage: there is no server at port 1.
       const isAsItStands = server === null || server.port === 1;
       super(isAsItStands ? options : { ...own, connectionString: url });
       opened.push(this);
@@ -159,7 +159,7 @@ function transpile(code) {
 }
 
 /**
- * Puts a comparison in the place of each statement behind which an answer is shown.
+ * Replaces each statement with a shown answer by a comparison.
  *
  * @type {import('typescript-5').TransformerFactory<import('typescript-5').SourceFile>}
  */
@@ -200,7 +200,7 @@ function comparing(context) {
 }
 
 /**
- * What the compiler says of examples under `strict`.
+ * The compiler's messages about examples under `strict`.
  *
  * @param {string[]} codes
  * @returns {string[][]} its messages by example

@@ -1,6 +1,6 @@
 'use strict';
 
-// Nodes of a cluster that say what a test has them say: what no real cluster would, or not so often.
+// Cluster nodes that answer as a test says, with answers that real nodes give rarely or never.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -9,10 +9,10 @@ const bulk = (text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 const array = (items) => `*${items.length}\r\n${items.join('')}`;
 const integer = (number) => `:${number}\r\n`;
 
-/** A node, as `CLUSTER SLOTS` has it. */
+/** A node in the format of `CLUSTER SLOTS`. */
 const node = (port, host = '127.0.0.1') => array([bulk(host), integer(port), bulk('id'), '*0\r\n']);
 
-/** Slots and who serves them, as `CLUSTER SLOTS` has it. */
+/** A range of slots and its nodes, in the format of `CLUSTER SLOTS`. */
 const range = (first, last, ...nodes) => array([integer(first), integer(last), ...nodes]);
 
 /** The slot of a key: CRC16/XMODEM of its hash tag. @param {string} key */
@@ -61,7 +61,7 @@ class FakeCluster {
     return `redis-cluster://127.0.0.1:${this.ports[0]}`;
   }
 
-  /** How many connections there are to all but the first node. */
+  /** How many connections there are to all nodes except the first one. */
   get others() {
     const counts = this.ports.slice(1).map((port) => this.connections.get(port) ?? 0);
     return counts.reduce((sum, count) => sum + count, 0);
@@ -111,7 +111,7 @@ class FakeCluster {
 /** The first command in a text, and its length there, if it has come whole. @param {string} text */
 function first(text) {
   let length = 0;
-  /** The next line, without what it begins with. */
+  /** The next line, without its first character. */
   const line = () => {
     const end = text.indexOf('\r\n', length);
     const number = end < 0 ? Number.NaN : Number(text.slice(length + 1, end));

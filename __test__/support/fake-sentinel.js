@@ -1,6 +1,6 @@
 'use strict';
 
-// A sentinel that says what a test has it say, and tells of a change when it is to.
+// A sentinel that answers as a test says, and announces a failover when it is told to.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -35,7 +35,7 @@ class FakeSentinel {
     this.names = port;
     /** Whether it answers nothing. */
     this.isSilent = false;
-    /** Milliseconds that its answers are late. */
+    /** Milliseconds by which its answers are late. */
     this.delay = 0;
     /** How often it was asked for the primary. */
     this.asked = 0;

@@ -1,19 +1,19 @@
 'use strict';
 
-// A server of the Redis protocol that answers each command as a test says, and knows nothing else.
+// A server of the Redis protocol that answers each command as a test says, and has no other behaviour.
 
 const { once } = require('node:events');
 const net = require('node:net');
 
 /**
- * @callback Answer what a command is answered with, a character a byte; `undefined`: nothing, and the
+ * @callback Answer the reply to a command, one character per byte; `undefined`: no reply, and the
  *   connection is closed
  * @param {string[]} command its name in capitals, and its arguments
  * @param {number} connection its number, from 1
  * @returns {string | undefined}
  */
 
-/** What a server of our age says to HELLO, field by field. */
+/** The reply of a current server to HELLO, field by field. */
 const HELLO = {
   server: 'redis',
   version: '7.0.15',
@@ -38,8 +38,8 @@ function encode(value) {
 }
 
 /**
- * Starts a server that ends with the test. What `answer` leaves to it, by `null`, it answers as one to
- * which a login succeeds, and where no session is.
+ * Starts a server that ends with the test. If `answer` returns `null`, it replies as a server that
+ * accepts every login and has no session.
  *
  * @param {import('node:test').TestContext} t
  * @param {(...args: Parameters<Answer>) => string | null | undefined} answer

@@ -1,7 +1,7 @@
 'use strict';
 
-// What holds in every fault: a call settles in bounded time, with an answer that is so or with an
-// error of ours, and when the fault has ended the same instance works again.
+// What holds in every fault: a call settles in time, with a true answer or with one of our errors, and
+// when the fault has ended, the same instance works again.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
@@ -12,15 +12,15 @@ const { requestsOf } = require('./requests.js');
 const { freshName } = require('./targets.js');
 const { waitUntil } = require('./wait-until.js');
 
-/** Longer runs of what is repeated, or waits: for a nightly job. */
+/** Whether tests repeat more and wait longer, as in a nightly job. */
 const long = process.env.FAULTS === 'long';
 
 /**
- * Milliseconds after its deadline by which a call must have settled. 100 are promised; what is
- * shown on a busy machine is that it is not for ever, nor a second `commandTimeout`.
+ * Milliseconds after its deadline within which a call must settle. 100 are promised. On a busy machine
+ * this shows that a call waits neither indefinitely nor for a second `commandTimeout`.
  */
 const SLACK = 4000;
-/** Milliseconds after the end of a fault by which calls must work; 2000 are promised. */
+/** Milliseconds after the end of a fault within which calls must work. 2,000 are promised. */
 const RECOVERY = 8000;
 
 /**
@@ -54,7 +54,7 @@ async function faultyServer(t, { proxy: withProxy = false, ...options } = {}) {
 }
 
 /**
- * An instance that is connected through a proxy, so that what follows is no login, and twenty sessions.
+ * An instance that has connected through a proxy, so that faults do not hit the handshake, and twenty sessions.
  *
  * @param {import('node:test').TestContext} t
  * @param {object} [settings]
@@ -68,7 +68,7 @@ async function connectedByProxy(t, settings) {
   const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
   const tokens = await Promise.all(all.map(create));
   const get = (n) => sessions.get({ app, token: tokens[n] });
-  /** Every session is read at once, so that a reply that went astray would be seen. */
+  /** Reads every session at once, which would show a reply that went to another call. */
   const assertAll = async (dataOf = (n) => ({ n })) => {
     const found = await Promise.all(all.map(get));
     assert.deepEqual(
@@ -80,7 +80,7 @@ async function connectedByProxy(t, settings) {
 }
 
 /**
- * A call's end, in bounded time: its value, or an error that is checked to be one of ours.
+ * Waits for a call for a bounded time. Resolves to its value, or to its error, which must be one of ours.
  *
  * @param {Promise<any>} call
  * @param {number} commandTimeout
@@ -103,7 +103,7 @@ async function settled(call, commandTimeout) {
   return first;
 }
 
-/** Each error says by its class and code what it is, by its message what to do, and no secret. */
+/** Asserts that an error has our class, a code and a message, and shows no secret. */
 function assertOurs(error) {
   assert.ok(error instanceof SpotsSessionsError, inspect(error));
   assert.match(error.code, /^ERR_SESSIONS_(TIMEOUT|CONNECTION|CLOSED|OVERLOADED|REDIS|CORRUPT)$/);
@@ -113,7 +113,7 @@ function assertOurs(error) {
 }
 
 /**
- * Resolves when an instance works again after a fault. Its errors until then are ours.
+ * Resolves when an instance works again after a fault. Until then every error must be one of ours.
  *
  * @param {SpotsSessions} sessions
  * @param {string} app
@@ -137,8 +137,8 @@ async function recovers(sessions, app) {
 }
 
 /**
- * Resolves when an instance is connected, whatever the server answers: from then on a short deadline
- * is the server's, and not that of connecting on a busy machine.
+ * Resolves when an instance is connected, whatever the server answers. Then no time of a short
+ * deadline goes into connecting on a busy machine.
  *
  * @param {SpotsSessions} sessions
  */
@@ -151,9 +151,9 @@ async function connects(sessions) {
 }
 
 /**
- * Makes a call that the server refuses for now until its last attempt is answered before its deadline,
- * and asserts that it rejects by that name. If the last attempt is under way at the deadline, TIMEOUT is
- * as right: `R18` of server.test.js provokes that by itself.
+ * Asserts that a call that the server puts off rejects with this code. Makes the call until its last
+ * attempt is answered before the deadline. If that attempt is in flight at the deadline, a timeout is
+ * right, too: `R18` of server.test.js tests it.
  *
  * @param {() => Promise<any>} call
  * @param {number} commandTimeout
@@ -171,7 +171,7 @@ async function assertRefusedInTime(call, commandTimeout, redisCode) {
 }
 
 /**
- * All methods at once, on a token that could be one of ours: how each of them ends.
+ * Calls all methods at once, with a well-formed token, and resolves to their outcomes.
  *
  * @param {SpotsSessions} sessions
  * @param {string} app

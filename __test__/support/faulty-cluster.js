@@ -1,12 +1,12 @@
 'use strict';
 
-// A cluster that a test does harm to, and instances that work on it.
+// A cluster that a test breaks, and instances that work on it.
 
 const { SpotsSessions } = require('../../index.js');
 const { startCluster } = require('./cluster.js');
 const { freshName } = require('./targets.js');
 
-/** Milliseconds that a call may take which must not fail: longer than any outage here. */
+/** Milliseconds for calls that must not fail: longer than any outage here. */
 const patience = 40_000;
 
 /**

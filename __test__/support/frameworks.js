@@ -1,7 +1,7 @@
 'use strict';
 
-// Stand-ins for what the examples of README.md and docs/ import, so that they can be run where no framework
-// is installed: they do what the frameworks do, as far as the examples use it.
+// Stand-ins for packages that the examples of README.md and docs/ import, so that examples run where
+// no framework is installed. They behave as the frameworks do, as far as the examples use them.
 
 const assert = require('node:assert/strict');
 const http = require('node:http');
@@ -28,7 +28,7 @@ function frameworks(servers) {
   };
 }
 
-/** As Express 5: what an async handler rejects with goes to the error handler. */
+/** As Express 5: a rejection of an async handler goes to the error handler. */
 function express(servers) {
   const routes = new Map();
   let onError = (error) => {
@@ -136,7 +136,7 @@ function cookieText(name, value, { maxAge, path, httpOnly, secure, sameSite }) {
   return parts.join('; ');
 }
 
-/** Jest's globals, as far as the examples use them: `done` ends when the tests have. */
+/** Jest's globals, as far as the examples use them. `done` resolves when the tests have ended. */
 function testRunner() {
   const tests = [];
   const hooks = [];

@@ -1,7 +1,7 @@
 'use strict';
 
-// Properties that are tried with a bounded number of inputs by `npm test`, and for as long as
-// `npm run fuzz` asks for.
+// Tests of properties. `npm test` tries a bounded number of inputs, and `npm run fuzz` tries inputs
+// for as long as it is told.
 
 const fc = require('fast-check');
 
@@ -13,7 +13,7 @@ const LONG = {
 };
 
 /**
- * A test of a property. What was found is a row of the test itself, in `examples`.
+ * Makes a test of a property. Inputs that failed once are kept in the test, in `examples`.
  *
  * @template T
  * @param {import('fast-check').IRawProperty<T>} property

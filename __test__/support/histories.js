@@ -13,18 +13,18 @@ const { linearize } = require('./linearizable.js');
 const { ownerSpec, projections } = require('./session-spec.js');
 const { freshName } = require('./targets.js');
 
-/** One of many seeds; the same one draws the same calls, if not how they run into each other. */
+/** The seed. The same one draws the same calls, but does not repeat how they race. */
 const SEED = Number(process.env.HISTORY_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Longer than anything that a test does to a connection, in ms. */
+/** A commandTimeout longer than any fault of these tests, in ms. */
 const PATIENT = 60_000;
 
-/** Nothing that a client notices happens earlier than this, in nanoseconds of its clock. */
+/** The zero of all times, before any event, in nanoseconds of the clock. */
 const epoch = process.hrtime.bigint();
 const now = () => Number(process.hrtime.bigint() - epoch);
 
 /**
- * Three processes with two clients each, all of them patient if nothing else is said.
+ * Starts three processes with two clients each, which wait long unless `timeouts` says otherwise.
  *
  * @param {string} connectionString
  * @param {number[][]} [timeouts] the `commandTimeout` of each client of each process
@@ -63,7 +63,7 @@ function startClients(connectionString, timeouts = Array(3).fill([PATIENT, PATIE
   };
 }
 
-/** Clients that share an instance, in this process: for a store that lives in it. */
+/** Clients that share an instance in this process, for `memory:`. */
 function localClients(sessions, count = 6) {
   return {
     run: (task) => useTogether(Array(count).fill(sessions), 'a', task),
@@ -72,7 +72,7 @@ function localClients(sessions, count = 6) {
 }
 
 /**
- * One history: sessions of a new owner, and what clients did to them.
+ * Records one history: the calls of all clients on the sessions of a new owner.
  *
  * @param {import('../../index.js').SpotsSessions} sessions
  * @param {ReturnType<typeof startClients>} clients
@@ -94,8 +94,8 @@ async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
 }
 
 /**
- * Whether each call was carried out, by what it was answered: README, "Errors". Leaves out those
- * that surely were not, and marks those that were sent more than once, for all that can be known.
+ * Judges by its answer whether each call was carried out: README, "Errors". Leaves out calls that
+ * certainly were not, and marks calls that may have been sent more than once.
  *
  * @param {any[]} ops
  * @param {[from: number, to: number][]} [outages] when connections broke; nothing if none could
@@ -103,7 +103,7 @@ async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
 function judged(ops, outages) {
   const certain = ['ERR_SESSIONS_CONNECTION'];
   const doubtful = ['ERR_SESSIONS_TIMEOUT', 'ERR_SESSIONS_REDIS'];
-  /** The last call of each client that came to a good end. */
+  /** The last call of each client that resolved. */
   const sound = new Map();
   const known = [];
   for (const op of ops.toSorted((a, b) => a.call - b.call)) {
@@ -123,7 +123,7 @@ function judged(ops, outages) {
 }
 
 /**
- * Fails if no order of the calls explains what each was answered.
+ * Fails if no order of the calls explains their answers.
  *
  * @param {any[]} ops judged
  * @param {Record<string, object>} begun
@@ -133,7 +133,7 @@ function assertLinearizable(ops, begun) {
   assert.fail(`no order of these calls explains their answers; HISTORY_SEED=${SEED}\n${told(ops)}`);
 }
 
-/** The same for each session alone: what a killAll found is not asked. */
+/** The same for each session alone, without the answers of killAll. */
 function assertEachLinearizable(ops, begun) {
   for (const each of projections(ops, begun)) assertLinearizable(each.ops, each.begun);
 }

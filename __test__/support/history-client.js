@@ -1,12 +1,12 @@
 'use strict';
 
-// Clients that use the sessions of one owner at random and write down what they did and when; as a
-// process of its own (`histories.js` forks it) or within the test's.
+// Clients that use the sessions of one owner at random, and write down each call with its answer and
+// its time. They run in a process that `histories.js` forks, or in that of the test.
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { SpotsSessions, SpotsSessionsError } = require('../../index.js');
 
-/** How often each method is called: mostly those that leave something to race for. */
+/** How often each method is called. Most calls keep the sessions alive, so that calls race. */
 const SHARES = { get: 40, update: 34, refresh: 8, create: 9, kill: 6, killAll: 3 };
 const METHODS = Object.entries(SHARES).flatMap(([method, share]) => Array(share).fill(method));
 
@@ -41,7 +41,7 @@ const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoc
  */
 
 /**
- * One client: one call after another. Sessions that it creates are used by those that share `tokens`.
+ * One client, which makes one call after another. Clients that share `tokens` use its sessions, too.
  *
  * @param {SpotsSessions} sessions
  * @param {string} client
@@ -73,7 +73,7 @@ async function useSessions(sessions, client, { app, ownerId, tokens, seed, calls
     }
     if (method === 'create' && op.answer) {
       tokens.push([id, op.answer]);
-      op.answer = true; // what it was is of no use to who reads the history
+      op.answer = true; // a reader of the history does not need the token
     }
     ops.push(op);
     if (pause) await sleep(random() * pause);

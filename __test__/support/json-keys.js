@@ -1,8 +1,8 @@
 'use strict';
 
-// Keys that the JSON.parse of this V8 reads right. That of Node 24 takes a key with an escape, as "\n",
-// for one with a backslash in that place, if any object of the process has ever had one:
-// https://github.com/nodejs/node/issues/63785. Tests of data would find that first.
+// Keys that the JSON.parse of this V8 reads rightly. That of Node 24 reads a key with an escape, such
+// as "\n", as one with a backslash there, if any object of the process has ever had such a key:
+// https://github.com/nodejs/node/issues/63785. Tests of data would find that bug first.
 
 const mistakesKeys = (() => {
   JSON.parse('{"probe\\\\":1}');

@@ -1,6 +1,7 @@
 'use strict';
 
-// Where DESIGN says that things lie in Redis, spelled a second time and independently of src/keys.rs.
+// The keys in Redis as docs/design.md describes them, written a second time and independently of
+// src/keys.rs.
 
 const { createHash } = require('node:crypto');
 
@@ -31,7 +32,7 @@ function indexKey(app, ownerId) {
   return `spots:{${routeOf(app, ownerId)}:${app}}:o:${name}`;
 }
 
-/** Two owners of one app that share a route: about 2^16 hashes until the birthday of 32 bits. */
+/** Two owners of one app that share a route. A route has 32 bits, so it takes about 2^16 hashes. */
 function ownersOnOneRoute(app) {
   const seen = new Map();
   for (let n = 0; ; n++) {

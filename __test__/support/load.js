@@ -1,7 +1,7 @@
 'use strict';
 
-// Work that goes on while servers fail: sessions from create to their end, each answer known in
-// advance, and a ledger of how the calls ended.
+// Calls that go on while servers fail. Each answer is known in advance, and the outcomes of all calls
+// are counted.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
@@ -12,7 +12,7 @@ const { waitUntil } = require('./wait-until.js');
 const PAUSE = 5;
 
 /**
- * Begins to work, until it is stopped or the test ends.
+ * Starts to make calls, until it is stopped or the test ends.
  *
  * @param {import('node:test').TestContext} t
  * @param {import('../../index.js').SpotsSessions} sessions
@@ -33,11 +33,11 @@ class Load {
   #options;
   #stopped = false;
   #mayLose = false;
-  /** How often what is expected has changed: it holds for a round that saw no change. */
+  /** How often the expectation has changed. It holds for rounds during which it did not change. */
   #changes = 0;
   #work;
   #failure;
-  /** What came of the calls: how many, by code how many were rejected. */
+  /** The rounds, the calls, and how many calls were rejected, by code. */
   rounds = 0;
   calls = 0;
   /** @type {Record<string, number>} */
@@ -53,26 +53,26 @@ class Load {
     });
   }
 
-  /** From now on what was acknowledged may be lost, as replication is asynchronous. */
+  /** From now on acknowledged changes may be lost, because replication is asynchronous. */
   mayLose() {
     this.#mayLose = true;
     this.#changes++;
   }
 
-  /** What begins from now on is not lost. */
+  /** Rounds that begin from now on lose nothing. */
   losesNothing() {
     this.#mayLose = false;
     this.#changes++;
   }
 
-  /** Resolves when so many more sessions have gone their way. */
+  /** Resolves after so many more rounds. */
   async goesOn(rounds = 30) {
     const until = this.rounds + rounds;
     await this.sees(() => this.rounds >= until, 'the work to go on');
   }
 
   /**
-   * Waits for something that the work brings about. Rejects with what was wrong with an answer.
+   * Waits for an effect of the calls. Rejects if an answer was wrong.
    *
    * @param {() => boolean | Promise<boolean>} condition
    * @param {string} what
@@ -82,13 +82,13 @@ class Load {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Ends the work, and rejects with what was wrong with an answer. */
+  /** Ends the calls, and rejects if an answer was wrong. */
   async stop() {
     this.#stopped = true;
     await this.#work;
   }
 
-  /** Ends the work of a test that has ended. */
+  /** Ends the calls of a test that has ended. */
   end() {
     this.#stopped = true;
   }
@@ -103,13 +103,13 @@ class Load {
     }
   }
 
-  /** One session. */
+  /** The life of one session. */
   async #round(worker, round) {
     const { app } = this.#options;
     const ownerId = this.#options.ownerOf(worker, round);
     const whose = { worker, round };
     const change = this.#changes;
-    /** Whether everything that was acknowledged must be there. */
+    /** Whether no acknowledged change may be lost. */
     const isExact = () => !this.#mayLose && this.#changes === change;
     const token = await this.#call('create', { app, ownerId, data: { ...whose, step: 0 } });
     const steps = [0];
@@ -120,7 +120,7 @@ class Load {
         assert.ok(!isExact(), `a session of ${ownerId} is lost`);
         return;
       }
-      // What another session holds is never told, whatever was lost.
+      // The data of another session is never returned, whatever was lost.
       const { step, ...rest } = found.data;
       assert.deepEqual([found.ownerId, rest], [ownerId, whose]);
       assert.ok(isExact() ? step === steps.at(-1) : steps.includes(step), inspect({ step, steps }));
@@ -147,7 +147,7 @@ class Load {
     }
   }
 
-  /** An answer. What rejects is noted, and the session is left. */
+  /** Makes a call. A rejection is counted, and ends the round. */
   async #call(method, request) {
     const { commandTimeout } = this.#options;
     const { value, error } = await settled(this.#sessions[method](request), commandTimeout);
@@ -159,7 +159,7 @@ class Load {
   }
 }
 
-/** The session's fate is unknown: its call was rejected. */
+/** Thrown when a call was rejected, so that the state of its session is unknown. */
 const ABANDONED = new Error('abandoned');
 
 module.exports = { startLoad };

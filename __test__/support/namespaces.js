@@ -1,15 +1,15 @@
 'use strict';
 
-// Network namespaces of Linux: for a network that falls silent, as no proxy does, and for names that
-// change their meaning.
+// Network namespaces of Linux, for a network that falls silent, which no proxy can do, and for host
+// names that change their address.
 
 const { spawnSync } = require('../../scripts/children.js');
 const { runScript } = require('./scripts.js');
 
-/** A user, a network and a mount namespace of its own; needs no root where the machine lets users. */
+/** A user, a network and a mount namespace. Needs no root if the machine allows that to users. */
 const UNSHARE = ['unshare', '--map-root-user', '--net', '--mount'];
 
-/** Why there can be none here; nothing if there can. */
+/** Why this machine has none, or undefined if it has. */
 function whyNoNamespaces() {
   const make =
     'ip link set lo up && ip link add here type veth peer name there && mount --bind /etc/hosts /etc/hosts';

@@ -1,6 +1,6 @@
 'use strict';
 
-// The packages as npm would publish them, packed and installed into empty projects.
+// The packages as npm would publish them: packed, and installed into empty projects.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -19,7 +19,7 @@ function builtAddon() {
 }
 
 /**
- * Runs a program and resolves to what it printed; what it says when it fails is in the error.
+ * Runs a program and resolves to its output. If it fails, the error has its output.
  *
  * @param {string} command
  * @param {string[]} args
@@ -35,7 +35,7 @@ async function output(command, args, { cwd, env }) {
   }
 }
 
-/** A program that prints nothing but one JSON text. */
+/** Runs a program that prints one JSON text, and resolves to the value. */
 async function json(command, args, options) {
   return JSON.parse(await output(command, args, options));
 }
@@ -51,7 +51,7 @@ class Workplace {
   }
 
   /**
-   * Packs what a folder would publish.
+   * Packs the package that a folder would publish.
    *
    * @param {string} folder
    * @returns {Promise<{ tarball: string, files: string[], manifest: Record<string, any> }>}
@@ -59,7 +59,7 @@ class Workplace {
   async pack(folder) {
     const args = ['pack', '--json', '--pack-destination', this.folder];
     const answer = await json('npm', args, { cwd: folder });
-    // An array up to npm 11, an object by package name since.
+    // An array up to npm 11, and an object with the package names since.
     const [{ filename, files }] = Object.values(answer);
     return {
       tarball: path.join(this.folder, filename.replace('@', '').replace('/', '-')),
@@ -68,7 +68,7 @@ class Workplace {
     };
   }
 
-  /** The platform package of this machine, with the built addon put in as `napi artifacts` does. */
+  /** The platform package of this machine, with the built addon in it, as `napi artifacts` puts it there. */
   async packPlatform() {
     const { file, platform, folder } = builtAddon();
     const copy = this.newFolder(platform);

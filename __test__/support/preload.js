@@ -1,13 +1,12 @@
 'use strict';
 
-// Libraries in C that take the place of functions of the system, in processes that tests start with
-// `LD_PRELOAD`.
+// C libraries that replace functions of the system in processes that tests start with `LD_PRELOAD`.
 
 const { join } = require('node:path');
 const { spawnSync, temporaryFolder } = require('../../scripts/children.js');
 
 /**
- * Compiles a library, which is removed with all that is temporary. Nothing where this machine cannot.
+ * Compiles a library, which is removed with the temporary folders. Undefined if this machine cannot.
  *
  * @param {import('node:test').TestContext} _t
  * @param {string} source

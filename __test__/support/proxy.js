@@ -1,8 +1,8 @@
 'use strict';
 
-// A network that fails on demand, between an instance and a server: it delays, slows down, cuts,
-// splits, swallows and forges replies, refuses connections and what is too long, falls silent, and
-// moves to another server.
+// A proxy between an instance and a server that fails on demand: it delays, slows down, cuts, splits,
+// drops and forges replies, refuses connections and long commands or replies, falls silent, and moves
+// to another server.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -26,7 +26,7 @@ class FaultyProxy {
   #listener = net.createServer({ allowHalfOpen: false }, (client) => this.#pass(client));
   /** @type {Set<net.Socket>} */
   #sockets = new Set();
-  /** Connections up to this one are silent for ever. */
+  /** Connections up to this one stay silent. */
   #forgotten = 0;
   #accepted = 0;
   /** When replies that are late will have been sent. @type {WeakMap<net.Socket, Promise<void>>} */
@@ -40,23 +40,23 @@ class FaultyProxy {
     this.reset();
   }
 
-  /** Passes everything on as it is, from now on and on connections that are silent too. */
+  /** Passes everything on unchanged from now on, also on connections that are silent. */
   reset() {
-    /** How many connections were made since. */
+    /** How many connections were made since the last reset. */
     this.connections = 0;
     /** Whether nothing is passed on, either way, and nothing is closed. */
     this.silent = false;
-    /** Milliseconds that each reply is late. */
+    /** Milliseconds by which each reply is late. */
     this.delay = 0;
     /** @type {undefined | Promise<void>} until when replies are held back */
     this.held = undefined;
-    /** Bytes of a reply that are sent at once. */
+    /** How many bytes of a reply are sent at once. */
     this.piece = Infinity;
-    /** Bytes of replies that are sent a second, on each connection. */
+    /** How many bytes of replies are sent per second, on each connection. */
     this.rate = Infinity;
-    /** Bytes of commands that are taken a second, on each connection. */
+    /** How many bytes of commands are accepted per second, on each connection. */
     this.rateUp = Infinity;
-    /** Bytes of a command, and of a reply, beyond which the connection is reset. */
+    /** A longer command, or a longer reply, resets the connection: bytes. */
     this.longestCommand = Infinity;
     this.longestReply = Infinity;
     /** @type {(connection: number) => boolean} whether a new connection, from 1, is closed at once */
@@ -79,7 +79,7 @@ class FaultyProxy {
     if (address && typeof address === 'object') this.port = address.port;
   }
 
-  /** Closes all connections; the system refuses what comes after, until `accept`. */
+  /** Closes all connections. The system refuses new ones until `accept`. */
   async refuse() {
     const closed = once(this.#listener, 'close');
     this.#listener.close();
@@ -92,7 +92,7 @@ class FaultyProxy {
     for (const socket of this.#sockets) reset(socket);
   }
 
-  /** Passes nothing on any more on the connections that there are, and does not close them either. */
+  /** Makes all open connections silent: nothing is passed on, and nothing is closed. */
   forget() {
     this.#forgotten = this.#accepted;
   }
@@ -130,7 +130,7 @@ class FaultyProxy {
         setTimeout(() => client.resume(), (1000 * bytes.length) / this.rateUp);
       }
       if (this.longestCommand === Infinity) return server.write(bytes);
-      // A command is a reply in form. Each is passed on when it has come whole.
+      // A command has the form of a reply. Each is passed on when it is complete.
       commands = Buffer.concat([commands, bytes]);
       let end = endOfReply(commands, 0);
       for (; end > 0 && end <= this.longestCommand; end = endOfReply(commands, 0)) {
@@ -168,7 +168,7 @@ class FaultyProxy {
     const late = this.#late.get(client);
     const { held } = this;
     if (isWhole && this.delay === 0 && this.rate === Infinity && !held && !late) return write();
-    // In their order, also when the delay has become shorter.
+    // In order, even if the delay has become shorter.
     const due = Date.now() + this.delay;
     const written = (late ?? Promise.resolve())
       .then(() => held)
@@ -193,7 +193,7 @@ class FaultyProxy {
 }
 
 /**
- * Writes what comes, no faster than it is read.
+ * Writes pieces no faster than the client reads.
  *
  * @param {AsyncIterable<Buffer>} pieces
  * @param {net.Socket} client
@@ -213,8 +213,8 @@ async function pipeThrough(pieces, client) {
 }
 
 /**
- * Resets a connection. libuv does not reset one that is being shut down, and Node would then wait for
- * its end for ever, when the process ends.
+ * Resets a connection. libuv does not reset one that is being shut down, and at the end of the process
+ * Node would then wait for it indefinitely.
  *
  * @param {net.Socket} socket
  */
@@ -224,7 +224,7 @@ function reset(socket) {
 }
 
 /**
- * Where a reply (RESP2) ends that begins at `start`; 0 if it has not all come.
+ * The end of the reply (RESP2) that begins at `start`, or 0 if it is not complete.
  *
  * @param {Buffer} bytes
  * @param {number} start

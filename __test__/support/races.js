@@ -20,7 +20,7 @@ const { waitUntil } = require('./wait-until.js');
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const DATA = { a: 1 };
-/** How many sessions a step of killAll removes: see kill_all.lua. */
+/** How many sessions one step of killAll removes: see kill_all.lua. */
 const STEP = 100;
 /** Three of these make a record long enough to be folded. */
 const PAD = 'x'.repeat(1500);
@@ -228,7 +228,7 @@ const RACES = {
     });
     const made = [];
     for (let m = n; runs; m++) {
-      // To the front of the index, into its middle, to its end.
+      // These move a session to the front, the middle and the end of the index.
       const duration = [300, 600 + count / 2, 900, Infinity][m % 4];
       const some = times(20, () => tokens[Math.floor(Math.random() * count)]);
       const refreshes = some.map((token) => a.refresh({ app, token, duration }));

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('./packed.js');
 
-/** What an example may take for granted: readers have it from the examples above, or bring it along. */
+/** Declarations for every example. Readers know them from the examples above, or have their own. */
 const givens = `declare const sessions: SpotsSessions;
 declare const app: string, token: string, ownerId: string;
 declare function checkPassword(body: unknown): Promise<string | undefined>;`;
@@ -32,8 +32,8 @@ function examplesOf(file) {
 }
 
 /**
- * An example as a module: its imports stay on top, the rest may await, and what it declares itself
- * hides what it is given.
+ * An example as a module. Its imports stay on top, the rest may await, and its own declarations hide
+ * the given ones.
  *
  * @param {string} code
  */

@@ -1,6 +1,6 @@
-// A throw-away Redis (or Valkey) server for one test file: its own free port, its own temporary
-// folder, nothing kept on disk, gone when the process that started it is gone, however that ended:
-// scripts/children.js.
+// A throw-away Redis (or Valkey) server for one test file, with its own free port and temporary
+// folder, and nothing kept on disk. scripts/children.js ends it when the process that started it ends,
+// however that happens.
 
 const { once } = require('node:events');
 const { readFileSync, rmSync, writeFileSync } = require('node:fs');
@@ -12,7 +12,7 @@ const { spawn, spawnSync, temporaryFolder } = require('../../scripts/children.js
 const { waitUntil } = require('./wait-until.js');
 
 const START_ATTEMPTS = 10;
-/** How long a server may take until it answers PONG, in milliseconds: patience, not a measurement. */
+/** How long a test waits until a server answers PONG, in milliseconds. It is no measurement. */
 const START_PATIENCE = 30_000;
 
 /**
@@ -41,7 +41,7 @@ async function startRedis(options = {}) {
       return server;
     } catch (error) {
       await server.stop();
-      // Between finding a free port and binding it, somebody else may have taken it.
+      // Another process may take the free port before the server binds it.
       if (
         options.port ||
         attempt === START_ATTEMPTS ||
@@ -78,7 +78,7 @@ class RedisServer {
     return password === undefined ? undefined : String(password);
   }
 
-  /** The connection string, with the password of `config.requirepass` when there is one. */
+  /** The connection string, with the password of `config.requirepass` if there is one. */
   get url() {
     const login = this.password ? `:${encodeURIComponent(this.password)}@` : '';
     return `redis://${login}${this.host}:${this.port}`;
@@ -108,7 +108,7 @@ class RedisServer {
     }
   }
 
-  /** The file of a sentinel, which it rewrites itself: what it learnt outlives a restart. */
+  /** The configuration file of a sentinel. The sentinel rewrites it, so that it remembers after a restart. */
   get #file() {
     return join(this.dir, 'sentinel.conf');
   }
@@ -215,7 +215,7 @@ class RedisServer {
     this.process?.kill(signal);
   }
 
-  /** Ends the process and resolves when it is gone; `start()` or `restart()` brings it back. */
+  /** Ends the process, and resolves when it is gone. `start()` or `restart()` brings it back. */
   async down() {
     const child = this.process;
     this.process = undefined;
@@ -254,13 +254,13 @@ function findServer() {
   return found;
 }
 
-/** The configuration that allows DEBUG: Redis 6 has none, and always does. */
+/** The configuration that allows DEBUG. Redis 6 has none, and always allows it. */
 function allowDebug() {
   const { stdout } = spawnSync(findServer(), ['--version'], { encoding: 'utf8' });
   return / v=6\./.test(stdout) ? {} : { 'enable-debug-command': 'yes' };
 }
 
-/** A port that nobody listens on, for now. */
+/** A port that is free now. */
 async function freePort() {
   const listener = net.createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -270,7 +270,7 @@ async function freePort() {
   return port;
 }
 
-/** Whether a server answers PING there; NOAUTH is an answer, LOADING is not. */
+/** Whether a server answers PING there. NOAUTH is an answer, and LOADING is none. */
 function answers(address) {
   return new Promise((resolve) => {
     const socket = net.connect(address);

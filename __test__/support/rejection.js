@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 
 /**
- * Resolves with what `call` rejects with; fails when it throws at once, or resolves.
+ * Resolves to the rejection of `call`. Fails if it throws synchronously, or resolves.
  *
  * @param {() => Promise<unknown>} call
  * @returns {Promise<any>}

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * A request that each method accepts; those that need a session ask for one that is not there.
+ * A valid request for each method. Methods that need a session get a token that opens none.
  *
  * @param {string} app
  * @param {string} [token]
@@ -18,13 +18,13 @@ function requestsOf(app, token = 'nobody has this token') {
   };
 }
 
-/** The methods that are calls: all but `close`. */
+/** The methods that are calls: all except `close`. */
 const METHODS = Object.keys(requestsOf('any'));
 
-/** Those that are about one session, by its token. */
+/** The methods that take a token. */
 const METHODS_OF_TOKEN = METHODS.filter((method) => 'token' in (requestsOf('any')[method] ?? {}));
 
-/** Those that change nothing: a server that takes no writes answers them. */
+/** The methods that change nothing, so that a server that refuses writes answers them. */
 const READS = ['get', 'ping'];
 
 module.exports = { READS, METHODS, METHODS_OF_TOKEN, requestsOf };

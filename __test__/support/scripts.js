@@ -1,12 +1,12 @@
 'use strict';
 
-// Small scripts in processes of their own, for what can only be seen from outside: how they end.
+// Small scripts in processes of their own, because how a process ends can only be seen from outside.
 
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { spawn, temporaryFolder } = require('../../scripts/children.js');
 
-/** Catches what hangs: no script takes nearly as long. */
+/** The time after which a script counts as hanging. No script takes nearly as long. */
 const HANG_MS = 120_000;
 
 const root = join(__dirname, '..', '..');
@@ -15,11 +15,11 @@ let folder;
 let written = 0;
 
 /**
- * Runs a script that finds `SpotsSessions` and what it is `given`. Resolves when it has ended.
+ * Runs a script in which `SpotsSessions` and `given` are defined. Resolves when it has ended.
  *
  * @param {string} code CommonJS, or a module if `module` says so
  * @param {{ given?: object, module?: boolean, flags?: string[], within?: string[], env?: object }} [options]
- *   `within`: a command that runs the one that follows it
+ *   `within`: a command that runs the command that follows it
  * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>}
  */
 function runScript(code, { given = {}, module = false, flags = [], within = [], env = {} } = {}) {
@@ -63,8 +63,8 @@ ${code}`,
 }
 
 /**
- * Runs tasks, some of them at once. After one that fails no other begins, and those that run end first:
- * they would wait for a server that is stopped.
+ * Runs tasks, some of them at once. After a failure no task begins, and running ones end first,
+ * because they would wait for a server that is stopped.
  *
  * @param {number} count
  * @param {number} atOnce

@@ -1,7 +1,7 @@
 'use strict';
 
-// A throw-away primary with replicas, and the sentinels that watch them, on ports of their own, and
-// what a test may do to them. They end as the servers of redis-server.js do.
+// A throw-away primary with replicas, and the sentinels that watch them, on ports of their own, for
+// tests. They end as the servers of redis-server.js do.
 
 const { Redis } = require('ioredis');
 const { startRedis } = require('./redis-server.js');
@@ -71,7 +71,7 @@ class SentinelGroup {
     await this.settled();
   }
 
-  /** Settings of a server: each may become the primary, so all know its password. */
+  /** Settings of a server. All have the password, because each may become the primary. */
   #config() {
     const { config } = this.#options;
     return {
@@ -107,7 +107,7 @@ class SentinelGroup {
   }
 
   /**
-   * An ioredis client that follows the primary; disconnected by `stop`.
+   * An ioredis client that follows the primary. `stop` disconnects it.
    *
    * @param {import('ioredis').RedisOptions} [options]
    */
@@ -125,7 +125,7 @@ class SentinelGroup {
     return client;
   }
 
-  /** The primary, as the sentinels that answer say. */
+  /** The primary that the answering sentinels name. */
   async primary() {
     const [sentinel] = this.#working(this.sentinels);
     const [, port] = await this.#ask(sentinel, 'GET-MASTER-ADDR-BY-NAME', NAME);
@@ -142,7 +142,7 @@ class SentinelGroup {
   async failover() {
     const old = await this.primary();
     await this.settled();
-    // It knows no better for a while after the last one: NOGOODSLAVE, INPROG.
+    // For a while after the last failover, a sentinel refuses another: NOGOODSLAVE, INPROG.
     const begin = () => this.#ask(this.#working(this.sentinels)[0], 'FAILOVER', NAME);
     await waitUntil(
       () =>
@@ -162,7 +162,7 @@ class SentinelGroup {
     return this.primary();
   }
 
-  /** Resolves when all that run agree who the primary is, and each replica has what it has. */
+  /** Resolves when all that run agree on the primary, and each replica has its data. */
   async settled() {
     await waitUntil(() => this.#agree(), 'the sentinels to agree');
   }
@@ -226,7 +226,7 @@ class SentinelGroup {
     return this.#admins.get(server).call(command, ...args);
   }
 
-  /** Lets a sentinel look around more often than every 2 to 10 s, where it can: from Redis 7 on. */
+  /** Makes a sentinel check servers more often than every 2 to 10 s. Possible from Redis 7 on. */
   async #hurry(sentinel) {
     const periods = ['INFO-PERIOD', 'PING-PERIOD', 'PUBLISH-PERIOD'].flatMap((name) => [name, 200]);
     await this.#ask(sentinel, 'DEBUG', ...periods).catch((error) => {

@@ -1,6 +1,6 @@
 'use strict';
 
-// What calls do to the sessions of one owner, one call at a time: for `linearizable.js`.
+// The effects of calls on the sessions of one owner, one call at a time, for `linearizable.js`.
 //
 // A state is the data of each session as JSON, null where there is none. Updates add a key each, so
 // data tells which of them acted, and in which order.
@@ -25,7 +25,7 @@ function ownerSpec(ops, begun) {
   const replaced = (state, op, text) => state.with(place.get(op.session), text);
   const none = names.map(() => null);
 
-  /** What an update leaves; nothing if it is not what was read later, or earlier. */
+  /** The state after an update, or undefined if it contradicts a read. */
   function updated(state, op, text) {
     const data = { ...JSON.parse(text), ...op.data };
     const read = longest.get(op.session) ?? [];
@@ -52,7 +52,7 @@ function ownerSpec(ops, begun) {
         if (!answered(there)) return undefined;
         return there ? updated(state, op, text) : state;
       default: {
-        // `true` after a lost answer: it may have been this call that ended it.
+        // `true` after a lost answer: an earlier sending of this call may have ended the session.
         const excused = op.answer === true && (op.again || op.partial);
         if (!answered(there) && !excused) return undefined;
         return op.method === 'killAll' ? none : replaced(state, op, null);
@@ -82,7 +82,7 @@ function ownerSpec(ops, begun) {
 
 /**
  * The keys that the longest read of each session found. A key keeps its place, so all reads of a
- * session begin alike, and a state that does not leads nowhere.
+ * session begin with the same keys, and a state with other keys is impossible.
  */
 function longestReads(ops) {
   const longest = new Map();
@@ -95,8 +95,8 @@ function longestReads(ops) {
 }
 
 /**
- * One history for each session: what was done to it, by a killAll too. What a killAll answered tells
- * nothing about one session, but for `false`.
+ * One history for each session, with its own calls and every killAll. The answer `true` of a killAll
+ * says nothing about one session. The answer `false` does.
  *
  * @param {SessionOp[]} ops
  * @param {Record<string, object>} begun

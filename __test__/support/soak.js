@@ -1,27 +1,27 @@
 'use strict';
 
 // A steady load of all methods on sessions whose state is known, so that every answer can be judged:
-// no call may get another's, lose what was acknowledged, or fail but by an outage.
+// no call may get the answer of another, lose an acknowledged change, or fail except by an outage.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
 
-/** How a call may end in an outage: what is thrown has one of these as its `redisCode` or `code`. */
+/** The errors that a call may reject with in an outage, by their `redisCode` or `code`. */
 const OUTAGES = ['ERR_SESSIONS_TIMEOUT', 'ERR_SESSIONS_CONNECTION', 'LOADING'];
 const TICK = 10;
-/** More calls than this are not begun at once, to make up for a turn that came late. */
+/** At most so many calls begin at once, after a turn that came late. */
 const BURST = 200;
 
 /** @typedef {{ ownerId: string, token: string, data: { nonce: number, updates: number, pad: string } }} Session */
 
 /**
- * What is known of one user.
+ * The known state of one user.
  *
  * @typedef {object} User
  * @property {string} ownerId
  * @property {Session} [session] that lives
  * @property {Session} [ended] that opens nothing any more
- * @property {boolean} busy whether a call under way may change it
+ * @property {boolean} busy whether a pending call may change it
  * @property {boolean} unsure whether an outage left open what there is
  */
 
@@ -31,14 +31,14 @@ class Load {
   #rate;
   /** @type {User[]} */
   #users;
-  /** Owners about whom an outage left something open. */
+  /** Owners for whom an outage left an outcome open. */
   #retired = /** @type {string[]} */ ([]);
   #calls = new Set();
   #timer;
   #nonce = 0;
   /** Calls that settled. */
   done = 0;
-  /** Of these, by their code, those that an outage ended. */
+  /** How many of these an outage ended, by code. */
   outages = /** @type {Record<string, number>} */ ({});
   /** @type {Error | undefined} what must not happen */
   failure = undefined;
@@ -69,13 +69,13 @@ class Load {
     }, TICK);
   }
 
-  /** Begins no more calls; resolves when all have settled. */
+  /** Begins no more calls, and resolves when all have settled. */
   async stop() {
     clearInterval(this.#timer);
     await Promise.all(this.#calls);
   }
 
-  /** Ends every session, by owner, as those whose token an outage withheld must go too. */
+  /** Ends every session, by owner, because an outage may have withheld the token of some. */
   async endAll() {
     const owners = [...this.#retired, ...this.#users.map(({ ownerId }) => ownerId)];
     while (owners.length > 0) {
@@ -174,7 +174,7 @@ class Load {
     user.unsure = false;
   }
 
-  /** A get while another call is under way: it may find nothing, but no other session. @param {User} user */
+  /** A get while another call is pending: it may find nothing, but no other session. @param {User} user */
   async #glance({ session, ended }) {
     const expected = session ?? ended;
     if (!expected) return;

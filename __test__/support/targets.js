@@ -18,7 +18,7 @@ const { startSentinels } = require('./sentinel.js');
 
 /**
  * Runs `suite` once on `memory:` and once on each kind of server, each of its own. `open` may be
- * called inside hooks and tests; what it opened is closed after the suite at the latest.
+ * called inside hooks and tests. Instances that it opened are closed after the suite at the latest.
  *
  * @param {(
  *   name: 'memory' | 'redis' | 'sentinel' | 'cluster',
@@ -36,8 +36,8 @@ function forEachTarget(suite) {
     );
   });
   onServer('redis', startRedis, (...args) => suite('redis', ...args));
-  // No failover: what it loses is another matter. Sentinels whose connections are cut would begin one,
-  // and so would a busy machine.
+  // No failover, because it may lose sessions. Sentinels would start one if their connections were cut,
+  // or on a busy machine.
   const group = () => startSentinels({ replicas: 1, sentinels: 3, downAfter: 60_000 });
   onServer('sentinel', group, (...args) => suite('sentinel', ...args));
   const cluster = () => startCluster({ primaries: 3, replicas: 0, downAfter: 60_000 });
@@ -45,7 +45,7 @@ function forEachTarget(suite) {
 }
 
 /**
- * Runs `suite` on a Redis server of its own only: for what cannot be seen from `memory:`.
+ * Runs `suite` only on a Redis server of its own, for tests that `memory:` cannot pass.
  *
  * @param {(
  *   open: (options?: object) => Opened,

@@ -1,9 +1,9 @@
 'use strict';
 
-// Names and tokens that are nearly others: what a pattern, a delimiter, a normalisation or a lossy
-// conversion would take for them.
+// Names and tokens that are nearly the same: a pattern, a delimiter, a normalisation or a lossy
+// conversion could confuse them.
 
-/** What a text turns into; each keeps enough of it to be as unique as it was. */
+/** Changes of a text that keep it unique. */
 const TWISTS = {
   'one more before': (text) => `x${text}`,
   'one more behind': (text) => `${text}x`,
@@ -49,7 +49,7 @@ const TWISTS = {
   'its bytes in hex': (text) => Buffer.from(text, 'base64').toString('hex'),
 };
 
-/** What a text turns into that keeps too little of it: no session may have such a name. */
+/** Changes that make a text a mere pattern, which is not unique. No session may have such a name. */
 const PATTERNS = {
   'a wildcard': () => '*',
   'the first and a wildcard': (text) => `${text[0]}*`,

@@ -3,7 +3,7 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 
 /**
- * Resolves with the first truthy answer of `condition`, asked again and again.
+ * Calls `condition` again and again, and resolves to its first truthy result.
  *
  * @template T
  * @param {() => T | Promise<T>} condition

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 
-/** The boundary on an engine of the test's own, which loads no addon. */
+/** The boundary with a fake engine, which loads no addon. */
 function withoutEngine() {
   const native = require.resolve('../../lib/native.js');
   const boundary = require.resolve('../../lib/boundary.js');
@@ -36,7 +36,7 @@ function withoutEngine() {
   const settled = [];
   const answered = [];
   let made = 0;
-  /** Makes calls, whose slots are 0, 1, 2, … and those that answers have freed. */
+  /** Makes calls. Their ids are 0, 1, 2, …, or ids that answers have freed. */
   const call = (count) =>
     Array.from({ length: count }, () => {
       const slot = made++;
@@ -53,14 +53,14 @@ function withoutEngine() {
   const answer = (slot, length) => {
     Engine.answer(JSON.stringify([[slot], ['ann'], [{ text: 'x'.repeat(length) }], []]), false);
   };
-  /** Has answers that the event loop's thread has read settle calls, and what waited for them go on. */
+  /** Settles calls by answers that the event loop's thread has read, and runs their continuations. */
   const read = (slots, goOn) => {
     Engine.read(JSON.stringify([slots, slots, slots.map(() => ({ text: '' })), []]), false);
     goOn();
     assert.equal(Engine.afterRead(), made === answered.push(...slots), 'whether none is pending');
   };
   const giveUp = () => Engine.answer('[[],[],[],[null,null]]', false);
-  /** Has a text come that cannot be read. */
+  /** Delivers an unreadable text. */
   const garble = (length = 0) =>
     Engine.answer(`[[0],["ann"],[{"text":${'x'.repeat(length)}`, false);
   /** Whether the engine has no memory for what crosses. @param {boolean} isShort */
