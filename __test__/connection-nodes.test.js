@@ -55,6 +55,7 @@ const REFUSED = [
   ['a path', 'redis-cluster://h?path=/x.sock', /without path/, CLUSTER_URL],
   ['a host in the query', 'redis-cluster://h?host=i', /without host/, CLUSTER_URL],
   ['two minds about TLS', 'rediss-cluster://h?tls=false', /not both/, CLUSTER_URL],
+  ['a bare ? in a password', `redis-cluster://:1?name=${SECRET}@h`, /no unescaped \?/, CLUSTER_URL],
   ['sentinels without a name', `redis-sentinel://:${SECRET}@h`, /\?name=/, SENTINEL_URL],
   ['… with an empty one', 'redis-sentinel://h?name=', /\?name=/, SENTINEL_URL],
   ['a bare # in a password', `redis-sentinel://:a#${SECRET}@h`, /no unescaped #/, SENTINEL_URL],

@@ -65,7 +65,16 @@ describe('options', () => {
   });
 
   it('refuse a host called memory, unless it is clear that a host is meant', () => {
-    const strings = ['memory', 'MEMORY', ' memory\n', 'memory/', 'memory://', 'memory:///'];
+    const strings = [
+      'memory',
+      'MEMORY',
+      ' memory\n',
+      'memory/',
+      'memory://',
+      'memory:///',
+      ':memory:',
+      'memory::',
+    ];
     for (const given of [...strings, 'memory?commandTimeout=1', 'memory:?commandTimeout=1']) {
       for (const options of [given, { connectionString: given }]) {
         refuses(options, 'ERR_INVALID_ARG_VALUE', 'did you mean `memory:`\\?');

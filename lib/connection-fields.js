@@ -82,6 +82,12 @@ const CLIENT_OPTIONS = {
   protocol: oneOf({ 2: 2, 3: 3 }),
 };
 
+/** The fields that only Sentinel has. @type {Record<string, Kind>} */
+const SENTINEL_FIELDS = {
+  ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
+  sentinelTLS: boolean,
+};
+
 /** The names that a query may hold. A Map, because a query may hold `__proto__`. @type {Map<string, Kind>} */
 const QUERY = new Map(
   Object.entries({
@@ -89,9 +95,7 @@ const QUERY = new Map(
     ...NUMBERS,
     ...CLIENT_OPTIONS,
     tls: boolean,
-    // These are for Sentinel. As in ioredis, they are ignored for one server.
-    ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
-    sentinelTLS: boolean,
+    ...SENTINEL_FIELDS,
     // A URL's user name is used by default, so only `false` changes anything.
     allowUsernameInURI: { read: (given) => given !== 'false', what: 'true or false' },
   }),
@@ -261,6 +265,7 @@ module.exports = {
   CLIENT_OPTION_NAMES,
   NUMBER_NAMES: Object.keys(NUMBERS),
   QUERY,
+  SENTINEL_NAMES: Object.keys(SENTINEL_FIELDS),
   NOT_IN_A_QUERY,
   readClientOptions,
   readField,

@@ -13,7 +13,7 @@
 const { valueError } = require('./errors.js');
 const fields = require('./connection-fields.js');
 const nodes = require('./connection-nodes.js');
-const { NOT_IN_A_QUERY, QUERY, all } = fields;
+const { NOT_IN_A_QUERY, QUERY, SENTINEL_NAMES, all } = fields;
 
 const EXAMPLE = 'redis://user:password@localhost:6379/0';
 const CLUSTER_EXAMPLE = 'redis-cluster://user:password@node-1:6379,node-2:6379';
@@ -81,14 +81,14 @@ function parseConnectionString(given) {
   // An empty string may come from an empty environment variable. It must not mean localhost.
   if (string === '') fail('a connection string, or undefined for localhost');
   if (/^memory:$/i.test(string)) return { server: null };
-  if (/^memory:?(?:[/?#]|$)/i.test(string)) {
+  if (/^:?memory:{0,2}(?:[/?#]|$)/i.test(string)) {
     fail('a URL if the host is called memory (did you mean `memory:`?)');
   }
 
   const { form, rest } = takeForm(string, fail);
   example = form.example ?? EXAMPLE;
   const parts = takeApart(rest, form, fail);
-  const query = readQuery(parts.query, fail);
+  const query = readQuery(parts.query, form, fail);
   if (form.tls && query.tls === false)
     fail('a URL that asks for TLS by its scheme or has tls=false, but not both');
   const fromUrl = readTexts(form.read(parts, fail), fail);
@@ -143,7 +143,7 @@ function takeApart(rest, form, fail) {
 
   // An unescaped #, ? or / in a password ends the host too early. The @ is then in a part that should have none.
   if (hash.includes('@')) fail('a URL whose password has no unescaped #');
-  const isStray = (item) => item.includes('@') && !QUERY.has(item.split('=', 1)[0]);
+  const isStray = (item) => item.includes('@') && !mayHold(form, item.split('=', 1)[0]);
   if (search.slice(1).split('&').some(isStray)) fail('a URL whose password has no unescaped ?');
   if (form.complete && userInfo.includes('@')) {
     fail('a URL with one login, before the first node, whose password has no unescaped @');
@@ -217,21 +217,28 @@ function plainHost({ login, addresses: [{ host, port }], path }, fail) {
   return { ...login, host, port };
 }
 
+/** Whether a query may hold this name. Other forms ignore the names of Sentinel. @param {Form} form @param {string} name */
+function mayHold(form, name) {
+  return QUERY.has(name) && (form.complete === sentinelsOf || !SENTINEL_NAMES.includes(name));
+}
+
 /**
  * @param {URLSearchParams} query
+ * @param {Form} form
  * @param {Fail} fail
  * @returns {Record<string, any>}
  */
-function readQuery(query, fail) {
+function readQuery(query, form, fail) {
+  const names = [...QUERY.keys()].filter((name) => mayHold(form, name));
   for (const name of query.keys()) {
-    if (QUERY.has(name)) continue;
+    if (names.includes(name)) continue;
     const instead = NOT_IN_A_QUERY.get(name);
     if (instead !== undefined) fail(instead);
     // If `?TLS=true` were ignored, the connection would be in plain text.
-    const meant = [...QUERY.keys()].find((known) => known.toLowerCase() === name.toLowerCase());
+    const meant = names.find((known) => known.toLowerCase() === name.toLowerCase());
     if (meant !== undefined) fail(`a URL that spells ${meant} in exactly this way`);
   }
-  const known = [...query].filter(([name]) => QUERY.has(name));
+  const known = [...query].filter(([name]) => names.includes(name));
   return readTexts(Object.fromEntries(known), fail);
 }
 
