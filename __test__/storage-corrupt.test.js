@@ -38,6 +38,7 @@ const TEXTS = [
   ['two values on the line of the data', `${HEAD}\n{},{"a":1}`],
   ['data that closes what is around it', `${HEAD}\n{}}],[{"a":1}`],
   ['data that closes a bracket too many', `${HEAD}\n{}]`],
+  ['data that closes an array as an object', `${HEAD}\n{"a":[1}}`],
   ['JavaScript that is not JSON', `${HEAD}\n{a:1}`],
   ['single quotes', `${HEAD}\n{'a':1}`],
   ['NaN', `${HEAD}\n{"a":NaN}`],
