@@ -46,10 +46,9 @@ const ADDON_VARIABLE = 'NAPI_RS_NATIVE_LIBRARY_PATH';
 async function prepare({ build = 'release' } = {}) {
   requireNode();
   await installPackages();
-  if (build === 'none') return;
-  await buildAddon(builds[build]);
+  if (build !== 'none') await buildAddon(builds[build]);
   // The variable may be set in the shell, for example so that a program loads the debug addon.
-  if (build === 'release') delete process.env[ADDON_VARIABLE];
+  if (build !== 'debug') delete process.env[ADDON_VARIABLE];
 }
 
 /**
