@@ -1,9 +1,8 @@
 'use strict';
 
-// Very many calls of few sessions at once. This suite alone has calls go on while a record is folded: it
-// finds an update or an expiry that is lost then, or a killed session that is back. It alone finds a call
-// that overtakes an earlier one of its instance: in one batch, in the next one, or before there is a
-// connection.
+// Thousands of calls of few sessions at once. This suite alone folds a record under so many calls: it finds an update or
+// an expiry that is lost then, or a killed session that is back. It alone finds a call that overtakes an earlier call of
+// its instance: in one batch, in the next one, or before there is a connection.
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');

@@ -14,7 +14,6 @@ function withoutEngine() {
     submit(batch, _here, line = '') {
       if (Engine.isShort) throw new Error('not enough memory');
       Engine.crossed.push([...batch.matchAll(/^[a-z](?=\d+$)/gm)].join('') + (line && '!'));
-      Engine.slots.push(...[...batch.matchAll(/^g(\d+)$/gm)].map(([, slot]) => Number(slot)));
       return true;
     }
 
@@ -24,7 +23,6 @@ function withoutEngine() {
   }
   Engine.released = 0;
   Engine.crossed = [];
-  Engine.slots = [];
   require.cache[native] = /** @type {any} */ ({ exports: { Engine } });
   delete require.cache[boundary];
   const { Boundary } = require(boundary);
@@ -61,15 +59,13 @@ function withoutEngine() {
   };
   const giveUp = () => Engine.answer('[[],[],[],[null,null]]', false);
   /** Delivers an unreadable text. */
-  const garble = (length = 0) =>
-    Engine.answer(`[[0],["ann"],[{"text":${'x'.repeat(length)}`, false);
+  const garble = () => Engine.answer('[[0],["ann"],[{"text":', false);
   /** Whether the engine has no memory for what crosses. @param {boolean} isShort */
   const beShort = (isShort) => Object.assign(Engine, { isShort });
-  const lastSlot = () => Engine.slots.at(-1);
   const { crossed } = Engine;
   const released = () => Engine.released;
   const acts = { call, update, close, answer, read, giveUp, garble, beShort };
-  return { ...acts, lastSlot, settled, crossed, released };
+  return { ...acts, settled, crossed, released };
 }
 
 module.exports = { withoutEngine };
