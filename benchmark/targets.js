@@ -120,7 +120,7 @@ const targets = [
     ['string', 'fields', 'nested'].map((shape) => ({
       id: `large.${direction}.${shape}`,
       text: `event loop blocked by a ${direction} of 1 MiB (${shape}) ÷ by ${direction === 'read' ? 'JSON.parse' : 'JSON.stringify'} alone`,
-      most: 1.2,
+      most: 2,
       unit: '×',
     })),
   ),
