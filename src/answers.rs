@@ -30,8 +30,8 @@ const MAX_STRING_BYTES: usize = (1 << 29) - 24;
 #[cfg(feature = "node")]
 pub(crate) const GIVE_UP: &str = "[[],[],[],[null,null]]";
 
-/// How many bytes of answers may be handed over in one turn of the event loop. Node calls back again in the same turn as
-/// long as there are more answers, and they may arrive as fast as JavaScript reads them.
+/// After this many bytes of answers in one turn of the event loop, the rest waits for the next turn. Node calls back again
+/// in the same turn as long as there are more answers, and they may arrive as fast as JavaScript reads them.
 const MAX_BYTES_PER_TURN: usize = 256 * 1024;
 
 /// The columns of a text, without their brackets.
@@ -135,8 +135,8 @@ impl Outbox {
         Some((text, more))
     }
 
-    /// Does work that may bring answers, and takes the oldest text without being woken. It is called once a turn, so
-    /// [`MAX_BYTES_PER_TURN`] does not apply. `work` must not panic.
+    /// Does work that may bring answers, and takes the oldest text without being woken. It is called once a turn for each
+    /// connection, so [`MAX_BYTES_PER_TURN`] does not apply. `work` must not panic.
     pub fn take_after(&self, work: impl FnOnce()) -> Option<(String, bool)> {
         self.lock().attended = true;
         work();

@@ -1,5 +1,5 @@
 //! Inline I/O: a thread outside the runtime, such as Node's event loop, writes batches to the connections and reads their
-//! replies itself. To hand either over costs a system call and a wake-up. The engine does not know about this.
+//! replies itself. To hand either over costs a system call and a wake-up. The engine, below, has only its I/O thread.
 //!
 //! A future is polled first on the thread that submits it. Later it is polled on the thread whose reading wakes it, or
 //! else on the runtime.

@@ -217,7 +217,8 @@ fn from_base64(text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
 
 /// The first 16 bytes of a text in canonical base64, with these two characters besides letters and digits. In
 /// complete groups of four characters, all characters of the alphabet are canonical, so only the ends are decoded: a
-/// get is 3% faster. The rest is checked up to its end, which allows several characters to be checked at once.
+/// `get` is 4% faster with 64 in flight (decision 1). The rest is checked up to its end, which allows several characters
+/// to be checked at once.
 fn base64_head(engine: &GeneralPurpose, marks: [u8; 2], text: &[u8]) -> Option<[u8; OWNER_BYTES]> {
     /// Complete groups of four characters that hold 16 bytes.
     const HEAD: usize = OWNER_BYTES.div_ceil(3) * 4;

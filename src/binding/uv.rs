@@ -43,7 +43,8 @@ pub(super) struct Uv {
 }
 
 impl Uv {
-    /// Finds the functions in the libuv that this runtime runs on. It must be called once, before [`Self::get`].
+    /// Finds the functions in the libuv that this runtime runs on. The first call decides for the whole process. It must
+    /// come before [`Self::get`].
     pub fn load(env: Env) {
         UV.get_or_init(|| is_nodes_own(env)?.then(Self::find)?);
     }
