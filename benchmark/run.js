@@ -28,7 +28,7 @@ const suites = [
 
 const help = `npm run bench -- [options]
 
-  --quick            fewer and shorter rounds: two minutes instead of fifteen
+  --quick            fewer and shorter rounds: two minutes instead of twenty-five
   --only <suites>    some of ${suites.join(', ')}; comma-separated
   --before <folder>  another build of this package, such as one of an older commit, that \`get\` is
                      set against
