@@ -1,20 +1,20 @@
 'use strict';
 
-// A connection string of the benchmark, taken apart for peers that want its parts.
+// Parses a connection string of the benchmark for peers that need its parts.
 
 /**
  * @typedef {object} Address
  * @property {'server' | 'sentinel' | 'cluster'} kind
  * @property {{ host: string, port: number }[]} nodes
  * @property {number} db
- * @property {string} [name] what the sentinels call their primary
+ * @property {string} [name] the primary's name in the sentinels' configuration
  */
 
 const kinds = { 'redis:': 'server', 'redis-sentinel:': 'sentinel', 'redis-cluster:': 'cluster' };
 
 /** @param {string} url @returns {Address} */
 function addressOf(url) {
-  // A URL has one host, so it is told the first.
+  // A URL has only one host, so parse it with the first node alone.
   const [list] = /(?<=\/\/)[^/?]+/.exec(url);
   const [first] = list.split(',');
   const { protocol, pathname, searchParams } = new URL(url.replace(list, first));

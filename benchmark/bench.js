@@ -1,6 +1,7 @@
 'use strict';
 
-// What the suites share: a server each, contestants on it, measuring, and where results go.
+// The context that run.js passes to every suite. It starts servers and contestants, measures in rounds and collects the
+// results.
 
 const { startRedis } = require('../__test__/support/redis-server');
 const { Contestant, labelBeside } = require('./contestant');
@@ -9,16 +10,16 @@ const { usage } = require('./redis-usage');
 const { alternate } = require('./rounds');
 
 class Bench {
-  /** @type {Record<string, import('./statistics').Summary>} by the id of a target */
+  /** @type {Record<string, import('./statistics').Summary>} by target id */
   measured = {};
-  /** Everything that was measured, in the order of measuring. */
+  /** All measured workloads, in the order in which they were measured. */
   workloads = [];
   progress = new Progress();
 
   /**
    * @param {object} options
    * @param {boolean} options.quick
-   * @param {string} options.subject the peer that the targets are about
+   * @param {string} options.subject the peer that the targets judge
    * @param {string} [options.before] the folder of another build of this package
    */
   constructor({ quick, subject, before }) {
@@ -28,16 +29,16 @@ class Bench {
     this.subjectLabel = require(`./peers/${subject}`).label;
   }
 
-  /** One of two numbers, by how much time there is. */
+  /** Returns `quick` in a quick run, otherwise `whole`. */
   choose(whole, quick) {
     return this.quick ? quick : whole;
   }
 
   /**
-   * Runs `use` with a fresh server and ends what it left open, also when it fails.
+   * Runs `use` with a fresh server, then stops its contestants and the server, even if `use` fails.
    *
    * @param {(stage: Stage) => Promise<void>} use
-   * @param {() => Promise<object>} [start] starts a cluster instead
+   * @param {() => Promise<object>} [start] starts the server, or a cluster instead
    */
   async onServer(use, start = startRedis) {
     const server = await start();
@@ -50,17 +51,17 @@ class Bench {
     }
   }
 
-  /** @param {string} id of a target @param {import('./statistics').Summary} summary */
+  /** Stores the measurement of a target. @param {string} id @param {import('./statistics').Summary} summary */
   report(id, summary) {
     this.measured[id] = summary;
   }
 
   /**
-   * Alternates between contestants and keeps what was measured.
+   * Measures the contestants in alternating rounds and stores the result as a workload.
    *
    * @param {string} title
    * @param {Omit<Parameters<typeof alternate>[0], 'progress'>} settings
-   * @param {Record<string, unknown>} [about] what a chart or a table has to know of it
+   * @param {Record<string, unknown>} [about] properties of the workload that charts and tables need
    */
   async alternate(title, settings, about) {
     const rounds = await alternate({
@@ -74,7 +75,7 @@ class Bench {
   }
 }
 
-/** A server or a cluster, the contestants on it and our own connections to its nodes. */
+/** A server or a cluster, its contestants, and the benchmark's own connections to the nodes. */
 class Stage {
   /** @type {Contestant[]} */
   contestants = [];
@@ -88,9 +89,9 @@ class Stage {
   }
 
   /**
-   * @param {string} peer a file of peers/
-   * @param {number} [db] its database on the server
-   * @param {string} [url] another way to it
+   * @param {string} peer the name of a file in peers/
+   * @param {number} [db] the peer's database on the server
+   * @param {string} [url] another connection string to the same database
    */
   async open(peer, db = 0, url = `${this.server.url}/${db}`) {
     const contestant = await Contestant.open(peer, url);
@@ -100,7 +101,7 @@ class Stage {
     return contestant;
   }
 
-  /** Opens the peers one by one, each with a database of its own. */
+  /** Opens the peers one after the other. Each gets its own database. */
   async openAll(peers) {
     const opened = [];
     for (const peer of peers) opened.push(await this.open(peer, this.contestants.length));
@@ -114,7 +115,7 @@ class Stage {
   }
 
   /**
-   * Lets a contestant run, and asks the server what that cost it.
+   * Runs a workload in a contestant and adds the CPU time and the commands that the server spent per call.
    *
    * @param {Contestant} contestant
    * @param {object} run see worker.js
@@ -130,7 +131,7 @@ class Stage {
     };
   }
 
-  /** What all nodes spent. */
+  /** The sum over all nodes. */
   async #usage() {
     const total = { micros: 0, commands: 0 };
     for (const { micros, commands } of await Promise.all(this.nodes.map(usage))) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// What each chart shows, as options of Apache ECharts.
+// Builds the options of Apache ECharts for each chart.
 
 const { lineOf } = require('./chart-style');
 const { short } = require('./numbers');
@@ -10,8 +10,8 @@ const { short } = require('./numbers');
 /**
  * One line per peer: calls per second by calls in flight.
  *
- * @param {Workload[]} workloads one operation and size, by calls in flight
- * @param {string[]} labels of all peers, so that each looks the same in every chart
+ * @param {Workload[]} workloads of one operation and size, one per number of calls in flight
+ * @param {string[]} labels of all peers, so that each has the same style in every chart
  * @param {Theme} theme
  */
 function linesByLevel(workloads, labels, theme) {
@@ -46,7 +46,7 @@ function linesByLevel(workloads, labels, theme) {
 }
 
 /**
- * One bar per peer, in panels side by side, each with a scale of its own.
+ * One bar per peer, in panels side by side. Each panel has its own scale.
  *
  * @param {{ title: string, values: Record<string, number | undefined> }[]} panels
  * @param {Theme} theme

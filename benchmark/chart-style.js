@@ -1,10 +1,10 @@
 'use strict';
 
-// How the charts look: two themes, and a colour and a shape for each peer.
+// The style of the charts: two themes, and a colour and a symbol for each peer.
 
 const font = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Helvetica, Arial, sans-serif";
 
-/** The colours of Okabe and Ito, which the colour-blind can tell apart, adjusted to the background. */
+/** Colours after Okabe and Ito, which colour-blind readers can tell apart, adjusted to each background. */
 const themes = {
   light: {
     background: '#ffffff',
@@ -26,15 +26,15 @@ const themes = {
   },
 };
 
-/** The first three are filled, the others hollow. */
+/** The symbols of the other peers. The first three are filled, the rest are hollow. */
 const shapes = ['rect', 'triangle', 'diamond', 'circle', 'rect', 'triangle', 'diamond'];
 const filled = 3;
 
 /**
- * What the series of one peer looks like.
+ * The style of one peer's line.
  *
  * @param {typeof themes.light} theme
- * @param {number} place of the peer among its like; the first is ours, which stands out
+ * @param {number} place of the peer in the list; place 0 is this package, which stands out
  */
 function lineOf(theme, place) {
   return place === 0 ? ourLine(theme) : otherLine(theme, (place - 1) % shapes.length);

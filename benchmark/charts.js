@@ -1,7 +1,7 @@
 'use strict';
 
-// The charts of docs/charts/, each for light and for dark pages, drawn from the last whole run:
-// `node benchmark/charts.js`, which `npm run bench` does at its end.
+// Draws the charts of docs/charts/ from the last whole run, each for light and for dark pages: `node
+// benchmark/charts.js`. `npm run bench` does the same after a whole run.
 
 const { mkdirSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
@@ -62,13 +62,13 @@ const charts = {
 /**
  * @typedef {object} Chart
  * @property {string} title
- * @property {string} note what is measured, and which way is better
+ * @property {string} note the data, and whether higher or lower is better
  * @property {number} width
  * @property {number} height
  * @property {(theme: typeof themes.light) => object} options of ECharts
  */
 
-/** Every peer's median; nothing for one that lacks the operation. */
+/** The median by peer; `undefined` if the peer lacks the operation. */
 function medians(peers, workload, quantity) {
   const labels = labelsOf(peers);
   const [{ contestants }] = workloadsOf(peers, workload);

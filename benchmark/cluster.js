@@ -1,13 +1,13 @@
 'use strict';
 
-// A Redis Cluster of primaries on free ports, without replicas, for the suites and for capacity/.
+// Starts a Redis Cluster of primaries without replicas, for the suites and for capacity/.
 
 const { randomInt } = require('node:crypto');
 const { startRedis, waitUntil } = require('../__test__/support/redis-server');
 
 const slots = 16384;
 
-/** A node's second port, on which the nodes talk to each other, is its own plus so much. */
+/** The cluster bus port of a node is its client port plus this offset. */
 const busOffset = 10000;
 
 /**
@@ -35,7 +35,7 @@ class Cluster {
     return `redis-cluster://${this.nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`;
   }
 
-  /** Shares the slots out and waits until every node knows of all. */
+  /** Assigns the slots and waits until every node knows all the others. */
   async form() {
     const [first, ...others] = this.nodes;
     const clients = this.nodes.map((node) => node.client());
@@ -63,7 +63,7 @@ class Cluster {
   }
 }
 
-/** A free port may be too high for a second one above it, and either may be taken meanwhile. */
+/** Picks a random port that leaves room for the bus port. If either port is taken, tries another. */
 async function startNode(attempts = 20) {
   const port = randomInt(20000, 65536 - busOffset);
   try {
@@ -75,7 +75,7 @@ async function startNode(attempts = 20) {
 }
 
 /**
- * The slots of one of several shards, as redis-cli deals them out: from the first to before the second.
+ * The slot range of a shard, with the boundaries that redis-cli uses: the first slot, and the slot after the last.
  *
  * @param {number} shard from 0
  * @param {number} shards

@@ -1,16 +1,16 @@
 'use strict';
 
-// A process of its own as the benchmark sees it: something to ask. requests.js is the other end.
+// The parent's side of a child process: it sends requests and awaits the answers. requests.js is the child's side.
 
 const { once } = require('node:events');
 const path = require('node:path');
 const { fork } = require('../scripts/children.js');
 
 class Contestant {
-  /** @type {string[]} the operations that its peer has */
+  /** @type {string[]} the operations that its peer supports */
   offers = [];
 
-  /** @param {string} label @param {string} script a file of this folder */
+  /** @param {string} label @param {string} script its path, relative to this folder */
   constructor(label, script) {
     this.label = label;
     this.child = fork(path.join(__dirname, script));
@@ -19,7 +19,7 @@ class Contestant {
   /**
    * Starts a peer's process and connects it.
    *
-   * @param {string} peer a file of peers/
+   * @param {string} peer the name of a file in peers/
    * @param {string} url
    */
   static async open(peer, url) {
@@ -29,7 +29,7 @@ class Contestant {
   }
 
   /**
-   * Asks for one thing. The requests are those of worker.js or of a file of processes/.
+   * Sends one request and resolves to its result. worker.js and the files of processes/ define the requests.
    *
    * @param {string} request
    * @param {object} [argument]
@@ -57,7 +57,7 @@ class Contestant {
 }
 
 /**
- * The label of a peer beside others, as it can be set against itself.
+ * The label of a peer among others. If a peer is compared with itself, the second label gets a "(2)".
  *
  * @param {string} peer a file of peers/
  * @param {{ label: string }[]} others

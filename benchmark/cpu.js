@@ -1,13 +1,13 @@
 'use strict';
 
-// Processor time of this process and of its main thread, in microseconds.
+// CPU time of this process and of its main thread, in microseconds.
 
 const fs = require('node:fs');
 
-/** Linux only: the main thread's id is the process' id; the first field is nanoseconds on a CPU. */
+/** Linux only. The main thread's id is the process id. The file's first field is the CPU time in nanoseconds. */
 const schedstat = `/proc/self/task/${process.pid}/schedstat`;
 
-/** @returns {number} `NaN` where the system does not tell */
+/** @returns {number} `NaN` if the system does not report it */
 function mainThreadMicros() {
   if (typeof process.threadCpuUsage === 'function') {
     const { user, system } = process.threadCpuUsage();

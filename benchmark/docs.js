@@ -1,8 +1,7 @@
 'use strict';
 
-// Writes what the last whole run measured into README.md and docs/speed.md, between the markers that
-// are there for it, such as `<!-- speed -->` and `<!-- /speed -->`: `node benchmark/docs.js`. What lies
-// outside of them is written by hand.
+// Writes the results of the last whole run into README.md and docs/speed.md: `node benchmark/docs.js`. It replaces only
+// the text between markers such as `<!-- speed -->` and `<!-- /speed -->`. All other text is written by hand.
 
 const { readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
@@ -19,7 +18,7 @@ const captions = {
   mix: 'a mix of calls, calls per second by calls in flight',
 };
 
-/** What goes between the markers, by file and marker. */
+/** The content between the markers, by file and marker. */
 const sections = {
   'README.md': {
     speed: (result) => [

@@ -1,25 +1,25 @@
 'use strict';
 
-// A closed loop: `inFlight` lanes, each of which starts its next call when its last one has settled.
+// A closed loop with `inFlight` lanes. A lane starts its next call when its previous call has settled.
 
 const { performance } = require('node:perf_hooks');
 const { percentile } = require('./statistics');
 const cpu = require('./cpu');
 
 /**
- * One call in so many is timed: a prime, so that it does not beat with the size of any batch. With
- * few in flight there are few calls to tell a p99 from.
+ * The driver times one call in 3 or in 13. Both are primes, so the sampling never falls into step with a batch size.
+ * With few calls in flight there are fewer calls, and a p99 needs the denser sampling.
  */
 const sampling = (inFlight) => (inFlight < 64 ? 3 : 13);
 
-/** The part of a timed run that is left out at its start, while the lanes fill. */
+/** The share of a timed run that is discarded at the start, while the lanes fill. */
 const rampShare = 0.15;
 
 /**
  * @typedef {object} Run
  * @property {number} inFlight
- * @property {number} [ms] how long to run; the start and the draining at the end are not counted
- * @property {number} [calls] or how many calls to make, all of them counted
+ * @property {number} [ms] how long to run; the ramp-up and the draining at the end are not counted
+ * @property {number} [calls] how many calls to make instead; all of them are counted
  */
 
 /**
@@ -56,7 +56,7 @@ async function drive(call, { inFlight, ms = Number.POSITIVE_INFINITY, calls = In
   let begin = now();
   let end;
   const stop = () => {
-    // A loop that was held up may have settled nothing yet: there is no rate to tell then.
+    // If the event loop was blocked, no call may have settled yet. Without one there is no rate, so try again later.
     if (settled === begin.calls) return setTimeout(stop, ms);
     end = now();
     running = false;
@@ -65,7 +65,7 @@ async function drive(call, { inFlight, ms = Number.POSITIVE_INFINITY, calls = In
     setTimeout(() => {
       latencies = [];
       begin = now();
-      // Armed only now: late timers would fall together and leave no time between them.
+      // Set this timer only now. If both were set at the start and the loop was late, they would fire together.
       setTimeout(stop, ms * (1 - rampShare));
     }, ms * rampShare);
   }
@@ -85,11 +85,11 @@ async function drive(call, { inFlight, ms = Number.POSITIVE_INFINITY, calls = In
 }
 
 /**
- * Drives calls that are made so many at a time, and tells about single ones.
+ * Drives calls that are made in batches, and returns the numbers per single call.
  *
  * @param {(index: number) => Promise<unknown>} callBatch
- * @param {number} batch
- * @param {Run} run how many batches at once
+ * @param {number} batch calls per batch
+ * @param {Run} run counts batches: `inFlight` is the number of batches in flight
  */
 async function driveBatches(callBatch, batch, run) {
   const measured = await drive(callBatch, run);

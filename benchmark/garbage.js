@@ -6,7 +6,7 @@ const { runInNewContext } = require('node:vm');
 let gc;
 
 /**
- * Collects garbage now. V8 is asked for the means only then, so that other runs are as for users.
+ * Collects garbage now. Exposes `gc` only on the first call, so that all other processes run V8 with its default flags.
  *
  * @param {'minor' | 'major'} type
  */
@@ -15,7 +15,7 @@ function collectGarbage(type) {
     setFlagsFromString('--expose-gc');
     gc = runInNewContext('gc');
   }
-  // Asked for a `major` one by name, V8 11 leaves some garbage behind.
+  // In V8 11, `gc({ type: 'major' })` leaves some garbage behind; `gc()` does not.
   gc(type === 'minor' ? { type } : undefined);
 }
 

@@ -1,8 +1,8 @@
 'use strict';
 
-// What the lists of handles that calls go around are made with.
+// Helpers for the lists of handles that the calls use in turn.
 
-/** @param {string} text which comes back as a string of its own, not as a reference */
+/** Returns a copy with its own memory. @param {string} text in Latin-1 */
 function copyOf(text) {
   return Buffer.from(text, 'latin1').toString('latin1');
 }

@@ -1,11 +1,11 @@
 'use strict';
 
-// Servers that look up one session per request, as users have them. Run inside a worker.
+// Typical HTTP servers that look up one session per request. They run in the peer's process (worker.js).
 
 const http = require('node:http');
 const { once } = require('node:events');
 
-/** By framework; each listens and resolves to its port. */
+/** By framework. Each starts to listen and resolves to its port. */
 const servers = {
   /** @param {import('./peers/peer').Sessions} sessions */
   async 'node:http'(sessions) {

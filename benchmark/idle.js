@@ -1,6 +1,6 @@
 'use strict';
 
-// How often an idle process wakes up, as Linux tells: from outside, so that looking wakes nobody.
+// Measures how often an idle process wakes up, on Linux. It runs in another process, so that it wakes no thread there.
 
 const { once } = require('node:events');
 const { readdirSync, readFileSync } = require('node:fs');
@@ -8,11 +8,11 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { spawn, spawnSync } = require('../scripts/children.js');
 
 /**
- * Counts how often each thread went back to sleep meanwhile, as a thread that was woken does.
+ * Counts how often each thread went back to sleep within `ms`. A thread does that once per wake-up.
  *
  * @param {number} pid
  * @param {number} ms
- * @returns {Promise<Record<string, number>>} by the thread's name; threads of one name together
+ * @returns {Promise<Record<string, number>>} by thread name; threads with the same name are summed
  */
 async function wakeUps(pid, ms) {
   const before = voluntarySwitches(pid);
@@ -41,7 +41,7 @@ function voluntarySwitches(pid) {
  *
  * @param {number} pid
  * @param {number} ms
- * @returns {Promise<number | undefined>} undefined where there is no `strace`, or it is not allowed
+ * @returns {Promise<number | undefined>} undefined if `strace` is missing or not allowed
  */
 async function systemCalls(pid, ms) {
   if (spawnSync('strace', ['-V'], { stdio: 'ignore' }).status !== 0) return undefined;
@@ -51,7 +51,7 @@ async function systemCalls(pid, ms) {
     output += text;
   });
   const closed = once(strace, 'close');
-  // It begins with the calls in which the threads were asleep already.
+  // strace first prints the calls in which the threads were already blocked. Skip those.
   await sleep(500);
   const attached = output.length;
   await sleep(ms);

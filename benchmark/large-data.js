@@ -1,11 +1,11 @@
 'use strict';
 
-// Data of almost one mebibyte of JSON, the default of `maxDataSize`, in the shapes that differ most in how JSON is read and
-// written.
+// Data of almost 1 MiB of JSON, the default of `maxDataSize`. The shapes are those that differ most in how JSON is
+// parsed and written.
 
 const mebibyte = 2 ** 20;
 
-/** By name. Each has 2^20 bytes of JSON, less a hundredth. */
+/** By name. Each has about 99% of 2^20 bytes as JSON. */
 const shapes = {
   string: () => ({ text: 'All work and no play. '.repeat((0.99 * mebibyte) / 22) }),
 

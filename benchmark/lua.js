@@ -1,13 +1,13 @@
 'use strict';
 
-// The text of this package's own Lua scripts, put together as src/store/redis/scripts/mod.rs does.
+// Builds the text of this package's Lua scripts like src/store/redis/scripts/mod.rs does.
 
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 
 const folder = path.join(__dirname, '..', 'src', 'store', 'redis', 'scripts');
 
-/** What a script begins with. */
+/** The shared files at the start of each script. */
 const beginnings = {
   create: ['clock', 'expiry', 'index', 'each'],
   refresh: ['clock', 'expiry', 'index', 'each'],

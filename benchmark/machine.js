@@ -1,6 +1,6 @@
 'use strict';
 
-// Where and with what a run was made, so that its numbers can be judged.
+// Describes the machine and the software versions of a run, so that readers can judge its numbers.
 
 const { execFileSync } = require('node:child_process');
 const { readFileSync } = require('node:fs');
@@ -29,7 +29,7 @@ async function describe(redis) {
 }
 
 /**
- * One line of it for people.
+ * The description in one line, for people.
  *
  * @param {Awaited<ReturnType<typeof describe>>} machine
  */
@@ -37,7 +37,7 @@ function inWords({ cpu, cores, memoryGB, system, node, server }) {
   return `${cpu}, ${cores} cores, ${memoryGB} GB, ${system}, Node ${node.slice(1)}, ${server}`;
 }
 
-/** The versions of what benchmark/package.json pins. */
+/** The installed versions of the packages in benchmark/package.json. */
 function peerVersions() {
   const { dependencies } = require('./package.json');
   return Object.fromEntries(
@@ -48,7 +48,7 @@ function peerVersions() {
   );
 }
 
-/** @returns {string | undefined} undefined outside a checkout; `+` says that files were changed */
+/** @returns {string | undefined} undefined outside a checkout; a `+` at the end means that files were changed */
 function commit() {
   const git = (...args) =>
     execFileSync('git', args, { cwd: __dirname, stdio: ['ignore', 'pipe', 'ignore'] })

@@ -1,6 +1,6 @@
 'use strict';
 
-// Tables of a result in Markdown, for README.md and docs/speed.md.
+// Formats a result as Markdown tables for README.md and docs/speed.md.
 
 const { inWords } = require('./machine');
 const { short, spread } = require('./numbers');
@@ -10,14 +10,14 @@ const { wanted } = require('./targets');
 
 /** @typedef {import('./results').Result} Result */
 
-/** @param {string[]} headings @param {string[][]} rows the first column to the left, the others to the right */
+/** @param {string[]} headings @param {string[][]} rows the first column is left-aligned, the others right */
 function table(headings, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   const rule = headings.map((_, column) => (column === 0 ? '---' : '---:'));
   return [line(headings), line(rule), ...rows.map(line)].join('\n');
 }
 
-/** @param {Result} result @param {{ spreads: boolean }} options whether to show least and most too */
+/** @param {Result} result @param {{ spreads: boolean }} options `spreads` adds the minimum and the maximum */
 function targetTable({ targets }, { spreads }) {
   const rows = targets.map((target) => [
     target.text,
@@ -41,7 +41,7 @@ function peerTable(result, { size, inFlight }) {
   return table(['calls/s', ...operations], rows);
 }
 
-/** Everything that was measured of the peers, folded up. @param {Result} result */
+/** All measurements of the suite `peers`, in collapsed sections. @param {Result} result */
 function peerDetails(result) {
   const peers = peersOf(result);
   const all = labelsOf(peers);
@@ -73,7 +73,7 @@ function detailRows({ inFlight, contestants }, labels) {
   ]);
 }
 
-/** What else was measured: the context of the targets. @param {Result} result */
+/** All other measurements, in collapsed sections. @param {Result} result */
 function otherDetails({ workloads }) {
   return workloads
     .filter(({ operation }) => operation === undefined)
@@ -102,7 +102,7 @@ function fold(title, body) {
   return `<details><summary>${title}</summary>\n\n${body}\n\n</details>`;
 }
 
-/** A chart for light and for dark pages. @param {string} folder as seen from the document */
+/** A chart for light and for dark pages. @param {string} folder relative to the document */
 function chart(folder, name, text) {
   return `<picture>
   <source media="(prefers-color-scheme: dark)" srcset="${folder}/${name}-dark.svg">

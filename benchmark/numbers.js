@@ -1,14 +1,14 @@
 'use strict';
 
-// How numbers are written for people.
+// Formats numbers for people.
 
-/** Three digits that matter; nothing for what this system does not tell. */
+/** Three significant digits; an empty string if there is no value. */
 function short(value) {
   if (value === undefined || value === null || Number.isNaN(value)) return '';
   return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
 }
 
-/** The range of a summary, where there is one. @param {import('./statistics').Summary} summary */
+/** The range of a summary; empty if its ends are equal. @param {import('./statistics').Summary} summary */
 function spread({ min, max }) {
   return min === max ? '' : `${short(min)} … ${short(max)}`;
 }

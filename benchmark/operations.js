@@ -1,13 +1,13 @@
 'use strict';
 
-// One call of each operation, as the driver repeats it. A call that does not find its session fails.
+// One call of each operation, for the driver to repeat. A call that does not find its session fails.
 
 const { duration, sessionOf, patchOf } = require('./payload');
 
-/** How many of 100 calls of the mix are what. */
+/** The number of calls of each operation in 100 calls of the mix. */
 const shares = { get: 90, refresh: 4, update: 3, create: 2, kill: 1 };
 
-/** The mix in its order: steps of 37 through the shares, so that no operation comes in a row. */
+/** The order of the mix. It walks through the shares in steps of 37, which spreads the rare operations evenly. */
 const mix = Object.entries(shares)
   .flatMap(([operation, share]) => Array(share).fill(operation))
   .map((_, index, sorted) => sorted[(index * 37) % 100]);
@@ -15,8 +15,8 @@ const mix = Object.entries(shares)
 /**
  * @param {import('./peers/peer').Sessions} sessions
  * @param {object} live
- * @param {string[]} live.handles what the calls go around; of these, only `kill` ends any
- * @param {string[]} live.spare the mix adds what it creates and kills from the front
+ * @param {string[]} live.handles the calls use these in turn; only `kill` removes their sessions
+ * @param {string[]} live.spare the mix appends the sessions that it creates, and kills from the front
  * @param {string} size
  * @returns {Record<string, (index: number) => Promise<unknown>>}
  */
@@ -40,7 +40,7 @@ function operationsOn(sessions, { handles, spare }, size) {
   return operations;
 }
 
-/** @param {unknown} done `undefined` is from a peer that does not tell */
+/** @param {unknown} done `undefined` if the peer does not report it */
 function found(done) {
   if (done === false || done === 0) throw missing();
 }
@@ -50,8 +50,8 @@ function missing() {
 }
 
 /**
- * Calls every operation that a peer has and compares what comes back: a peer that answers fast but
- * wrongly has no place in the table.
+ * Calls every operation that a peer has and compares the answers with the expected data, so that no peer gets into the
+ * table with fast but wrong answers.
  *
  * @param {import('./peers/peer').Sessions} sessions
  * @param {string} size
@@ -76,7 +76,7 @@ async function check(sessions, size) {
 /** @param {unknown} given @param {unknown} expected */
 function same(given, expected) {
   if (JSON.stringify(given) !== JSON.stringify(expected)) {
-    throw new Error('the peer gave back other data than it was given');
+    throw new Error('the peer returned other data than it had stored');
   }
 }
 

@@ -1,10 +1,10 @@
 'use strict';
 
-// The sessions that every peer stores: flat, so that redis-sessions can hold them too.
+// The sessions that every peer stores. Their data is flat, because redis-sessions stores only flat data.
 
 const app = 'benchmark';
 
-/** Seconds; long enough that nothing expires while a run lasts. */
+/** In seconds. Long enough that nothing expires during a run. */
 const duration = 3600;
 
 const person = {
@@ -23,7 +23,7 @@ const userAgent =
 const description =
   'Enamelled inside, so that it neither rusts nor tastes of iron; the infuser lifts out and the lid stays on while you pour. Keeps tea warm for an hour. Hand wash only. Delivered within three working days, or fetch it from the shop in Market Street.';
 
-/** Data by the length of its JSON text, in bytes where it is a number, to within a few. */
+/** Data by the approximate length of its JSON text. Numeric keys are bytes. */
 const payloads = {
   170: { ...person, device: 'Firefox 131 on Linux x86_64', theme: 'dark' },
   250: { ...person, userAgent },
@@ -37,7 +37,7 @@ const payloads = {
   '20 KiB': filled({ ...person, userAgent, theme: 'dark' }, 20480),
 };
 
-/** Adds what somebody has looked at in a shop, as flat fields, up to a length. */
+/** Adds flat fields of viewed shop items until the JSON text has the given length. */
 function filled(data, bytes) {
   const length = () => JSON.stringify(data).length;
   for (let item = 1; length() < bytes - 420; item++) {
@@ -53,7 +53,7 @@ function filled(data, bytes) {
 }
 
 /**
- * The session number `index`: one per owner.
+ * The session with the number `index`. Each has its own owner.
  *
  * @param {keyof typeof payloads} size
  * @param {number} index
@@ -62,7 +62,7 @@ function sessionOf(size, index) {
   return { app, ownerId: `user-${index}`, data: { ...payloads[size], visits: index }, duration };
 }
 
-/** What `update` merges: about 30 bytes. */
+/** The data that `update` merges, about 30 bytes. */
 function patchOf(index) {
   return { theme: 'dark', visits: index };
 }

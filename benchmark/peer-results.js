@@ -1,6 +1,6 @@
 'use strict';
 
-// What suites/peers.js left in a result: the workloads that all peers were measured in.
+// Finds the workloads of suites/peers.js in a result.
 
 /** In the order of the tables and charts. */
 const operations = ['get', 'create', 'update', 'refresh', 'kill', 'mix'];

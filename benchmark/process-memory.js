@@ -1,13 +1,13 @@
 'use strict';
 
-// What this process holds once its garbage is gone.
+// Measures the memory of this process after a garbage collection.
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { collectGarbage } = require('./garbage');
 
 /** @returns {Promise<{ rss: number, heap: number, external: number }>} in MB */
 async function processMemory() {
-  // What the first leaves to finalizers, the second collects.
+  // The first collection triggers finalizers. The second one frees what they released.
   collectGarbage('major');
   await sleep(50);
   collectGarbage('major');

@@ -1,6 +1,6 @@
 'use strict';
 
-// What a person sees while the benchmark runs: a line that moves, and one that stays per result.
+// Shows the progress on stderr: one line that is updated in place, and one permanent line per result.
 
 const { performance } = require('node:perf_hooks');
 const { short } = require('./numbers');
@@ -9,7 +9,7 @@ class Progress {
   #start = performance.now();
   #moving = Boolean(process.stderr.isTTY);
 
-  /** @param {string} what @param {number} [round] 0 is the one to warm up @param {number} [rounds] */
+  /** @param {string} what @param {number} [round] 0 is the warm-up round @param {number} [rounds] */
   show(what, round, rounds) {
     if (!this.#moving && round > 0) return;
     let state = what;

@@ -1,8 +1,8 @@
 'use strict';
 
-// What the server itself says it spent.
+// Reads CPU time, commands and memory from the server's INFO.
 
-/** Commands that are not the contestants' work: ours, and what clients send when they connect. */
+/** Commands that do not count: the benchmark's own, and those that clients send when they connect. */
 const overhead =
   /^(info|config|flushall|flushdb|dbsize|ping|hello|auth|select|client\|?.*|script\|?.*)$/;
 
@@ -21,7 +21,7 @@ async function usage(redis) {
 }
 
 /**
- * Bytes that the server holds, once it has settled: a hash table that is being enlarged exists twice.
+ * The server's memory in bytes, once two readings are equal. While Redis enlarges a hash table, it keeps two of them.
  *
  * @param {import('ioredis').Redis} redis
  */

@@ -1,12 +1,12 @@
 'use strict';
 
-// The tables in the terminal.
+// Formats the tables that the terminal shows.
 
 const { short, spread } = require('./numbers');
 const { targets, isMet, wanted } = require('./targets');
 
 /**
- * Sets every target beside what was measured.
+ * Joins every measured target with its measurement, and tells whether it was met.
  *
  * @param {Record<string, import('./statistics').Summary>} measured by target id
  */
@@ -43,7 +43,7 @@ const quantities = [
   ['commands', 'redisCommands'],
 ];
 
-/** The absolute numbers behind the targets: context, as they depend on the machine. */
+/** The absolute numbers behind the targets. They are only context, because they depend on the machine. */
 function contextTable(workloads) {
   const rows = workloads
     .filter(({ contestants }) => contestants)
@@ -71,7 +71,7 @@ function valueLines(workloads) {
     .join('\n');
 }
 
-/** Columns as wide as their widest cell; the first two to the left, numbers to the right. */
+/** Aligns text columns to the left and numbers to the right. Each column is as wide as its widest cell. */
 function table(headings, rows) {
   const widths = headings.map((heading, column) =>
     Math.max(...[headings, ...rows].map((row) => row[column].length), heading.length),

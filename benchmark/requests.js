@@ -1,9 +1,9 @@
 'use strict';
 
-// The child's end of a conversation in requests and answers; contestant.js is the parent's.
+// The child's side of requests and answers; contestant.js is the parent's side.
 
 /**
- * Answers what the parent asks, one request at a time, and ends with the parent.
+ * Answers the parent's requests, and exits when the parent exits or disconnects.
  *
  * @param {Record<string, (argument: any) => unknown>} requests
  */

@@ -1,6 +1,6 @@
 'use strict';
 
-// The file that a run leaves in results/: what the charts and the tables in the docs are made from.
+// Reads and writes the result files in results/. The charts and the tables in the docs are made from them.
 
 const { mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
@@ -18,8 +18,8 @@ const folder = path.join(__dirname, 'results');
  * @property {string} title
  * @property {Record<string, Record<string, import('./statistics').Summary>>} [contestants] by label
  * and quantity
- * @property {Record<string, number>} [values] by label, where there is one number each
- * @property {string} [operation] these three only of suites/peers.js
+ * @property {Record<string, number>} [values] by label, if each label has a single number
+ * @property {string} [operation] only suites/peers.js sets this and the next two
  * @property {string} [size]
  * @property {number} [inFlight]
  */
@@ -32,7 +32,7 @@ function save(name, result) {
   return file;
 }
 
-/** @param {string} [file] the last whole run, if it is left out @returns {Result} */
+/** @param {string} [file] the last whole run by default @returns {Result} */
 function read(file = path.join(folder, 'latest.json')) {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
@@ -43,7 +43,7 @@ function fourDigits(_, value) {
     : value;
 }
 
-/** Writes lists of numbers, and objects of nothing but those and numbers, on one line each. */
+/** Puts each list of numbers on one line, and each object that has no nested object and at most one list. */
 function compact(json) {
   const join = (text) => text.replace(/\s*\n\s*/g, ' ');
   return json

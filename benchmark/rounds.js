@@ -1,11 +1,11 @@
 'use strict';
 
-// Rounds: in each, every contestant is measured once, one after the other, in an order that turns
-// around from round to round. What slows the machine for a while slows all of them.
+// Rounds. Each round measures every contestant once, one after the other, and every second round reverses the order. If
+// the machine is slow for a while, it is slow for all contestants.
 
 const { ratio, summary } = require('./statistics');
 
-/** What was measured, by contestant and round. */
+/** The measurements of all contestants in all rounds. */
 class Rounds {
   /** @type {Record<string, Record<string, number>[]>} by label */
   measured = {};
@@ -15,12 +15,12 @@ class Rounds {
     return this.measured[label].map((round) => round[quantity]);
   }
 
-  /** The median, over the rounds, of one contestant's quantity divided by another's. */
+  /** Divides one contestant's quantity by another's in each round; the result has the median over the rounds. */
   ratio(label, otherLabel, quantity) {
     return ratio(this.values(label, quantity), this.values(otherLabel, quantity));
   }
 
-  /** Every quantity of every contestant as median, least and most. */
+  /** The median, minimum and maximum of every quantity of every contestant. */
   summaries() {
     return Object.fromEntries(
       Object.entries(this.measured).map(([label, [first]]) => [
@@ -34,7 +34,7 @@ class Rounds {
 }
 
 /**
- * Measures in alternating rounds; a first round that is not counted lets every contestant warm up.
+ * Measures in alternating rounds. An extra first round warms up the contestants and is not counted.
  *
  * @template {{ label: string }} C
  * @param {object} settings
@@ -42,7 +42,7 @@ class Rounds {
  * @param {number} settings.rounds
  * @param {(contestant: C) => Promise<Record<string, number>>} settings.measure
  * @param {(round: number) => void} settings.progress
- * @param {boolean} [settings.warmUp] false if they are warm already
+ * @param {boolean} [settings.warmUp] false skips the warm-up round
  */
 async function alternate({ contestants, rounds, measure, progress, warmUp = true }) {
   const result = new Rounds();

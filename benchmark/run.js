@@ -1,6 +1,6 @@
 'use strict';
 
-// `npm run bench`: measures what targets.js promises, prints it beside the promises and saves it.
+// `npm run bench`: runs the suites, prints the measurements beside the targets of targets.js, and saves the result.
 
 const { execFileSync } = require('node:child_process');
 const { statSync } = require('node:fs');
@@ -30,18 +30,18 @@ const help = `npm run bench -- [options]
 
   --quick            fewer and shorter rounds: two minutes instead of twenty-five
   --only <suites>    some of ${suites.join(', ')}; comma-separated
-  --before <folder>  another build of this package, such as one of an older commit, that \`get\` is
-                     set against
-  --subject <peer>   judges another file of peers/: \`--subject ioredis\` sets ioredis against
-                     itself, so that every ratio shows how far noise alone takes it from 1
+  --before <folder>  another build of this package, for example of an older commit, to compare
+                     \`get\` with
+  --subject <peer>   judges another file of peers/: \`--subject ioredis\` compares ioredis with
+                     itself, so every ratio shows how far noise alone moves it from 1
   --help             shows this`;
 
-/** Installs what the benchmark measures against, unless that has been done since it was pinned. */
+/** Installs the peers' packages, unless they were installed after the last change of package-lock.json. */
 function installPeers() {
   const changed = (file) =>
     statSync(path.join(__dirname, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (changed('node_modules/.package-lock.json') >= changed('package-lock.json')) return;
-  process.stderr.write('installing what is measured against (once) …\n');
+  process.stderr.write('installing the packages to compare with (once) …\n');
   execFileSync('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], {
     cwd: __dirname,
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -106,9 +106,9 @@ async function main() {
     complete && !quick && 'README.md, docs/speed.md and docs/charts/ show this run now.',
     quick &&
       'A quick run measures fewer workloads, sizes and rounds than a whole one: see the titles.',
-    // Before the first measurement, so it is others' work.
+    // The load was read before the first measurement, so other programs caused it.
     machine.loadAverage > machine.cores / 4 &&
-      `The machine was busy when this began (load average ${machine.loadAverage.toFixed(1)}): do not trust it, run it on an idle one.`,
+      `The machine was busy when this began (load average ${machine.loadAverage.toFixed(1)}): do not trust these numbers; run it on an idle machine.`,
   ];
   process.stdout.write(`\n${sections.filter(Boolean).join('\n\n')}\n`);
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-// Sentinels that watch one primary, for the suite.
+// Starts sentinels that watch one primary, for suites/sentinel.js.
 
 const { once } = require('node:events');
 const { rmSync, writeFileSync } = require('node:fs');
@@ -12,7 +12,7 @@ const { freePort, waitUntil } = require('../__test__/support/redis-server');
 const name = 'mymaster';
 
 /**
- * Starts sentinels and resolves when each tells where the primary is.
+ * Starts sentinels and resolves when each of them knows the primary's address.
  *
  * @param {Awaited<ReturnType<typeof import('../__test__/support/redis-server').startRedis>>} primary
  * @param {number} [count]

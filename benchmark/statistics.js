@@ -1,13 +1,13 @@
 'use strict';
 
-// The few statistics that the report is made of.
+// The statistics that the suites and the report use.
 
 /**
  * @typedef {object} Summary
  * @property {number} median
  * @property {number} min
  * @property {number} max
- * @property {number[]} [rounds] what they were made of
+ * @property {number[]} [rounds] the values of the rounds
  */
 
 /**
@@ -42,8 +42,8 @@ function summary(values) {
 }
 
 /**
- * Divides round by round, then takes the median: the two measurements of one round are neighbours
- * in time, so what else the machine did in that second weighs on both.
+ * Divides round by round, then summarizes the ratios. The two measurements of one round are close in time, so any other
+ * load on the machine affects both.
  *
  * @param {number[]} ours one value per round
  * @param {number[]} theirs the same rounds

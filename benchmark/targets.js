@@ -1,7 +1,7 @@
 'use strict';
 
-// What the package promises about its speed, one entry per number. A suite reports what it measured
-// under the entry's id; docs/ holds the reasons.
+// The speed targets of the package, one entry per number. A suite reports its measurement under the target's id. docs/
+// gives the reasons for the targets.
 
 /**
  * @typedef {object} Target
@@ -136,7 +136,7 @@ const targets = [
       ),
     ).flat(),
   ),
-  // A bare SET of ioredis makes no index, so it is no measure of a create.
+  // ioredis by hand makes no index, so its SET is not comparable with `create`. The same script is.
   ...perLevel({ 64: 1.6, 1000: 1.9 }, (level, least) => ({
     id: `cluster.create.${level}.scripts`,
     text: `Cluster: create ÷ the same script through ioredis, calls/s, ${level} in flight`,

@@ -1,7 +1,7 @@
 'use strict';
 
-// The process that a peer has to itself. It does what its parent (contestant.js) asks, one request
-// at a time, and keeps the handles of the sessions that it created.
+// The process of one peer. The parent (contestant.js) sends requests, and the process answers them one at a time. It
+// keeps the handles of the sessions that it created.
 
 const cpu = require('./cpu');
 const { drive } = require('./driver');
@@ -14,7 +14,7 @@ const { answer } = require('./requests');
 
 /** @type {import('./peers/peer').Sessions} */
 let sessions;
-/** @type {string[]} what opens a session: a token, or the peer's like of it */
+/** @type {string[]} one per session: a token, a key or an id, depending on the peer */
 let handles = [];
 
 /** @type {string[]} the sessions that the mix of operations may kill */
@@ -29,9 +29,9 @@ const requests = {
   check: ({ size }) => check(sessions, size),
 
   /**
-   * Creates `count` sessions and keeps the handles of `keep` of them, chosen evenly and shuffled.
-   * With fewer sessions than `keep` they are repeated as copies, so that the caller's own memory
-   * is touched in the same way however many sessions there are.
+   * Creates `count` sessions and keeps the handles of `keep` of them, evenly spaced and then shuffled. If there are
+   * fewer sessions than `keep`, the list repeats the handles as copies. So the list always takes the same memory, and
+   * the processor's caches treat it the same, at any number of sessions.
    */
   async fill({ count, keep = count, size }) {
     const every = Math.max(1, Math.floor(count / keep));
@@ -47,7 +47,7 @@ const requests = {
     await verify(size);
   },
 
-  /** Has at least `count` sessions ready that the mix of operations may kill. */
+  /** Creates sessions until at least `count` are spare, which means that the mix may kill them. */
   async spare({ count, size }) {
     const create = async (index) => spare.push(await sessions.create(sessionOf(size, index)));
     await drive(create, { inFlight: 64, calls: Math.max(0, count - spare.length) });
@@ -66,7 +66,7 @@ const requests = {
   cpu: () => ({ mainThreadMicros: cpu.mainThreadMicros(), processMicros: cpu.processMicros() }),
 };
 
-/** Looks at one of the sessions that were just created. */
+/** Checks that the peer returns the data of one session that it just created. */
 async function verify(size) {
   const { ownerId, data } = await sessions.get(handles[0]);
   same(data, sessionOf(size, Number(ownerId.slice('user-'.length))).data);

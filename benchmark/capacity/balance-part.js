@@ -1,7 +1,7 @@
 'use strict';
 
-// How evenly owners' sessions and calls lie on shards: the fullest shard by the mean of all. A hash
-// is as good as a random route (slots-part.js), so the routes are drawn.
+// Simulates how evenly owners' sessions and calls spread over shards: the load of the fullest shard divided by the
+// mean. Hashed owners spread like random routes (slots-part.js), so the simulation draws random routes.
 
 const { rangeOf } = require('../cluster');
 const { median } = require('../statistics');
@@ -12,7 +12,7 @@ const seeds = [1, 2, 3, 4, 5];
 const shardCounts = [3, 6, 10, 30, 100, 300];
 const slotOfRoute = router('shop');
 
-/** What an owner weighs: sessions, or a share of the calls. */
+/** The load of one owner: its sessions, or its share of the calls. */
 const weights = {
   'one session each': () => 1,
   'one in k has k sessions or more, k ≤ 1,000': (_, random) =>
@@ -22,7 +22,7 @@ const weights = {
   'calls by rank^-1': (owner) => 1 / (owner + 1),
 };
 
-/** So many owners with so many sessions, as accounts that machines use have. */
+/** Pairs of owners and sessions per owner. Accounts that machines use can have this many sessions. */
 const hot = [
   [1000, 1e4],
   [100, 1e5],
@@ -85,7 +85,7 @@ function fullest(bySlot, shards) {
   return Math.max(...all) / mean;
 }
 
-/** What of all calls the busiest owner makes. */
+/** Prints the busiest owner's share of all calls. */
 function shares() {
   const owners = 1e8;
   const rows = ['calls by rank^-0.5', 'calls by rank^-0.8', 'calls by rank^-1'].map((name) => {
@@ -96,7 +96,7 @@ function shares() {
   print(`Share of the busiest of ${power(owners)} owners`, ['', ''], rows);
 }
 
-/** 32 random bits a call: sfc32, of PractRand. */
+/** Returns a function that yields 32 random bits per call: sfc32, from PractRand. */
 function generator(seed) {
   let [a, b, c, counter] = [seed, 0x9e3779b9, 0x243f6a88, 1];
   const next = () => {

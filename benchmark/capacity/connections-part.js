@@ -1,7 +1,7 @@
 'use strict';
 
-// What a thousand processes' connections take on a server, each as the package opens it. They are
-// instances of one process here: the server does not see a difference.
+// Measures the memory that the connections of a thousand processes take on the server. Here a thousand instances in one
+// process stand for them, because the server sees no difference.
 
 const { startRedis, waitUntil } = require('../../__test__/support/redis-server');
 const { SpotsSessions } = require('../..');
@@ -54,12 +54,12 @@ async function look(redis) {
   };
 }
 
-/** Some seconds later the server has taken back the buffers that a connection does not use. */
+/** Waits ten seconds: by then the server has freed the buffers that idle connections do not use. */
 async function settled(redis) {
   const idle = async () => {
     const list = await redis.client('LIST');
     const seconds = [...list.matchAll(/ idle=(\d+)/g)].map(([, number]) => Number(number));
-    // All but the one that asks.
+    // The connection that asks is never idle itself.
     return seconds.filter((number) => number < 10).length === 1;
   };
   await waitUntil(idle, 'connections that are idle');

@@ -1,8 +1,8 @@
 'use strict';
 
-// How soon calls succeed again when a primary fails: on a primary with two replicas and three
-// sentinels, and on a cluster of three primaries with a replica each, real ones, with 64 calls in
-// flight. A promotion is when the replica says that it is a primary.
+// Measures how soon calls succeed again after a primary fails, with 64 calls in flight. It starts real servers: a
+// primary with two replicas and three sentinels, and a cluster of three primaries with one replica each. A replica
+// counts as promoted when its ROLE says `master`.
 
 const { performance } = require('node:perf_hooks');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -16,10 +16,10 @@ const { print } = require('./print');
 const app = 'shop';
 const lanes = 64;
 const repetitions = 3;
-/** Long enough for every call to outlive a failover: what is measured is how long it takes. */
+/** Longer than any failover, so that no call times out before the failover is over. In milliseconds. */
 const commandTimeout = 30_000;
 
-/** Each tells which server fails, how, and who else could become the primary. */
+/** Each entry starts the servers and prepares the fault of a primary. */
 const faults = {
   'Sentinel: `SENTINEL FAILOVER`': sentinel((group) => group.failover()),
   'Sentinel: kill -9 of the primary': sentinel((group, primary) => group.kill(primary)),
@@ -91,7 +91,7 @@ async function measure(begin) {
   const { group, others, owners, strike } = await begin();
   const sessions = new SpotsSessions({ connectionString: group.url, commandTimeout });
   try {
-    /** What came of each call. @type {{ begun: number, ended: number, rejected: boolean }[]} */
+    /** The outcome of each call. @type {{ begun: number, ended: number, rejected: boolean }[]} */
     const calls = [];
     let stopped = false;
     const lane = async (ownerId) => {
@@ -127,7 +127,7 @@ async function measure(begin) {
   }
 }
 
-/** When one of these servers says that it is a primary. */
+/** Resolves to the time at which one of these servers reports that it is a primary. */
 async function promotion(servers) {
   const clients = servers.map((server) => server.client());
   for (;;) {

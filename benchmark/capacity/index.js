@@ -1,7 +1,7 @@
 'use strict';
 
-// `npm run capacity`: what docs/scale.md says of many sessions on many shards, simulated and measured.
-// Each part prints the tables that the page shows.
+// `npm run capacity`: simulates and measures many sessions on many shards. Each part prints the tables of
+// docs/scale.md.
 
 const parts = [
   ...['slots', 'balance', 'memory', 'connections', 'owners'],

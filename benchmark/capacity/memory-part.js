@@ -1,7 +1,7 @@
 'use strict';
 
-// What sessions take on a node of a cluster, which keeps a list of each slot's keys too: written by the
-// package itself, index included.
+// Measures the memory per session on a cluster node, index included. A cluster node also keeps a list of the keys of
+// each slot. The package itself writes the sessions.
 
 const { SpotsSessions } = require('../..');
 const { startCluster } = require('../cluster');
@@ -16,8 +16,8 @@ const size = 250;
 const jsonLength = JSON.stringify(sessionOf(size, 0).data).length;
 
 /**
- * How many keys: hash tables double, so a key costs 16 bytes of them when they are just full, and 32
- * when they have just doubled. Three quarters full is what is judged.
+ * The number of keys. Redis doubles its hash tables, so a key takes 16 bytes of a full table and 32 bytes of a table
+ * that has just doubled. The benchmark measures tables that are three quarters full.
  */
 const keys = 0.75 * 2 ** 17;
 const fewer = 0.75 * 2 ** 12;
@@ -28,7 +28,7 @@ module.exports = async () => {
   const redis = node.client();
   const sessions = new SpotsSessions(node.url);
   try {
-    // What the first sessions bring is not theirs alone.
+    // The first sessions load scripts and buffers, which all later sessions share. Do not count them.
     await create(sessions, { count: 1000, perOwner: 1, size });
     await bySize(redis, sessions);
     await byOwner(redis, sessions);
@@ -71,10 +71,10 @@ async function byOwner(redis, sessions) {
   print(`Bytes per session, data of ${jsonLength} bytes`, ['sessions of the owner', 'bytes'], rows);
 }
 
-/** The same sessions when the hash tables are full, and when they have just doubled. */
+/** Measures the same sessions with full hash tables, and with tables that have just doubled. */
 async function tables(redis, sessions) {
   const full = 2 ** 16;
-  // Each look-up moves a part of an old table to the new one; until all is moved there are both.
+  // Each look-up moves a part of the old table to the new one. Both exist until all parts have moved.
   const look = (tokens) =>
     drive((index) => sessions.get({ app, token: tokens[index % full] }), {
       inFlight: 256,
@@ -89,7 +89,7 @@ async function tables(redis, sessions) {
   print(`Bytes per session, data of ${jsonLength} bytes, 1 per owner`, ['', 'bytes'], rows);
 }
 
-/** Sessions of mixed sizes come and go until all have been replaced several times. */
+/** Measures fragmentation. Five times, it kills a random half of the sessions and creates as many new ones. */
 async function afterChurn(redis, sessions) {
   await redis.flushall();
   const sizes = [170, 250, '2 KiB'];
@@ -122,7 +122,7 @@ async function fragmentation(redis) {
   return [used / 1e6, (resident / used).toFixed(2)];
 }
 
-/** How much a fork for a snapshot copies while sessions are written. */
+/** Measures how much memory a fork for a snapshot copies while calls go on. */
 async function copyOnWrite(redis, sessions) {
   const rows = [];
   for (const operation of ['nothing', 'get', 'update']) {
@@ -157,7 +157,7 @@ async function copyOnWrite(redis, sessions) {
   );
 }
 
-/** @param {(tokens: string[]) => Promise<unknown>} [settle] what is done before it is looked */
+/** @param {(tokens: string[]) => Promise<unknown>} [settle] runs before the memory is read */
 async function bytes(redis, sessions, settings, settle = async () => {}) {
   process.stderr.write(`memory of ${settings.count} sessions …\n`);
   await redis.flushall();

@@ -1,7 +1,7 @@
 'use strict';
 
-// An owner with very many sessions: what calls cost the server then, how long killAll takes, and for
-// how long its index holds up a node when it moves to another or expires.
+// Measures an owner with very many sessions: the server's CPU time per call, the duration of killAll, and how long the
+// owner's index blocks a node when it migrates to another node or is deleted.
 
 const { performance } = require('node:perf_hooks');
 const { startRedis } = require('../../__test__/support/redis-server');
@@ -19,7 +19,7 @@ const counts = [1, 10_000, 100_000, 1_000_000];
 
 module.exports = async () => {
   const [server, other] = [await startRedis(), await startRedis()];
-  // More than the four seconds of the default, to see how long it takes.
+  // The default is four seconds. A longer timeout lets killAll finish, so that its duration can be measured.
   const sessions = new SpotsSessions({ connectionString: server.url, commandTimeout: 600_000 });
   try {
     const rows = [];
@@ -83,7 +83,7 @@ async function measure(redis, other, sessions, count) {
   ];
 }
 
-/** What the server spends on one call. */
+/** The server's CPU time per call, in microseconds. */
 async function micros(redis, call) {
   await memory(redis);
   const before = await usage(redis);

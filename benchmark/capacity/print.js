@@ -1,6 +1,6 @@
 'use strict';
 
-// How the parts print: Markdown, as docs/scale.md has it.
+// Prints a table in Markdown, ready for docs/scale.md.
 
 const { short } = require('../numbers');
 

@@ -1,8 +1,8 @@
 'use strict';
 
-// A slot on its way from one node to another: which calls are answered meanwhile, for owners whose keys
-// have moved, have not, or are half on either side; and how long it takes with as many sessions in it as
-// a slot has of 10^9.
+// Moves a slot from one node to another. It shows which calls the nodes answer in the meantime, for owners whose keys
+// have moved, have not moved, or are split between the nodes. It also measures how long the move takes. The slot then
+// holds 10^9 / 16384 sessions, its share of a billion.
 
 const { performance } = require('node:perf_hooks');
 const { slots, startCluster } = require('../cluster');
@@ -28,7 +28,7 @@ module.exports = async () => {
   }
 };
 
-/** Owners whose sessions are in the slot. */
+/** Yields owners whose keys are in the slot. */
 function* ownersOfSlot() {
   const slotOfRoute = router(app);
   for (let route = 0; ; route++) {
@@ -75,7 +75,7 @@ const calls = {
   ],
 };
 
-/** Where an owner's keys may be, by those that have moved. */
+/** For each state, the keys of the owner that have moved. */
 const states = {
   'none of them has moved': () => [],
   'all have moved': ({ session, owned }) => [session, owned],
@@ -86,7 +86,7 @@ const states = {
 async function answers(cluster, source, target) {
   const owners = ownersOfSlot();
   const names = Object.keys(calls);
-  // An owner for each cell, as a call changes what the next would find.
+  // Each cell of the table has its own owner, because a call changes the keys.
   const rows = Object.keys(states).map((state) => [state, names.map(() => owners.next().value)]);
   for (const owner of rows.flatMap(([, cells]) => cells)) await write(source, owner);
   await open(source, target);
@@ -110,7 +110,7 @@ async function answers(cluster, source, target) {
   await close(source, target);
 }
 
-/** Asks as a client of a cluster does: the old node first, and the new one if it says so. */
+/** Sends a call like a cluster client: to the old node first, and to the new node if the old one replies ASK. */
 async function outcome(source, target, call) {
   try {
     await source.call(...call);
@@ -130,7 +130,7 @@ async function outcome(source, target, call) {
 async function speed(cluster, ...nodes) {
   const rows = [];
   for (const [round, batch] of [10, 100, 1000].entries()) {
-    // It moved once already, so back again first.
+    // Each round moves the slot back. Before this function runs, it has already moved once.
     const [from, to] = round % 2 === 0 ? [1, 0] : [0, 1];
     const [source, target] = [nodes[from], nodes[to]];
     await source.flushall();

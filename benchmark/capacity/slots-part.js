@@ -1,6 +1,6 @@
 'use strict';
 
-// Whether every slot gets its share: counted for all 2^32 routes, and tried with real owners' names.
+// Checks that every slot gets its share: counts all 2^32 routes per slot, and hashes a million owner names.
 
 const { createHash } = require('node:crypto');
 const { print } = require('./print');
@@ -15,8 +15,8 @@ module.exports = () => {
 };
 
 /**
- * The letters of an app's name turn some bits of the CRC around, the same for all routes, so they only
- * let slots change places: what counts is the length of the name.
+ * Counts the routes on each slot for app names of 0 to 256 characters. Only the length matters: other letters of the
+ * same length flip the same bits of the CRC for all routes, so the slots just swap their counts.
  */
 function everyRoute() {
   let byState = routesByState();
@@ -43,14 +43,14 @@ function everyRoute() {
   );
 }
 
-/** @param {Float64Array} byState @param {string} letter which follows */
+/** The counts by CRC after one more letter. @param {Float64Array} byState @param {string} letter */
 function after(byState, letter) {
   const next = new Float64Array(byState.length);
   for (const [state, count] of byState.entries()) next[crc16(letter, state)] += count;
   return next;
 }
 
-/** As the package hashes them: user-0, user-1, … of two apps. */
+/** Hashes the owners user-0, user-1, … of two apps like the package does. */
 function realOwners() {
   const apps = ['shop', 'benchmark'];
   const found = apps.map((app) => slotsOfOwners(app));
@@ -59,7 +59,7 @@ function realOwners() {
     for (const slot of found[index]) counts[slot]++;
     const expected = owners / slots;
     const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
-    // Of a chi-square with so many degrees of freedom: mean n, variance 2n.
+    // A chi-square distribution with n degrees of freedom has mean n and variance 2n.
     const deviations = (chiSquare - (slots - 1)) / Math.sqrt(2 * (slots - 1));
     const empty = counts.filter((count) => count === 0).length;
     return [app, expected, Math.min(...counts), Math.max(...counts), empty, deviations.toFixed(2)];

@@ -1,7 +1,7 @@
 'use strict';
 
-// Where Redis Cluster puts a key: CRC16 (XMODEM) of its hash tag, modulo 16384. And exactly how many of
-// the 2^32 routes fall on each slot, for an app's name of any length.
+// Computes the Redis Cluster slot of a key: CRC16 (XMODEM) of its hash tag, modulo 16384. Also computes exactly how
+// many of the 2^32 routes each slot gets, for any app name.
 
 const slots = 16384;
 const states = 65536;
@@ -12,7 +12,7 @@ const table = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** @param {string} text ASCII @param {number} [crc] of what came before it */
+/** @param {string} text ASCII @param {number} [crc] the CRC of the preceding text */
 function crc16(text, crc = 0) {
   for (let at = 0; at < text.length; at++) {
     crc = ((crc << 8) ^ table[(crc >> 8) ^ text.charCodeAt(at)]) & 0xffff;
@@ -20,15 +20,15 @@ function crc16(text, crc = 0) {
   return crc;
 }
 
-/** @param {string} tag what stands between the braces of a key */
+/** @param {string} tag the text between the braces of a key */
 const slotOf = (tag) => crc16(tag) % slots;
 
 const zeros = '\0\0\0\0';
 const half = (number) => number.toString(16).padStart(4, '0');
 
 /**
- * CRC16 of the route's first half followed by four zero bytes, and of its second half: as CRC is
- * linear, a route's CRC is one of the first XOR one of the second.
+ * Tables of the CRC16 of each possible first half of a route, followed by four zero bytes, and of each second half. CRC
+ * is linear, so a route's CRC is an entry of the first table XOR an entry of the second.
  */
 function halves() {
   const second = Uint16Array.from({ length: states }, (_, number) => crc16(half(number)));
@@ -37,20 +37,20 @@ function halves() {
 }
 
 /**
- * Makes the function from a route, as a number, to its slot.
+ * Returns a function that maps a route (a number) to its slot.
  *
  * @param {string} app
  */
 function router(app) {
   const { first, second } = halves();
-  // What is appended maps each state to another, and no two to the same.
+  // The appended app name maps each CRC state to a different one, so a table of all states is enough.
   const after = Uint16Array.from({ length: states }, (_, state) => crc16(`:${app}`, state) % slots);
   return (route) => after[first[route >>> 16] ^ second[route & 0xffff]];
 }
 
 /**
- * How many of the 2^32 routes have each of the 65536 values of CRC16, before the app is appended: the
- * two halves' histograms, folded over XOR by Walsh-Hadamard transforms.
+ * Counts, for each of the 65536 CRC16 values, the routes (of all 2^32) that have it before the app is appended. This is
+ * the XOR convolution of the two halves' histograms, computed with Walsh-Hadamard transforms.
  *
  * @returns {Float64Array}
  */
@@ -64,7 +64,7 @@ function routesByState() {
   return transform(a.map((value, at) => value * b[at])).map((value) => value / states);
 }
 
-/** In place. @param {Float64Array} values */
+/** The Walsh-Hadamard transform, in place. @param {Float64Array} values */
 function transform(values) {
   for (let step = 1; step < values.length; step *= 2) {
     for (let block = 0; block < values.length; block += 2 * step) {
@@ -78,7 +78,7 @@ function transform(values) {
   return values;
 }
 
-/** How many of the 2^32 routes fall on each slot. @param {string} app */
+/** Counts the routes (of all 2^32) on each slot. @param {string} app */
 function routesBySlot(app, byState = routesByState()) {
   const counts = new Float64Array(slots);
   for (const [state, count] of byState.entries()) counts[crc16(`:${app}`, state) % slots] += count;

@@ -1,7 +1,7 @@
 'use strict';
 
-// What it costs to have a replica acknowledge each kill: `WAIT 1` behind it, through ioredis, on a
-// primary and a replica of this machine; and with a network in between that takes its time.
+// Measures the cost of a replica's acknowledgement of each kill: ioredis sends `WAIT 1` after it. Primary and replica
+// run on this machine, first with a direct connection, then with a delay between them.
 
 const net = require('node:net');
 const { performance } = require('node:perf_hooks');
@@ -15,7 +15,7 @@ const patience = 1000;
 const rounds = 7;
 const delays = [0, 0.5];
 
-/** Every way of killing: how many lanes at once, how many kills go together, and what follows them. */
+/** `lanes` run at once, `together` is the number of kills per pipeline, and `wait` says where the `WAIT` goes. */
 const ways = [
   { label: 'a kill at a time', lanes: 1, together: 1, calls: 1000 },
   { label: 'a kill at a time, `WAIT` after each', lanes: 1, together: 1, calls: 300, wait: 'each' },
@@ -116,7 +116,7 @@ async function create(redis, count) {
   return sessions;
 }
 
-/** A line to a port on which everything takes so many milliseconds, each way. */
+/** Starts a proxy to a port. It delays all bytes by `delay` milliseconds in each direction. */
 async function startLine(port, delay) {
   const server = net.createServer((near) => {
     const far = net.connect(port, '127.0.0.1').setNoDelay();
@@ -129,7 +129,7 @@ async function startLine(port, delay) {
   return server;
 }
 
-/** Timers are too coarse for half a millisecond, so the time is spent looking at the clock. */
+/** Forwards delayed bytes. Timers are too coarse for half a millisecond, so it polls the clock in a loop. */
 function carry(from, to, delay) {
   const due = [];
   const forward = () => {

@@ -1,13 +1,13 @@
 'use strict';
 
-// Sessions by hand over a plain client: JSON under an exact key that the caller already has in full.
-// It does less than this package: parallel updates can lose each other, no index knows an owner's
-// sessions, and the key in Redis is all that it takes to open one.
+// Hand-written sessions on a plain client: JSON under a key that the caller already has in full. This does less than
+// the package: parallel updates can overwrite each other, there is no index of an owner's sessions, and anyone who sees
+// a key in Redis can open its session.
 
 const { randomBytes } = require('node:crypto');
 
 /**
- * @typedef {object} Commands what a client is asked for, in its own words
+ * @typedef {object} Commands the commands, in the API of one client
  * @property {(key: string, text: string, seconds: number) => Promise<unknown>} set SET EX
  * @property {(key: string) => Promise<string | null>} get
  * @property {(key: string, text: string) => Promise<unknown>} replace SET KEEPTTL

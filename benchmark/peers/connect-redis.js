@@ -1,8 +1,8 @@
 'use strict';
 
-// connect-redis on node-redis, called as express-session calls it: the session is a flat object with
-// a cookie in it. To change one, express-session gets it when a request comes and sets the whole of
-// it when the request ends, so that is what an update is here; parallel ones can lose each other.
+// connect-redis on node-redis, called like express-session calls it: the session is an object with a cookie in it. To
+// change a session, express-session gets it when a request starts and sets all of it when the request ends. So an
+// update here is a get and a set, and parallel updates can overwrite each other.
 
 const { randomBytes } = require('node:crypto');
 const { merge } = require('./by-hand');
@@ -36,7 +36,7 @@ module.exports = {
   },
 };
 
-/** What a cookie of express-session is when it is written as JSON. @param {number} duration */
+/** The JSON form of an express-session cookie. @param {number} duration */
 function cookie(duration) {
   const originalMaxAge = duration * 1000;
   const expires = new Date(Date.now() + originalMaxAge).toISOString();

@@ -1,6 +1,6 @@
 'use strict';
 
-// The same, with ioredis' own batching switched on.
+// ioredis by hand, with its autopipelining switched on.
 
 module.exports = require('./ioredis').peer('ioredis autopipelining', {
   enableAutoPipelining: true,

@@ -1,13 +1,13 @@
 'use strict';
 
-// This package's own Lua scripts, called through ioredis: what the addon adds to them is what is
-// measured. The keys and ids are ready for use, so this side hashes nothing.
+// This package's own Lua scripts, called through ioredis. The comparison shows the cost of the addon alone, because the
+// server does the same work. The keys and ids are ready to use, so this peer hashes nothing.
 
 const { randomBytes } = require('node:crypto');
 const { scriptText } = require('../lua');
 const { connect } = require('./ioredis');
 
-/** Of one session, by default. */
+/** The package's default limit for one session's record. */
 const maxRecordBytes = 2 * 2 ** 20;
 
 module.exports = {

@@ -1,6 +1,6 @@
 'use strict';
 
-// No store at all: what a server does without sessions, the ceiling for all others.
+// No store at all. It shows the request rate of a server without sessions, the upper limit for all peers.
 
 const { sessionOf } = require('../payload');
 
@@ -11,7 +11,7 @@ module.exports = {
 
   async open() {
     return {
-      // As long as a token of 128 bytes, so that the requests are as long as with sessions.
+      // As long as a real token (128 bytes in base64), so that the requests have the same size.
       create: async () => '0'.repeat(172),
       get: async () => session,
     };

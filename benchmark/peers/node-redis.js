@@ -24,7 +24,7 @@ module.exports = {
 
 function connect(url) {
   const { createClient } = require('redis');
-  // Without a listener an error would end the process before the call that it belongs to rejects.
+  // Without a listener, an error would end the process before the failed call rejects.
   return createClient({ url })
     .on('error', (error) => console.error(error.message))
     .connect();

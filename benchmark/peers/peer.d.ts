@@ -1,12 +1,12 @@
-// What a file of this folder exports: one way of keeping sessions, told in the benchmark's terms.
+// The interface of the files in this folder. Each adapts one way of storing sessions to the benchmark.
 
 export interface Peer {
-  /** How the tables call it. */
+  /** The peer's name in the tables. */
   label: string;
   open(url: string): Promise<Sessions>;
 }
 
-/** A handle opens a session again: a token, a key or an id, as the peer would have it. */
+/** A handle identifies a session: a token, a key or an id, depending on the peer. */
 export interface Sessions {
   create(session: {
     app: string;
@@ -16,12 +16,12 @@ export interface Sessions {
   }): Promise<string>;
   get(handle: string): Promise<{ ownerId: string; data: Record<string, unknown> } | undefined>;
 
-  // What a peer does not offer is left out, and "—" in the tables. These resolve to `false` or 0
-  // where there was no such session, and to `undefined` where the peer does not tell.
+  // A peer leaves out the operations that it does not have; the tables show "—" for them. The operations resolve to
+  // `false` or 0 if there was no such session, and to `undefined` if the peer does not report it.
 
   /** Merges at the top level and keeps the expiry. */
   update?(handle: string, data: Record<string, unknown>): Promise<unknown>;
-  /** Gives the session so many seconds from now. */
+  /** Makes the session expire `duration` seconds from now. */
   refresh?(handle: string, duration: number): Promise<unknown>;
   kill?(handle: string): Promise<unknown>;
 }

@@ -1,7 +1,7 @@
 'use strict';
 
-// redis-sessions 4, with its defaults but for the wiper, whose timer would fall into some rounds only.
-// It has no refresh: every get extends the session, and is dearer for it.
+// redis-sessions 4 with its defaults, except that the wiper is off, because its timer would hit only some rounds. It
+// has no refresh: every get extends the session, which makes a get more expensive.
 
 const { app } = require('../payload');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// This package, as its users call it.
+// This package, called like its users call it.
 
 const { app } = require('../payload');
 

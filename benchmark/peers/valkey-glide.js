@@ -1,7 +1,7 @@
 'use strict';
 
-// @valkey/valkey-glide by hand, with its defaults but for the timeout: its 250 ms are less than
-// 1000 large answers take, and a call that times out ends the benchmark. It gets our own 4 s.
+// @valkey/valkey-glide by hand, with its defaults except the timeout. Its default of 250 ms is too short for 1000 large
+// answers, and a call that times out ends the benchmark. It gets the 4 s that this package has by default.
 
 const { addressOf } = require('../address');
 const { byHand } = require('./by-hand');

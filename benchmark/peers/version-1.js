@@ -1,7 +1,7 @@
 'use strict';
 
-// The algorithm of version 1 of this package: the token is a pattern, so every call scans all keys
-// before it acts. Its `refresh` and `kill` did not await that act; here they do.
+// The algorithm of version 1 of this package. It finds the key of a token by a pattern, so every call except `create`
+// scans all keys. In version 1, `refresh` and `kill` did not await their last command; here they do.
 
 const { randomBytes } = require('node:crypto');
 const Redis = require('ioredis');

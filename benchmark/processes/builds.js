@@ -1,6 +1,6 @@
 'use strict';
 
-// The process that has two builds of the package and compares `get` of them.
+// A process that loads two builds of the package and compares their `get`.
 
 const { performance } = require('node:perf_hooks');
 const { app, sessionOf } = require('../payload');
@@ -14,7 +14,7 @@ const SLICE_MS = 100;
 let builds;
 
 /**
- * Calls a second, over one slice.
+ * Runs one slice and returns the calls per millisecond.
  *
  * @param {typeof builds[number]} build
  * @param {number} level how many calls are in flight
@@ -24,7 +24,7 @@ async function slice(build, level) {
   let calls = 0;
   const lane = async () => {
     while (performance.now() < begun + SLICE_MS) {
-      // The clock is asked seldom, because it takes time too.
+      // Read the clock only every 8 calls, because reading it takes time too.
       for (let call = 0; call < 8; call++) {
         await build.sessions.get({ app, token: build.tokens[build.next++ % SESSIONS] });
       }
@@ -48,7 +48,7 @@ answer({
     }
   },
 
-  /** How many calls the first build makes for each call of the second. */
+  /** The median ratio of the first build's call rate to the second's. */
   async compare({ level, slices }) {
     const ratios = [];
     for (let round = -2; round < slices; round++) {

@@ -1,8 +1,8 @@
 'use strict';
 
-// The process that puts load on an HTTP server: autocannon, one session per connection. The connections
-// last from `begin` to `end`, and what is measured is a time in between: where they are opened anew, V8 may
-// promote whatever a request leaves behind from then on, which costs some processes a fifth of their speed.
+// A process that puts load on an HTTP server with autocannon, one session per connection. The connections stay open
+// from `begin` to `end`, and `measure` takes a period in between. If each measurement opened new connections, V8 might
+// promote the garbage of every later request to the old generation, which slows some processes by a fifth.
 
 const autocannon = require('autocannon');
 const { once } = require('node:events');
@@ -10,7 +10,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { answer } = require('../requests');
 const { percentile } = require('../statistics');
 
-/** One response in so many is timed, to spare the process that the servers are to be outrun by. */
+/** One response in 7 is timed. This process must be faster than the servers, so it saves work. */
 const sampling = 7;
 
 /** @type {import('autocannon').Instance} */
@@ -30,7 +30,7 @@ answer({
       duration: 3600, // until `end`
       setupClient(client) {
         client.setHeaders({ 'x-session': handles[next++ % handles.length] });
-        // Its own percentiles are whole milliseconds.
+        // autocannon's own percentiles are rounded to whole milliseconds, so compute them here.
         client.on('response', (status, _bytes, ms) => {
           if (status !== 200) failed++;
           if (requests++ % sampling === 0) latencies.push(ms);

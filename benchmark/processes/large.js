@@ -1,7 +1,7 @@
 'use strict';
 
-// The process that reads and writes one large session, and sets how long its event loop is blocked
-// beside what JSON.parse and JSON.stringify alone block it.
+// A process that reads and writes one large session. It measures how long the calls block its event loop, and how long
+// JSON.parse and JSON.stringify alone do.
 
 const { performance } = require('node:perf_hooks');
 const { setImmediate: turn, setTimeout: sleep } = require('node:timers/promises');
@@ -16,19 +16,19 @@ let sessions;
 /** @param {object} data */
 const create = (data) => sessions.create({ app, ownerId: 'large', data, duration });
 
-/** Milliseconds that the event loop has not spent waiting, up to now. */
+/** Milliseconds that the event loop has been active, that is not waiting, since the process started. */
 const active = () => performance.eventLoopUtilization().active;
 
 /**
- * Measures for how long a call blocks the event loop: in the turn that makes it, or in those after
- * it, whichever is longer. The process does nothing else meanwhile, so what the loop does not wait
- * is the call's. No chain of callbacks watches it: that would take the processor from the others.
+ * Measures how long a call blocks the event loop: in the turn that makes the call, or in the turns after it, whichever
+ * is longer. The process does nothing else in the meantime, so all of the loop's active time belongs to the call. It
+ * does not use a chain of callbacks as a probe, because that would take CPU time from the other threads.
  *
  * @template T
  * @param {() => T | Promise<T>} call
  */
 async function blocked(call) {
-  // None is to pay for what the one before it left.
+  // Collect the garbage of the previous call, so that this call does not pay for it.
   collectGarbage('minor');
   await sleep(5);
   const before = active();
@@ -44,7 +44,7 @@ const requests = {
     sessions = await require(`../peers/${peer}`).open(url);
   },
 
-  /** Each repetition measures all of it, in an order that turns around. */
+  /** Each repetition runs all measurements. Every second one reverses the order. */
   async block({ shape, repetitions }) {
     const data = shapes[shape]();
     const text = JSON.stringify(data);
@@ -54,7 +54,7 @@ const requests = {
 
     const measures = Object.entries({
       parse: () => JSON.parse(text),
-      // What nobody can do without who has it from a socket, or writes it to one.
+      // Anyone who reads JSON from a socket or writes it to one must also convert from or to bytes.
       parseBytes: () => JSON.parse(bytes.toString()),
       read: () => sessions.get(handle),
       stringify: () => JSON.stringify(data),
@@ -73,7 +73,7 @@ const requests = {
     return measured;
   },
 
-  /** Small gets made in the same turn as a large one, just after it, and without it. */
+  /** Measures small gets alone, and small gets that follow a large get in the same turn. */
   async beside({ shape, small, repetitions }) {
     const handles = await Promise.all(
       Array.from({ length: small }, (_, index) => sessions.create(sessionOf(170, index))),
@@ -94,7 +94,7 @@ const requests = {
   },
 };
 
-/** Milliseconds until each of the gets, all made at once, has its session. */
+/** Makes all gets at once. Returns the milliseconds until each has its session. */
 async function latencies(handles) {
   await sleep(5);
   const from = performance.now();

@@ -1,6 +1,6 @@
 'use strict';
 
-// Run in a fresh process by suites/load.js: loads the package and says how long that took.
+// suites/load.js runs this in a fresh process. It loads the package and prints how long that took.
 
 const { performance } = require('node:perf_hooks');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// Another client of the same server, which does one GET after the other and watches how long it waits.
+// Another client of the same server. It sends one GET after the other and records its longest wait.
 
 const { performance } = require('node:perf_hooks');
 const Redis = require('ioredis');
@@ -23,7 +23,7 @@ answer({
   async watch() {
     watching = true;
     longest = watch();
-    // When this is answered it is under way.
+    // Redis answers in order, so when this GET is answered, the first GET of watch() has been answered too.
     await redis.get(key);
   },
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// The process that ends all of an owner's sessions and says how long its event loop was held up.
+// A process that calls killAll for an owner and measures how long its event loop is blocked.
 
 const { monitorEventLoopDelay, performance } = require('node:perf_hooks');
 const { SpotsSessions } = require('../..');
@@ -11,7 +11,7 @@ const { answer } = require('../requests');
 
 const ownerId = 'the-owner';
 
-/** Milliseconds between two looks at the event loop. */
+/** The sampling interval of the event-loop delay, in milliseconds. */
 const resolution = 1;
 
 /** @type {SpotsSessions} */
@@ -22,7 +22,7 @@ answer({
     sessions = new SpotsSessions(url);
   },
 
-  /** Creates the owner's sessions, and one of somebody else, which is to stay. */
+  /** Creates the owner's sessions, and one session of another owner, which killAll must keep. */
   async create({ count, size }) {
     const { data } = sessionOf(size, 0);
     const create = (owner) => sessions.create({ app, ownerId: owner, data, duration });
@@ -40,7 +40,7 @@ answer({
     const ms = performance.now() - from;
     delays.disable();
     if (!killed) throw new Error('the owner had no sessions');
-    // One that ended before the first look held nothing up for as long as that.
+    // No sample means that killAll finished within one interval, so it blocked the loop for less than that.
     const stall = delays.count === 0 ? 0 : Math.max(0, delays.max / 1e6 - resolution);
     return { ms, mainThreadMicros, stall };
   },

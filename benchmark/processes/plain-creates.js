@@ -1,7 +1,8 @@
 'use strict';
 
-// This package's create script, ready-made texts on a plain socket to each node of a cluster, whose
-// replies are counted and thrown away: what is left to any client when it costs nothing itself.
+// Sends this package's create script to each node of a cluster over a plain socket. The commands are prepared
+// beforehand, and the replies are only compared with the expected text. This is the upper limit for any client: it has
+// almost no cost of its own.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -14,7 +15,7 @@ const { scriptText } = require('../lua');
 const { duration, sessionOf } = require('../payload');
 const { answer } = require('../requests');
 
-/** Sessions that are created in turn, over and over: more than a measurement comes to. */
+/** The number of prepared creates. One measurement makes fewer calls; the list starts again when it is used up. */
 const sessions = 60000;
 
 /** @type {{ socket: net.Socket, creates: string[], next: number }[]} */
@@ -44,7 +45,7 @@ answer({
     }
   },
 
-  /** Drives batches, one on its way to each node, and tells about single creates. */
+  /** Keeps one batch in flight to each node. Returns the numbers per create. */
   async run({ inFlight, ms }) {
     const batch = Math.round(inFlight / nodes.length);
     const free = [...nodes];

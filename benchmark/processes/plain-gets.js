@@ -1,7 +1,7 @@
 'use strict';
 
-// GETs of the sessions that layout.js wrote, ready-made texts on a plain socket, whose replies are
-// counted and thrown away: what the server itself makes of so many keys.
+// Sends GETs for the sessions that layout.js wrote, over a plain socket. The commands are prepared beforehand, and the
+// replies are only counted. This shows how the server alone behaves with that many keys.
 
 const { once } = require('node:events');
 const net = require('node:net');
@@ -16,11 +16,11 @@ const batch = 64;
 const carriageReturn = 13;
 
 let socket;
-/** @type {string[]} as many GETs each */
+/** @type {string[]} each has `batch` GETs */
 const texts = [];
 
 answer({
-  /** Of the `count` sessions, `keep` are looked up in turn, in random order, as worker.js has it. */
+  /** Prepares GETs for `keep` of the `count` sessions, in random order, like `fill` in worker.js. */
   async open({ url, count, keep }) {
     const { hostname, port, pathname } = new URL(url);
     socket = net.connect(Number(port), hostname);
@@ -49,7 +49,7 @@ answer({
 function getBatch(index) {
   const text = texts[index % texts.length];
   return new Promise((resolve, reject) => {
-    // A found record comes with two, and has none in itself.
+    // Each reply with a record has two carriage returns, and the record itself has none.
     let expected = 2 * batch;
     const read = (chunk) => {
       if (chunk.includes('$-1\r')) reject(new Error('the server has not all the sessions'));

@@ -1,8 +1,8 @@
 'use strict';
 
-// The process that uses the package among the sessions that layout.js wrote. Half of them stay, and
-// `get`, `refresh` and `update` go around these; the other half is the queue that is killed from the
-// front, while what is created joins at its end.
+// A process that uses the package among the sessions that layout.js wrote. `get`, `refresh` and `update` use one half
+// of them, which stays. The other half is a queue: `kill` and `killAll` take from its front, and `create` appends to
+// it.
 
 const { SpotsSessions } = require('../..');
 const { drive } = require('../driver');
@@ -14,9 +14,9 @@ const { answer } = require('../requests');
 /** @type {SpotsSessions} */
 let sessions;
 let size;
-/** @type {string[]} tokens of those that stay */
+/** @type {string[]} tokens of the sessions that stay */
 let staying = [];
-/** @type {{ token: string, ownerId: string }[]} in random order, then as they were created */
+/** @type {{ token: string, ownerId: string }[]} planted sessions in random order, then created ones in order */
 let queue = [];
 let killed = 0;
 let created = 0;
@@ -46,8 +46,9 @@ function found(done) {
 
 answer({
   /**
-   * Fills a database. `keep` of the sessions are used in turn. If there are fewer they are repeated
-   * as copies, so that our own memory is touched in the same way however many there are.
+   * Fills a database. The calls use `keep` of the sessions in turn. If there are fewer, the list repeats the tokens as
+   * copies. So the list always takes the same memory, and the processor's caches treat it the same, at any number of
+   * sessions.
    */
   async open({ url, count, keep, size: chosen }) {
     await plant(url, count, chosen);
@@ -70,7 +71,7 @@ answer({
   run: ({ operation, ...run }) => drive(operations[operation], run),
 });
 
-/** What was written without the package must be what the package reads. */
+/** Checks with 100 sessions that the package reads the data that layout.js wrote. */
 async function verify(count) {
   for (let index = 0; index < count; index += count / 100) {
     const { ownerId, data } = sessionOf(size, index);

@@ -1,7 +1,7 @@
 'use strict';
 
-// `get` of this build beside another one, which `--before` names. Both are in one process and take turns of 100 ms, because
-// two processes differ by more than two builds do.
+// Compares `get` of this build with another build, which `--before` names. One process loads both and gives them turns
+// of 100 ms, because two processes differ more than two builds do.
 
 const path = require('node:path');
 const { Contestant } = require('../contestant');
@@ -21,7 +21,7 @@ module.exports = async (bench) => {
         bench.progress.show(`two builds, ${level} in flight`, round, rounds);
         const pair = new Contestant('two builds', 'processes/builds.js');
         try {
-          // The build that is loaded first may be faster for it.
+          // Loading order may affect the speed, so every second round reverses it.
           const isReversed = round % 2 === 1;
           const order = isReversed ? builds.toReversed() : builds;
           await pair.ask('open', { builds: order, url: stage.server.url });

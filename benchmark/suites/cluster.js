@@ -1,7 +1,7 @@
 'use strict';
 
-// `get`, `create` and the mix on a Redis Cluster of three primaries, against the cluster clients of
-// ioredis, with its autopipelining, and of valkey-glide. Nodes, client and peers share the machine.
+// `get`, `create` and the mix on a Redis Cluster of three primaries, compared with the cluster clients of ioredis (with
+// autopipelining) and valkey-glide. All nodes and clients share the machine.
 
 const { startCluster } = require('../cluster');
 const { Contestant } = require('../contestant');
@@ -25,7 +25,7 @@ async function measure(bench, stage) {
     await contestant.ask('check', { size });
     await contestant.ask('fill', { count: sessions, size });
   }
-  // What `create` costs by hand when it does the same, and what it costs the nodes alone.
+  // Two references for `create`: the same script through ioredis, and the same script on plain sockets.
   const scripts = await stage.open('ioredis-scripts', 0, url);
   const plain = new Contestant('our script alone, plain sockets', 'processes/plain-creates.js');
   stage.contestants.push(plain);
@@ -50,7 +50,7 @@ async function measure(bench, stage) {
 }
 
 async function run(bench, stage, contestant, { operation, inFlight }) {
-  // The last operation, so nobody misses the sessions.
+  // `create` is the last operation, so no later one needs the sessions.
   if (operation === 'create') await Promise.all(stage.nodes.map((node) => node.flushall()));
   if (operation === 'mix') await contestant.ask('spare', { count: spare, size });
   return stage.measure(contestant, { operation, size, inFlight, ms: bench.choose(300, 120) });

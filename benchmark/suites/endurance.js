@@ -1,6 +1,6 @@
 'use strict';
 
-// What the process holds while it looks sessions up ten million times: RSS and heap stay flat.
+// Measures RSS and heap of the process during ten million gets. Neither should grow.
 
 const { median } = require('../statistics');
 
@@ -8,7 +8,7 @@ const size = 170;
 const sessions = 1000;
 const inFlight = 1000;
 
-/** Of so many samples the first third is set against the last; the one before them is warming up. */
+/** The suite compares the last third of the samples with the first third. One more sample before them is warm-up. */
 const samples = 9;
 
 /** @param {import('../bench').Bench} bench */
@@ -30,7 +30,7 @@ module.exports = (bench) =>
       const first = median(values.slice(0, samples / 3));
       const last = median(values.slice(-samples / 3));
       const ratio = last / first;
-      // A tenth of the calls says little about the rest.
+      // A quick run makes a tenth of the calls, which is too few to judge.
       if (!bench.quick) {
         bench.report(`endurance.${quantity}`, { median: ratio, min: ratio, max: ratio });
       }
@@ -40,7 +40,7 @@ module.exports = (bench) =>
           'warmed up': warm,
           'first third': first,
           'last third': last,
-          // From the middle of the first third to that of the last.
+          // Divided by the calls between the middles of the two thirds.
           'growth per million gets': ((last - first) / ((samples * 2) / 3) / calls) * 1e6,
         },
         rounds: values,

@@ -4,7 +4,7 @@
 
 const { Contestant, labelBeside } = require('../contestant');
 
-/** How many connections each framework gets, and the target that it is judged by. */
+/** Framework, connections, and the target ids: `target` is against ioredis, `ofNone` against no look-up. */
 const runs = [
   { framework: 'node:http', connections: 1, target: 'http.1' },
   { framework: 'node:http', connections: 8, target: 'http.8' },
@@ -29,7 +29,7 @@ module.exports = (bench) =>
     }
   });
 
-/** What is set against each other, each with a database of its own. @param {string[]} peers */
+/** The contestants. Each gets its own database. @param {string[]} peers */
 function lookUps(peers) {
   const contestants = [];
   for (const [db, peer] of peers.entries()) {
@@ -38,7 +38,7 @@ function lookUps(peers) {
   return contestants;
 }
 
-/** Each round has a server of its own, whose connections are opened once; http-load.js says why. */
+/** Each measurement starts a new HTTP server and opens its connections once; http-load.js gives the reason. */
 function measure(bench, stage, load, contestants, { framework, connections }) {
   return bench.alternate(
     `${framework}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`,

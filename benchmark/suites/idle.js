@@ -1,7 +1,6 @@
 'use strict';
 
-// Whether a connected instance that has nothing to do does nothing: no thread wakes up, and no
-// system call is made.
+// Checks that a connected but idle instance does nothing: no thread wakes up, and the process makes no system call.
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Contestant } = require('../contestant');
@@ -10,20 +9,20 @@ const { summary } = require('../statistics');
 
 const commandTimeout = 500;
 
-/** The milliseconds in which wake-ups are counted. */
+/** The time in which wake-ups are counted, in milliseconds. */
 const windowMs = 2000;
 
-/** As the engine calls its own; the other threads are Node's. */
+/** The name of the package's own thread. The other threads are Node's. */
 const ioThread = 'spots-sessions';
 
 /** @param {import('../bench').Bench} bench */
 module.exports = async (bench) => {
-  // It is about this package's own thread.
+  // The suite measures this package's own thread, so other subjects have nothing to measure.
   if (bench.subject !== 'spots') return;
   const values =
     process.platform === 'linux'
       ? await measure(bench)
-      : { 'not measured, as only Linux tells how often a thread wakes up': null };
+      : { 'not measured: only Linux reports how often a thread wakes up': null };
   bench.workloads.push({ title: 'an idle process', values });
 };
 
@@ -34,7 +33,7 @@ async function measure(bench) {
     const contestant = await Contestant.open(bench.subject, url);
     stage.contestants.push(contestant);
     await contestant.ask('fill', { count: 100, size: 170 });
-    // One timer serves all deadlines. It still has to fire, and finds nothing to do.
+    // One timer serves all deadlines. It still fires once more after the calls, so wait until it has.
     await sleep(2 * commandTimeout);
 
     const { pid } = contestant.child;
@@ -52,11 +51,11 @@ async function measure(bench) {
     values[`wake-ups of all its threads in ${seconds} s`] = all.reduce((sum, count) => sum + count);
 
     bench.progress.show('system calls of an idle process');
-    // Some eight seconds after the last work V8 gives memory back, once.
+    // About eight seconds after the last work, V8 returns memory to the system once. Wait until it has.
     await sleep(bench.choose(8000, 0));
     const traced = bench.choose(5, 2);
     const calls = await systemCalls(pid, traced * 1000);
-    if (calls === undefined) values['system calls not counted, for want of strace'] = null;
+    if (calls === undefined) values['system calls not counted: no usable strace'] = null;
     else values[`system calls of all its threads in ${traced} s`] = calls;
   });
   return values;

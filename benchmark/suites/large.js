@@ -1,7 +1,7 @@
 'use strict';
 
-// A session of 1 MiB: how long reading and writing it block the event loop, beside JSON.parse and
-// JSON.stringify of it alone, and what small gets made next to it have to wait.
+// A session of 1 MiB. Measures how long a read and a write block the event loop, compared with JSON.parse and
+// JSON.stringify alone, and how long small gets wait behind a large one.
 
 const { Contestant } = require('../contestant');
 const { shapes } = require('../large-data');
@@ -13,7 +13,7 @@ const small = 1000;
 module.exports = (bench) =>
   bench.onServer(async (stage) => {
     const repetitions = bench.choose(40, 20);
-    // Only the first is judged. The other is context.
+    // The targets judge only the first peer. The other is context.
     const peers = bench.choose([bench.subject, 'ioredis'], [bench.subject]);
     for (const [db, peer] of peers.entries()) {
       const { label } = require(`../peers/${peer}`);

@@ -1,6 +1,6 @@
 'use strict';
 
-// How long `require` of the package takes in a fresh process, and how large the addon's file is.
+// Measures how long `require` of the package takes in a fresh process, and the size of the addon's file.
 
 const { statSync } = require('node:fs');
 const path = require('node:path');

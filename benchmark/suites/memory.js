@@ -1,14 +1,14 @@
 'use strict';
 
-// What a session takes in Redis with everything that belongs to it, one session per owner.
+// Measures the bytes that a session takes in Redis, index included, with one session per owner.
 
 const { memory } = require('../redis-usage');
 
-/** The size of the sessions, see payload.js, that the targets are about, and how many there are. */
+/** The targets judge this payload size (see payload.js) with this number of sessions. */
 const judged = 250;
 const sessions = 10000;
 
-/** The same of what a whole run measures as well. */
+/** A whole run also measures these payload sizes, each with its number of sessions. */
 const others = new Map([
   ['0.2 KiB', 10000],
   ['2 KiB', 4000],
@@ -46,7 +46,7 @@ async function measure({ bench, redis }, contestant, counts) {
   const bytes = new Map();
   for (const [size, count] of counts) {
     bench.progress.show(`memory of ${count} sessions · ${contestant.label}`);
-    // The first sessions bring scripts and buffers with them, which are not theirs alone.
+    // The first sessions load scripts and buffers, which all later sessions share. Do not count them.
     await contestant.ask('fill', { count: 1000, size });
     await redis.flushall();
     const before = await memory(redis);

@@ -1,7 +1,7 @@
 'use strict';
 
-// killAll of an owner with one, a hundred and ten thousand sessions: whether its time is linear, how
-// long another client waits meanwhile, and how long our own event loop is held up.
+// killAll of an owner with 1, 100 and 10,000 sessions. Measures its duration, how long another client waits in the
+// meantime, and how long the calling process's own event loop is blocked.
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Contestant } = require('../contestant');
@@ -12,7 +12,7 @@ const counts = [1, 100, 10000];
 
 /** @param {import('../bench').Bench} bench */
 module.exports = (bench) =>
-  // The sessions of one owner have to be made by what ends them.
+  // Only this package has killAll.
   bench.subject === 'spots' && bench.onServer((stage) => measure(bench, stage));
 
 async function measure(bench, stage) {
@@ -39,7 +39,7 @@ async function measure(bench, stage) {
   report(bench, measured);
 }
 
-/** One killAll, and then as long a time in which nothing happens. */
+/** Runs one killAll, then watches the other client for the same time while nothing happens. */
 async function killAll(stage, worker, neighbour, count) {
   await stage.redis.flushdb();
   await worker.ask('create', { count, size });
@@ -57,7 +57,7 @@ async function killAll(stage, worker, neighbour, count) {
   return { ...killed, wait, step, idleWait };
 }
 
-/** The milliseconds of the longest script, as the server has them: nobody can wait for less. */
+/** The server's own time of its longest script, in milliseconds. It is a lower limit for the wait of a client. */
 async function longestStep(redis) {
   const entries = await redis.call('SLOWLOG', 'GET', '-1');
   const scripts = entries.filter(([, , , [command]]) => /^evalsha$/i.test(command));
@@ -94,6 +94,6 @@ function report(bench, measured) {
     'longest stall, most': Math.max(...values(most, 'stall')),
     'all its processor time, median': median(values(most, 'mainThreadMicros')) / 1000,
   });
-  // No client is to wait longer, so the worst of all rounds is judged.
+  // The target is a limit for every client, so the worst round counts.
   bench.report('owners.wait', { ...waits, median: waits.max });
 }

@@ -1,12 +1,12 @@
 'use strict';
 
-// Every way of keeping sessions in one table: each operation and a mix of them, by the number of
-// calls in flight and by the size of the session's data.
+// Compares all peers in one table: each operation and a mix of them, by the number of calls in flight and by the size
+// of the session's data.
 
 const whole = {
   sizes: ['0.2 KiB', '2 KiB', '20 KiB'],
   levels: [1, 16, 64, 256, 1000],
-  /** The last two end the sessions that the others go around. */
+  /** `create` and `kill` come last, because they remove the sessions that the other operations use. */
   operations: ['get', 'refresh', 'update', 'mix', 'create', 'kill'],
   rounds: 3,
   ms: 100,
@@ -23,10 +23,10 @@ const others = [
   'version-1',
 ];
 
-/** Live sessions: few, so that version 1, which scans them all, has a place in the table. */
+/** The number of live sessions. It is small because version 1 scans them all. */
 const sessions = 1000;
 
-/** More than the mix can have killed before what it creates is there to be killed. */
+/** More sessions than the mix can kill before its own creates have added new ones. */
 const spare = 100;
 
 /** @param {import('../bench').Bench} bench */
@@ -45,9 +45,9 @@ function measure(bench, plan) {
       });
       for (const operation of operations) {
         await forEach(stage, async (contestant) => {
-          // Updates have made the records of some peers longer.
+          // The updates before have made the records of some peers longer.
           if (operation === 'mix') await refill(stage, contestant, size);
-          // As many live on the average of a run, which ends about a thousand more, as elsewhere.
+          // `prepare` adds about a thousand and the run kills those, so about `sessions` are alive on average.
           if (operation === 'kill') await refill(stage, contestant, size, sessions / 2);
           if (size === sizes[0]) await warmUp(stage, contestant, { operation, size, inFlight: 64 });
         });
@@ -64,7 +64,7 @@ async function forEach({ contestants }, act) {
   for (const contestant of contestants) await act(contestant);
 }
 
-/** Lets a process compile what it is about to run: the first thousands of calls are slow ones. */
+/** Lets V8 compile the code that a process is about to run. The first few thousand calls are slow. */
 async function warmUp(stage, contestant, workload) {
   if (!offers(contestant, workload.operation)) return;
   const run = workload.operation === 'kill' ? { calls: 3000 } : { ms: 300 };
@@ -99,15 +99,15 @@ async function compare(bench, stage, workload, { rounds, ms }, rates) {
   );
 }
 
-/** A first run, from which the others take their length. */
+/** The first run. Its call rate determines the length of the other runs. */
 function trial({ operation, inFlight }, ms) {
   return operation === 'kill' ? { calls: Math.max(200, inFlight) } : { ms: ms / 5 };
 }
 
 /**
- * How long a peer of this speed runs. Each `kill` needs a session that was created for it, so there
- * the calls are counted. Elsewhere the time is enough for each lane's calls to come back once, and
- * some more: answers to many lanes come in bursts.
+ * Chooses the length of a run from the peer's call rate. A run of `kill` has a number of calls, because each call needs
+ * a session that was created for it. Any other run has a time. Answers to many lanes come in bursts, so the time is one
+ * and a half times what each lane needs for one call, within 100 to 200 ms.
  */
 function runAt(callsPerSecond, { operation, size, inFlight }, ms) {
   if (operation !== 'kill') return { ms: within(ms, (1500 * inFlight) / callsPerSecond, 200) };
@@ -125,7 +125,7 @@ function offers({ offers }, operation) {
   return needed.every((name) => offers.includes(name));
 }
 
-/** Does what a run needs beforehand, outside of the time that is measured. */
+/** Prepares the sessions for a run. The measured time does not include this. */
 async function prepare(stage, contestant, { operation, size }, { calls }) {
   if (operation === 'mix') await contestant.ask('spare', { count: spare, size });
   if (operation === 'create') await stage.clear(contestant);
@@ -140,7 +140,7 @@ async function refill(stage, contestant, size, count = sessions) {
 /** @param {typeof whole} plan */
 function outline({ sizes, levels, operations, rounds, ms }) {
   const workloads = sizes.length * levels.length * operations.length;
-  // What lies between the runs, such as creating what is to be killed, takes half as long again.
+  // The work between the runs, such as creating the sessions to kill, takes about 60% of the runs' time.
   const seconds = (workloads * (others.length + 1) * rounds * ms * 1.6) / 1000;
   const time = seconds < 100 ? `${Math.round(seconds)} s` : `${Math.ceil(seconds / 60)} minutes`;
   return `${workloads} workloads of all peers (${operations.join(', ')}; ${sizes.join(', ')}; ${levels.join(', ')} in flight), about ${time}`;

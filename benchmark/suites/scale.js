@@ -1,17 +1,17 @@
 'use strict';
 
-// Every operation among a thousand, a hundred thousand and a million live sessions, in databases of
-// one server; and version 1 as far as it can go.
+// Every operation among 1,000, 100,000 and 1,000,000 live sessions, each in its own database of one server. Version 1
+// has at most 100,000 sessions.
 
 const { Contestant } = require('../contestant');
 
 const size = 250;
 const inFlight = 64;
 
-/** So many sessions are used in turn, in random order: more than the processor's caches hold. */
+/** The number of sessions that the calls use, in random order. Their data exceeds the processor's caches. */
 const keep = 200000;
 
-/** A measurement that creates or kills does so often, so that a thousand sessions stay few. */
+/** Calls per measurement for operations that change the number of sessions, and for `update`. */
 const calls = 4000;
 
 /** @param {number} count */
@@ -19,7 +19,7 @@ const label = (count) => `${count.toLocaleString('en-US')} sessions`;
 
 /** @param {import('../bench').Bench} bench */
 module.exports = async (bench) => {
-  // The sessions are written in this package's own layout: there is nothing for another to find.
+  // The sessions are written in this package's own layout, so another peer would not find them.
   if (bench.subject !== 'spots') return;
   const counts = bench.choose([1000, 100000, 1000000], [1000, 100000]);
   await bench.onServer((stage) => ours(bench, stage, counts));
@@ -55,14 +55,14 @@ async function ours(bench, stage, counts) {
     ratios[operation] = flatness(users).median;
     if (operation !== 'get') continue;
     ratios['plain GET, the server alone'] = flatness(plain).median;
-    // A quick run has no million.
+    // A quick run has at most 100,000 sessions.
     if (counts[most] === 1000000) bench.report('get.million', flatness(users));
   }
   const title = `calls/s with ${label(counts[most])} ÷ with ${label(counts[0])}`;
   bench.workloads.push({ title, values: ratios });
 }
 
-/** However often it is measured, there are as many sessions before as after. */
+/** Measures one operation and keeps the number of sessions the same from one measurement to the next. */
 async function measure(bench, stage, contestant, operation) {
   const counted = { inFlight, calls };
   if (operation === 'get' || operation === 'refresh') {
@@ -76,7 +76,7 @@ async function measure(bench, stage, contestant, operation) {
   return measured;
 }
 
-/** It looks through all keys, so a few calls will do: each costs the server what the keys cost. */
+/** Version 1 scans all keys on every call. It is slow, so a few calls are enough. */
 async function version1(bench, stage) {
   const counts = bench.choose([1000, 10000, 100000], [1000, 10000]);
   for (const [db, count] of counts.entries()) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// The same server, found through sentinels and by its own address: what is found is to be as fast.
+// Compares the same server through sentinels and by its own address. Both should be equally fast.
 
 const { startSentinels } = require('../sentinel');
 

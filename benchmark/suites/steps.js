@@ -1,7 +1,7 @@
 'use strict';
 
-// The longest script on the server, by its SLOWLOG, in what one owner can make large; and a burst of calls on
-// one session beside the same number of plain commands through ioredis.
+// Measures the longest script on the server, by its SLOWLOG, for the calls whose work grows with an owner's sessions.
+// Also compares a burst of calls on one session with the same number of plain commands through ioredis.
 
 const { performance } = require('node:perf_hooks');
 const Redis = require('ioredis');
@@ -50,7 +50,7 @@ async function measureSteps(bench, { server, redis }) {
         await plantExpired(redis, million);
         await create();
       },
-      // Each batch waits for the end of the turn, so these 32 go together.
+      // All calls of one turn are sent together, so creates share a script.
       act: () => Promise.all(Array.from({ length: 320 }, create)),
     },
   };
@@ -120,7 +120,7 @@ async function measureBurst(bench, { server, redis }) {
   await sessions.close();
 }
 
-/** Sessions of the owner, written without calls. */
+/** Writes sessions of the owner with a script, because that is faster than calls. */
 async function plant(redis, count, size) {
   const prefix = sessionKey(app, ownerId, '').slice(0, -22);
   for (let first = 0; first < count; first += 50_000) {
@@ -147,14 +147,14 @@ async function plantExpired(redis, count) {
   }
 }
 
-/** The milliseconds of the longest script of ours, as the server has them: nobody can wait for less. */
+/** The server's own time of the package's longest script, in milliseconds: a lower limit for the wait of a client. */
 async function longestScript(redis) {
   const entries = await redis.call('SLOWLOG', 'GET', '-1');
   const scripts = entries.filter(([, , , [command]]) => /^evalsha$/i.test(command));
   return Math.max(0, ...scripts.map(([, , micros]) => micros)) / 1000;
 }
 
-/** What the system takes to get the memory back, which no script of ours can do without. */
+/** The time that the server needs to free the memory. A script that deletes the data always takes at least this. */
 async function timeToFree(redis, rounds) {
   const keys = Array.from({ length: 8 }, (_, n) => `large:${n}`);
   const times = [];

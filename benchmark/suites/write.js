@@ -1,6 +1,6 @@
 'use strict';
 
-// create, update, refresh and kill, against the same Lua scripts called through ioredis.
+// create, update, refresh and kill, compared with the same Lua scripts called through ioredis.
 
 const size = 250;
 const inFlight = 64;
@@ -11,7 +11,7 @@ module.exports = (bench) =>
     const [ours, scripts] = await stage.openAll([bench.subject, 'ioredis-scripts']);
     const calls = bench.choose(30000, 9000);
 
-    /** Every measurement begins on an empty server, so that none pays for what another created. */
+    /** Every measurement starts on an empty server, so that no sessions of another one slow it down. */
     const measure = (operation) => async (contestant) => {
       await stage.redis.flushall();
       if (operation !== 'create')
