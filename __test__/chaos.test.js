@@ -1,9 +1,9 @@
 'use strict';
 
-// Forty users of one instance, whose connections are cut every 30 ms, on one server, Sentinel and Cluster.
-// This suite alone cuts the next connection while calls are being sent again. No two users share a session,
-// so each answer is known exactly: it finds a reply that reaches another's call, what was acknowledged and
-// is lost, and whatever stays in Redis at the end.
+// Forty users share one instance, and its connections are cut every 30 ms: on one server, on Sentinel and on Cluster.
+// Only this suite cuts the next connection while calls are being sent again. Users do not share sessions, so each
+// answer is known exactly. The suite finds a reply that reaches the wrong call, an acknowledged change that is lost,
+// and keys that stay in Redis at the end.
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');

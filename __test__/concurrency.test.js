@@ -1,8 +1,8 @@
 'use strict';
 
-// Thousands of calls of few sessions at once. This suite alone folds a record under so many calls: it finds an update or
-// an expiry that is lost then, or a killed session that is back. It alone finds a call that overtakes an earlier call of
-// its instance: in one batch, in the next one, or before there is a connection.
+// Thousands of calls at once on a few sessions. Only this suite folds a record under so many calls. It finds a fold
+// that loses an update or an expiry, or that brings a killed session back. Only this suite finds a call that overtakes
+// an earlier call of its instance: in the same batch, in the next batch, or before the first connection.
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');

@@ -1,12 +1,12 @@
 'use strict';
 
-// Clients in several processes use the sessions of one owner at once, undisturbed, while connections are
-// cut, and while the server is killed. This suite alone compares the answers of all clients with each
-// other. It finds answers that no order of the calls explains: two readers who saw two updates in different
-// orders, a session that is there, gone, and there again, a call that acted after it was answered.
+// Clients in several processes use the sessions of one owner at once: without faults, while connections are cut, and
+// while the server is killed. Only this suite compares the answers of all clients with each other. It finds answers
+// that no order of the calls explains. For example, two readers see two updates in different orders, a killed session
+// comes back, or a call acts after it was answered.
 //
-//     HISTORIES=5000 node --test __test__/linearizability.test.js       more of them
-//     HISTORY_SEED=123 node --test __test__/linearizability.test.js     the calls of one that failed
+//     HISTORIES=5000 node --test __test__/linearizability.test.js       more histories
+//     HISTORY_SEED=123 node --test __test__/linearizability.test.js     the calls of a history that failed
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');

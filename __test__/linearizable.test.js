@@ -1,7 +1,7 @@
 'use strict';
 
-// The checker that linearizability.test.js uses. No session takes part here, and nothing races. This suite
-// alone finds a checker that accepts a bad history, or refuses a good one.
+// Tests the checker that linearizability.test.js uses, on histories that are made up. There are no sessions and no
+// races. Only this suite finds a checker that accepts a bad history or refuses a good one.
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');

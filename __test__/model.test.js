@@ -1,11 +1,11 @@
 'use strict';
 
-// Any calls, one after another and several at once: every answer is the one of a model in memory. This
-// suite alone draws names and tokens that are nearly those of others, and calls on what has just ended. It
-// finds a call that reaches another's session, and a sequence of calls that nobody thought of.
+// Random calls, one after another and several at once. Every answer must agree with a model in memory. Only this suite
+// draws names and tokens that are nearly equal, and calls on sessions that have just ended. It finds a call that
+// reaches the wrong session, and failures in sequences of calls that nobody thought of.
 //
-//     MODEL_RUNS=5000 node --test __test__/model.test.js       more of them
-//     MODEL_SEED=-123 node --test __test__/model.test.js       those that failed: fast-check prints the seed
+//     MODEL_RUNS=5000 node --test __test__/model.test.js       more runs
+//     MODEL_SEED=-123 node --test __test__/model.test.js       the run that failed: fast-check prints its seed
 
 const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');

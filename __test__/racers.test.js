@@ -1,11 +1,10 @@
 'use strict';
 
-// Two calls race, thousands of times, undisturbed and while connections are cut. This suite alone looks
-// into Redis after each race, so it finds what no answer shows: a key, a member of an index or a record
-// without an expiry that is left. It alone aims at rare moments: a session that ends just then, and the
-// time between two steps of a killAll.
+// Two calls race thousands of times, with and without connections that are cut. Only this suite looks into Redis after
+// each race. So it finds leftovers that no answer shows: a key, a member of an index, a record without an expiry. Only
+// this suite aims at rare moments: the expiry of a session, and the time between two steps of killAll.
 //
-//     RACES=20000 node --test __test__/racers.test.js       more rounds of each
+//     RACES=20000 node --test __test__/racers.test.js       more rounds of each race
 
 const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');

@@ -1,7 +1,7 @@
 'use strict';
 
-// Any data that JSON can write, the more hostile the better: keys, numbers and strings one by one, and
-// fast-check's generators of objects made of them.
+// Hostile data that JSON can write: lists of keys, numbers and strings, and fast-check's generators of objects made
+// of them.
 
 const fc = require('fast-check');
 const { isReadRight } = require('./json-keys.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-// Certificates of every kind, made by certificates/make.sh for each test file that asks for them.
+// Certificates of every kind. certificates/make.sh makes them anew for each test file that needs them.
 
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');

@@ -1,6 +1,6 @@
 'use strict';
 
-// One server of the cluster of cluster.js, with the questions and commands that tests need.
+// One server of the cluster of cluster.js, with the queries and commands that tests need.
 
 const { once } = require('node:events');
 const net = require('node:net');

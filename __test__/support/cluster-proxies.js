@@ -1,6 +1,6 @@
 'use strict';
 
-// A cluster whose nodes can only be reached through proxies, because the nodes announce those.
+// A cluster whose nodes announce the addresses of proxies, so instances reach the nodes only through them.
 
 const { startProxy } = require('./proxy.js');
 const { waitUntil } = require('./wait-until.js');

@@ -1,7 +1,7 @@
 'use strict';
 
-// A throw-away Redis Cluster for tests, made of real servers on ports of their own, without redis-cli.
-// Its nodes end as those of redis-server.js do.
+// A throw-away Redis Cluster for tests. Its nodes are real servers on free ports. It does not need redis-cli. Its nodes
+// end in the same way as the servers of redis-server.js.
 
 const { Cluster } = require('ioredis');
 const { SLOTS, startNode } = require('./cluster-node.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-// URLs and options of Sentinel and Cluster, each with the settings that they mean, TLS in short.
+// URLs and options of Sentinel and Cluster, each with the settings that it means. The settings of TLS are shortened.
 
 const DEFAULTS = { family: 0, db: 0, username: undefined, password: undefined, clientOptions: {} };
 const ONE = [{ host: 'h', port: 7000 }];

@@ -1,5 +1,4 @@
-// Connection strings, each with the settings that it means. There is a row for each input of our
-// survey of ioredis.
+// Connection strings, each with the settings that it means. Each input of our survey of ioredis has a row.
 
 /** The settings of TLS when it is asked for without options. */
 const TLS = { servername: undefined, rejectUnauthorized: true };

@@ -1,7 +1,7 @@
 'use strict';
 
-// Random connection strings: built by their grammar, with a password that no other part can be taken
-// for, and then changed.
+// Random connection strings. A generator builds them by the grammar, and then changes them at random. Their passwords
+// differ from every other part of the string, so a test can tell whether a message shows one.
 
 const fc = require('fast-check');
 

@@ -2,7 +2,7 @@
 
 // Data that sessions must keep as JSON writes it, and values that are not data.
 
-/** Of keys, numbers, strings, depths and sizes there are more in any-data.js and contract-data.test.js. */
+/** any-data.js and contract-data.test.js have more keys, numbers, strings, depths and sizes. */
 const FAITHFUL = [
   ['nothing', {}],
   [

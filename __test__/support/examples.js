@@ -1,7 +1,7 @@
 'use strict';
 
-// Runs and compiles the examples of README.md and docs/. A comment shows what a statement answers, as in
-// `await sessions.get(…); // → undefined`, and is compared with what it does.
+// Runs and compiles the examples of README.md and docs/. A comment shows the result of a statement, as in
+// `await sessions.get(…); // → undefined`. The actual result is compared with it.
 
 const assert = require('node:assert/strict');
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');

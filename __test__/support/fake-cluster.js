@@ -1,6 +1,6 @@
 'use strict';
 
-// Cluster nodes that answer as a test says, with answers that real nodes give rarely or never.
+// Fake nodes of a cluster. The test chooses their answers, and real nodes give such answers rarely or never.
 
 const { once } = require('node:events');
 const net = require('node:net');

@@ -1,6 +1,6 @@
 'use strict';
 
-// A sentinel that answers as a test says, and announces a failover when it is told to.
+// A fake sentinel. The test chooses its answers, and tells it when to announce a failover.
 
 const { once } = require('node:events');
 const net = require('node:net');

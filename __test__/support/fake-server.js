@@ -1,6 +1,6 @@
 'use strict';
 
-// A server of the Redis protocol that answers each command as a test says, and has no other behaviour.
+// A fake server that speaks the Redis protocol. The test chooses the reply to each command.
 
 const { once } = require('node:events');
 const net = require('node:net');

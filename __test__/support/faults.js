@@ -1,7 +1,7 @@
 'use strict';
 
-// What holds in every fault: a call settles in time, with a true answer or with one of our errors, and
-// when the fault has ended, the same instance works again.
+// Checks for every fault: each call settles in time, with a true answer or with one of our errors. After the fault has
+// ended, the same instance works again.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');

@@ -1,6 +1,6 @@
 'use strict';
 
-// A cluster that a test breaks, and instances that work on it.
+// A cluster that a test breaks, and instances that are connected to it.
 
 const { SpotsSessions } = require('../../index.js');
 const { startCluster } = require('./cluster.js');

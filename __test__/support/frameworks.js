@@ -1,7 +1,7 @@
 'use strict';
 
-// Stand-ins for packages that the examples of README.md and docs/ import, so that examples run where
-// no framework is installed. They behave as the frameworks do, as far as the examples use them.
+// Stand-ins for packages that the examples of README.md and docs/ import, so that the examples run although no
+// framework is installed. They have only the features that the examples use.
 
 const assert = require('node:assert/strict');
 const http = require('node:http');

@@ -1,7 +1,6 @@
 'use strict';
 
-// Tests of properties. `npm test` tries a bounded number of inputs, and `npm run fuzz` tries inputs
-// for as long as it is told.
+// Property-based tests. `npm test` tries a fixed number of inputs, and `npm run fuzz` tries inputs for a given time.
 
 const fc = require('fast-check');
 

@@ -1,7 +1,7 @@
 'use strict';
 
-// Histories of clients in several processes, and whether they could have been made by one client that
-// makes one call at a time.
+// Records histories: the calls of clients in several processes, with their answers. Checks that each history is
+// linearizable: a single client that makes one call at a time could have got the same answers.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');

@@ -1,7 +1,7 @@
 'use strict';
 
-// Clients that use the sessions of one owner at random, and write down each call with its answer and
-// its time. They run in a process that `histories.js` forks, or in that of the test.
+// Clients that make random calls on the sessions of one owner, and record each call with its answer and its time. They
+// run in a process that `histories.js` forks, or in the process of the test.
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { SpotsSessions, SpotsSessionsError } = require('../../index.js');

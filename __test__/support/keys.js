@@ -1,7 +1,6 @@
 'use strict';
 
-// The keys in Redis as docs/design.md describes them, written a second time and independently of
-// src/keys.rs.
+// The keys in Redis as docs/design.md describes them. This is a second implementation, independent of src/keys.rs.
 
 const { createHash } = require('node:crypto');
 

@@ -1,31 +1,32 @@
 'use strict';
 
-// Whether a history of calls could have been made one at a time: the search of Wing and Gong (Testing
-// and Verifying Concurrent Objects, 1993), which remembers where it has been, as Lowe's does.
+// Checks whether a history is linearizable: the same calls, made one at a time in some order, give the same answers.
+// The search is that of Wing and Gong (Testing and Verifying Concurrent Objects, 1993). It skips states that it has
+// already visited, as Lowe's does.
 
 /**
  * @typedef {object} Op
  * @property {number} call when it was made
- * @property {number} end when it was answered; Infinity if it is in doubt: then it has acted at any
- *   time from `call` on, or never
- * @property {boolean} [again] whether it may have been sent more than once, so may have acted before
- *   it acted at last
+ * @property {number} end when it was answered. Infinity if it is in doubt: then it acted at any time
+ *   after `call`, or never
+ * @property {boolean} [again] whether it may have been sent more than once, so that earlier attempts
+ *   may have acted, too
  */
 
 /**
  * @template State
  * @typedef {object} Spec
  * @property {State} initial
- * @property {(state: State, op: any) => State | undefined} step what a call leaves; nothing if it
- *   cannot have been answered so
- * @property {(state: State, op: any) => State | undefined} [attempt] what an attempt of it leaves
- *   whose answer was lost
- * @property {(state: State) => string} key the same for states that are the same
+ * @property {(state: State, op: any) => State | undefined} step the state after a call; `undefined` if
+ *   the call cannot have this answer
+ * @property {(state: State, op: any) => State | undefined} [attempt] the state after an attempt whose
+ *   answer was lost
+ * @property {(state: State) => string} key the same for equal states
  */
 
 /**
- * Searches an order of calls in which each acts while it is pending and is answered rightly. Returns
- * it, as indices of `ops`; or nothing if there is none.
+ * Searches for an order of the calls in which each call acts while it is pending, and each answer is
+ * right. Returns the order as indices of `ops`, or `undefined` if there is none.
  *
  * @template State
  * @param {Op[]} ops
@@ -37,7 +38,7 @@ function linearize(ops, spec) {
   const done = new Uint8Array(ops.length);
   const certain = ops.filter(({ end }) => end < Infinity).length;
   const seen = new Set();
-  /** Each step of the search: a state, what may act next in it, and what led to it. */
+  /** The steps of the search: a state, the calls that may act next, and the call that led to it. */
   const path = [];
   let left = certain;
 
@@ -50,7 +51,7 @@ function linearize(ops, spec) {
   };
   const movesFrom = (state) => {
     const moves = [];
-    // Nothing acts that was made after another one was answered which has not acted yet.
+    // A call cannot act next if it was made after the answer to another call that has not acted yet.
     let horizon = Infinity;
     for (const n of order) if (!done[n] && ops[n].end < horizon) horizon = ops[n].end;
     for (const n of order) {
@@ -61,7 +62,7 @@ function linearize(ops, spec) {
       const before = ops[n].again ? spec.attempt?.(state, ops[n]) : undefined;
       if (before !== undefined) moves.push({ n, next: before, acts: false });
     }
-    // What ends soonest first, and lost attempts last: so most histories need no way back.
+    // Calls that end soonest come first, and lost attempts last, so most histories need no backtracking.
     const rank = ({ n, acts }) => (acts ? ops[n].end : Infinity);
     return moves.sort((a, b) => rank(b) - rank(a) || Number(a.acts) - Number(b.acts));
   };

@@ -1,7 +1,6 @@
 'use strict';
 
-// Calls that go on while servers fail. Each answer is known in advance, and the outcomes of all calls
-// are counted.
+// Makes calls all the time while servers fail. Each answer is known in advance, and all outcomes are counted.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');

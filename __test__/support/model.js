@@ -1,9 +1,9 @@
 'use strict';
 
-// The contract in memory: which answers of a call are right, after the calls before it.
+// A model of the contract in memory. It knows which answers to a call are right after the earlier calls.
 //
-// A call acts at some time between when it was made and when it was answered. So close to its end a
-// session may be found or not, and what is asserted is only what is certain.
+// A call acts at some time after it was made and before it was answered. So a call close to the end of a session may
+// find the session or not. The model asserts only what is certain.
 
 const assert = require('node:assert/strict');
 

@@ -1,7 +1,7 @@
 'use strict';
 
-// Network namespaces of Linux, for a network that falls silent, which no proxy can do, and for host
-// names that change their address.
+// Network namespaces of Linux. With them, a network can fall silent, which a proxy cannot simulate, and a host name can
+// change its address.
 
 const { spawnSync } = require('../../scripts/children.js');
 const { runScript } = require('./scripts.js');

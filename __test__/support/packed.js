@@ -1,6 +1,6 @@
 'use strict';
 
-// The packages as npm would publish them: packed, and installed into empty projects.
+// Packs the packages as npm would publish them, and installs them into empty projects.
 
 const fs = require('node:fs');
 const path = require('node:path');

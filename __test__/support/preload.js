@@ -1,6 +1,6 @@
 'use strict';
 
-// C libraries that replace functions of the system in processes that tests start with `LD_PRELOAD`.
+// C libraries that replace system functions. Tests load them into processes with `LD_PRELOAD`.
 
 const { join } = require('node:path');
 const { spawnSync, temporaryFolder } = require('../../scripts/children.js');

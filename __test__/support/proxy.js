@@ -1,8 +1,8 @@
 'use strict';
 
-// A proxy between an instance and a server that fails on demand: it delays, slows down, cuts, splits,
-// drops and forges replies, refuses connections and long commands or replies, falls silent, and moves
-// to another server.
+// A proxy between an instance and a server, which fails when a test tells it to. It can delay, slow down, cut, split,
+// drop and forge replies. It can refuse connections, long commands and long replies. It can fall silent, and it can
+// move to another server.
 
 const { once } = require('node:events');
 const net = require('node:net');

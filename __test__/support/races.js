@@ -1,7 +1,7 @@
 'use strict';
 
-// Calls that race, and what must hold whichever comes first. Each race is run many times, with
-// sessions of its own, by `racers.test.js`.
+// Calls that race, with checks that must hold whichever call comes first. `racers.test.js` runs each race many times,
+// each time with new sessions.
 
 const assert = require('node:assert/strict');
 const { setTimeout: sleep } = require('node:timers/promises');

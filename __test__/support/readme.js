@@ -1,6 +1,6 @@
 'use strict';
 
-// The examples of README.md and docs/, as modules that the compiler can read.
+// Turns the examples of README.md and docs/ into modules that the compiler can read.
 
 const fs = require('node:fs');
 const path = require('node:path');

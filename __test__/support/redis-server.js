@@ -1,6 +1,5 @@
-// A throw-away Redis (or Valkey) server for one test file, with its own free port and temporary
-// folder, and nothing kept on disk. scripts/children.js ends it when the process that started it ends,
-// however that happens.
+// A throw-away Redis (or Valkey) server for one test file, on a free port, with a temporary folder. It saves nothing to
+// disk. When the process that started it ends in any way, scripts/children.js ends the server.
 
 const { once } = require('node:events');
 const { readFileSync, rmSync, writeFileSync } = require('node:fs');

@@ -1,6 +1,6 @@
 'use strict';
 
-// Small scripts in processes of their own, because how a process ends can only be seen from outside.
+// Runs small scripts in separate processes, because only another process can see how a process ends.
 
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');

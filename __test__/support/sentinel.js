@@ -1,7 +1,7 @@
 'use strict';
 
-// A throw-away primary with replicas, and the sentinels that watch them, on ports of their own, for
-// tests. They end as the servers of redis-server.js do.
+// A throw-away primary with replicas, and the sentinels that watch them, on free ports. They end in the same way as the
+// servers of redis-server.js.
 
 const { Redis } = require('ioredis');
 const { startRedis } = require('./redis-server.js');

@@ -1,9 +1,9 @@
 'use strict';
 
-// The effects of calls on the sessions of one owner, one call at a time, for `linearizable.js`.
+// The effect of each call on the sessions of one owner, for `linearizable.js`.
 //
-// A state is the data of each session as JSON, null where there is none. Updates add a key each, so
-// data tells which of them acted, and in which order.
+// A state holds the data of each session as JSON, or null if the session does not exist. Each update adds a key of its
+// own, so the data shows which updates acted, and in which order.
 
 /**
  * @typedef {import('./linearizable.js').Op & {
@@ -13,7 +13,7 @@
 
 /**
  * @param {SessionOp[]} ops
- * @param {Record<string, object>} begun the data of the sessions that are there when it begins
+ * @param {Record<string, object>} begun the data of the sessions that exist at the start
  */
 function ownerSpec(ops, begun) {
   const names = [

@@ -1,7 +1,7 @@
 'use strict';
 
-// A steady load of all methods on sessions whose state is known, so that every answer can be judged:
-// no call may get the answer of another, lose an acknowledged change, or fail except by an outage.
+// A steady load of all methods. The state of each session is known, so every answer can be checked: no call may get the
+// answer of another call, lose an acknowledged change, or fail without an outage.
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');

@@ -1,5 +1,4 @@
-// Runs one suite on every target: the embedded store, a real server, a server behind sentinels and a
-// cluster.
+// Runs one suite on every target: the embedded store, a real server, a server behind sentinels, and a cluster.
 
 const { randomUUID } = require('node:crypto');
 const { after, before, describe } = require('node:test');

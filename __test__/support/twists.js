@@ -1,7 +1,7 @@
 'use strict';
 
-// Names and tokens that are nearly the same: a pattern, a delimiter, a normalisation or a lossy
-// conversion could confuse them.
+// Names and tokens that are nearly equal. Code that uses patterns, delimiters, normalisation or lossy conversions could
+// confuse them.
 
 /** Changes of a text that keep it unique. */
 const TWISTS = {

@@ -1,5 +1,5 @@
-//! Inputs that a fuzzer has found, one per line of `fuzz/corpus/<target>.txt`. A line is a JSON
-//! string whose characters are the bytes.
+//! Inputs that a fuzzer has found. Each line of `fuzz/corpus/<target>.txt` is one input: a JSON string in which each
+//! character stands for one byte.
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -20,7 +20,7 @@ impl Corpus {
         Self(inputs)
     }
 
-    /// Runs a target on each input, then on so many random changes of them.
+    /// Runs a target on each input, and then on `cases` inputs that are changed at random.
     pub fn run(self, cases: u32, target: fn(&[u8])) {
         for input in &self.0 {
             attempt(target, input).unwrap_or_else(|error| panic!("{error}"));
@@ -38,7 +38,7 @@ impl Corpus {
     }
 }
 
-/// Runs a target. If it fails, the error has the input as a line of the corpus.
+/// Runs a target. If it fails, the error shows the input as a line for the corpus.
 fn attempt(target: fn(&[u8]), input: &[u8]) -> Result<(), TestCaseError> {
     catch_unwind(|| target(input)).map_err(|_panic| {
         let text: String = input.iter().map(|&byte| char::from(byte)).collect();
@@ -51,13 +51,13 @@ fn bytes_of(line: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(c).expect("a byte")).collect()
 }
 
-/// A change that a fuzzer makes to an input.
+/// A change to an input, as fuzzers make them.
 #[derive(Clone, Debug)]
 enum Change {
     Set(Index, u8),
     Insert(Index, u8),
     Remove(Index, usize),
-    /// Repeats a part of it.
+    /// Repeats a part of the input.
     Repeat(Index, usize),
     /// Adds the end of another input.
     Splice(Index, Vec<u8>, Index),
@@ -78,7 +78,7 @@ fn change(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Change> {
 
 impl Change {
     fn apply(&self, input: &mut Vec<u8>) {
-        // Also behind the last byte.
+        // An insertion may also come after the last byte.
         let place = |at: &Index| at.index(input.len() + 1);
         match self {
             Self::Set(at, byte) => {

@@ -1,6 +1,6 @@
-//! Runs the targets of `fuzz/` without a fuzzer, on inputs that one has found and on changes of them.
+//! Runs the targets of `fuzz/` without a fuzzer: on inputs that a fuzzer has found, and on random changes of them.
 //!
-//! `npm run fuzz` looks for more.
+//! `npm run fuzz` searches for new inputs.
 
 #[path = "targets/boundary.rs"]
 mod boundary;

@@ -1,12 +1,13 @@
-//! The boundary with JavaScript: any text as a batch, hostile names in the encoding of
-//! `lib/boundary.js`, and answers of all kinds.
+//! Tests the boundary with JavaScript: any text as a batch, hostile names in the encoding of `lib/boundary.js`, and
+//! answers of all kinds.
 
 #[path = "boundary/answers.rs"]
 mod answers;
 #[path = "boundary/calls.rs"]
 mod calls;
 
-/// Reads a text as a batch, makes a batch of it and reads that, and makes answers of it.
+/// Reads the input as a batch. Then encodes a batch from the input and reads it back. Then makes answers from the
+/// input.
 ///
 /// # Panics
 ///

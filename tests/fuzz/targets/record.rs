@@ -1,4 +1,4 @@
-//! Reads any bytes as a record, and compares with a model in which `serde_json` reads every line.
+//! Reads any bytes as a record, and compares the result with a model that reads every line with `serde_json`.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ fn check(bytes: &[u8], record: &Record<'_>) {
     assert_eq!(format!("{record:?}"), "Record(redacted)");
     assert_eq!(decode_string(owner).as_deref(), Ok(&*record.owner_name()), "the owner has a name");
 
-    // The record is as `encode` encodes it, except for the time, and is read back.
+    // Except for the time, the record is what `encode` writes. It is then read back.
     let encoded = encode(owner, 7, base);
     let again = Record::parse(encoded.as_bytes()).expect("what we encode is a record");
     assert_eq!((again.owner(), &*data_of(&again)), (*owner, *base));
@@ -95,7 +95,7 @@ fn decode(line: &str) {
 
 enum Model {
     Refused,
-    /// It holds something that `serde_json::Value` cannot.
+    /// It holds a value that `serde_json::Value` cannot represent.
     Unknown,
     /// The owner and the data in compact JSON.
     Read {
@@ -136,7 +136,7 @@ fn model(bytes: &[u8]) -> Model {
     Model::Read { owner: json!(owner).to_string(), data: Value::Object(data).to_string() }
 }
 
-/// Merges as JavaScript assigns, and deletes keys that are null.
+/// Merges like an assignment in JavaScript, and deletes keys whose value is null.
 fn merge(data: &mut Map<String, Value>, patch: &Members) {
     for (key, value) in patch {
         if value.is_null() {
@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for LineVisitor {
     }
 }
 
-/// Whether a line about the session is no JSON object. A `get` does not look into it.
+/// Whether a fold refuses the line about the session, because it is not a JSON object. A `get` does not parse this line.
 fn is_refused(about: &str) -> bool {
     let read = serde_json::from_str::<Line>(about);
     about != about.trim() || read.is_err_and(|error| !is_beyond_the_model(&error))

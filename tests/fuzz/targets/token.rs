@@ -1,10 +1,10 @@
-//! Tokens: any text can be read as a token, and a minted one is read back in every encoding.
+//! Tests tokens: reading any text as a token is safe, and a minted token is read back in every encoding.
 
 use std::borrow::Cow;
 
 use spots_sessions::token::{Encoding, OwnerHash, Token, mint};
 
-/// Reads a text as a token, and mints one for an owner of that name and reads it.
+/// Reads the input as a token. Then mints a token for an owner of that name, and reads it back.
 ///
 /// # Panics
 ///
@@ -66,7 +66,7 @@ fn hex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
-/// Padded base64, or base64url without padding; canonical, and of 16 bytes at the least.
+/// Padded base64, or base64url without padding. It must be canonical, and at least 16 bytes long.
 fn base64(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() > 4096 {
         return None;

@@ -1,4 +1,4 @@
-//! The server's replies are read the same, however they arrive, as by a simpler reader.
+//! Compares the reader of replies with a simpler reader. Both must read the same replies, however the bytes are split.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -31,11 +31,11 @@ mod pipe {
 use crate::protocol::{ProtocolError, Reply, parse};
 use read_buffer::{ReadBuffer, Waiting};
 
-/// How deep replies may be nested. A number of its own, so that the reader's number is tested, too.
+/// How deep replies may be nested. It does not share the reader's constant, so that this test checks the constant, too.
 const DEEPEST: usize = 8;
 
-/// Reads a stream, in one piece and in many. The first two bytes say how long these are, and for how
-/// many replies each command waits.
+/// Reads a stream in one piece, and then in many pieces. The first two bytes choose the lengths of the pieces, and the
+/// number of replies that each command waits for.
 ///
 /// # Panics
 ///
@@ -57,7 +57,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// The replies that the waiting commands got, and whether the stream can be read further.
+/// The replies that the waiting commands got, and whether the rest of the stream can still be read.
 fn deliver<'s>(
     pieces: impl IntoIterator<Item = &'s [u8]>,
     wanted: u8,
@@ -87,11 +87,11 @@ fn wants(wanted: u8) -> impl Iterator<Item = usize> {
     (0..16).map(move |turn| 1 + usize::from(wanted.rotate_left(turn) & 3))
 }
 
-/// Pieces of few bytes and of many.
+/// Splits a stream into short and long pieces.
 fn cut(mut stream: &[u8], pieces: u8) -> impl Iterator<Item = &[u8]> {
     let mut state = u32::from(pieces);
     std::iter::from_fn(move || {
-        // The generator of Numerical Recipes. Any other would do.
+        // The random number generator of Numerical Recipes. Any other would do.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let longest = if state >> 30 == 0 { 64 } else { 6 };
         let length = 1 + (state >> 8) as usize % longest;
@@ -116,7 +116,7 @@ fn read(mut piece: &[u8], wanted: usize) {
     assert_eq!(piece, b"", "no more than the replies");
 }
 
-/// Whether there are so many replies, and all can be read.
+/// Whether the stream holds this many replies, and all can be read.
 fn is_whole(mut rest: &[u8], wanted: Option<usize>) -> bool {
     wanted.is_some_and(|wanted| (0..wanted).all(|_| plainly(&mut rest, DEEPEST).is_some()))
 }

@@ -1,4 +1,4 @@
-//! Answers to batches.
+//! Tests the answers to batches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use spots_sessions::error::Error;
 use spots_sessions::operation;
 use spots_sessions::record::{Record, encode};
 
-/// Each call gets exactly one answer, the first one, whatever follows.
+/// Each call gets exactly one answer. Later answers to the same call are ignored.
 pub fn give(bytes: &[u8]) {
     let outbox = Arc::new(Outbox::new(|| ()));
     let mut texts = Vec::new();
     let mut expected = BTreeMap::new();
-    // The batches. `0xff` ends one.
+    // `0xff` ends a batch.
     for batch in bytes.split(|byte| *byte == 0xff).take(16) {
         let first = u32::try_from(expected.len()).expect("a few hundred at the most");
         let calls = u32::from(batch.first().copied().unwrap_or_default() % 12);
@@ -41,7 +41,7 @@ pub fn give(bytes: &[u8]) {
     }
     texts.extend(std::iter::from_fn(|| outbox.take_later()));
     let mut read = BTreeMap::new();
-    // An empty text only says that there are more.
+    // An empty text only says that more texts follow.
     for text in texts.iter().filter(|text| !text.is_empty()) {
         for (id, answer) in columns(text) {
             assert_eq!(read.insert(id, answer), None, "id {id} is answered once");
@@ -56,9 +56,9 @@ pub fn give(bytes: &[u8]) {
 /// An answer, and whether it is a rejection.
 type Answer = (bool, Value);
 
-/// Answers a call. `None` if the kind is no kind of answer.
+/// Answers a call. `None` if no kind of answer has this number.
 fn answer(answers: &mut Answers, place: usize, kind: u8, text: &[u8]) -> Option<Answer> {
-    // Some are long, because the length of a text closes it.
+    // Some answers are long, because a text ends when it reaches a certain length.
     let text = String::from_utf8_lossy(text).repeat(if kind < 253 { 1 } else { 4096 });
     let (reason, server) = (|| text.clone(), || text.clone());
     let error = match kind % 10 {

@@ -1,4 +1,4 @@
-//! Batches of calls.
+//! Tests batches of calls.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use spots_sessions::call::{Malformed, decode};
 use spots_sessions::operation::{Create, Get, Kill, KillAll, Operation, Refresh, Update};
 use spots_sessions::token::Token;
 
-/// A batch is read as its lines say, or refused as a whole.
+/// Every line of a batch is read correctly, or the whole batch is refused.
 pub fn read_any(text: &str) {
     let calls = decode(text);
     let printed = format!("{calls:?}");
@@ -27,7 +27,7 @@ pub fn read_any(text: &str) {
 enum Model {
     Read(Vec<u32>),
     Refused,
-    /// It holds a string that `serde_json` cannot.
+    /// It holds a string that `serde_json` cannot represent.
     Unknown,
 }
 
@@ -133,7 +133,7 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
     written.expect("a String takes any text");
 }
 
-/// Half of the bytes stand for themselves. The others stand for units that are hard to encode.
+/// Half of the bytes stand for themselves. The others stand for UTF-16 units that are hard to encode.
 fn units(bytes: &[u8]) -> Units {
     let hard = [0x0a, 0x22, 0x5c, 0xd800, 0xdbff, 0xdc00, 0xdfff, 0x0d, 0, 0x2028, 0xe9, 0xfeff];
     let unit = |byte: &u8| match byte {
