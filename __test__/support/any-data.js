@@ -9,11 +9,11 @@ const { isReadRight } = require('./json-keys.js');
 /** Keys with escapes that every V8 reads right, as long as no object has the key `\`. */
 const ESCAPED_KEYS = ['\n', '"', '\ud800'];
 
-/** Few enough that updates hit keys which are there. */
+/** Only a few keys, so that updates often hit keys that exist. */
 const KEYS = [
   ...['a', 'b', 'c', 'd', '', ' ', '\0', '\\', '\\"', '\\u0061', '{', '}', ',', ':'],
   ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON', 'length'],
-  // Like integers, which JavaScript puts first, and almost.
+  // Integers, which JavaScript puts first, and keys that only look like integers.
   ...['0', '1', '2', '10', '01', '-1', '1.0', '1e3'],
   ...['4294967294', '4294967295', '9007199254740993'],
   // Alike, but not the same: composed and decomposed, look-alikes, halves of one character.
@@ -54,7 +54,7 @@ const leaf = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }),
 );
 
-/** Own properties, `__proto__` too, in the order of the entries as far as JavaScript keeps it. */
+/** An object with these own properties, `__proto__` included, in their order if JavaScript keeps it. */
 const objectOf = (values, constraints) =>
   fc.array(fc.tuple(anyKey, values), constraints).map((entries) => Object.fromEntries(entries));
 

@@ -8,7 +8,7 @@ const fc = require('fast-check');
 const orNothing = (arbitrary) => fc.option(arbitrary, { nil: '' });
 const pick = (...texts) => fc.constantFrom(...texts);
 
-/** Letters of which hardly any message has eight in a row. */
+/** Capital letters. Hardly any message has eight of them in a row. */
 const secret = fc.stringMatching(/^[G-Z]{12,16}$/);
 const separator = pick(
   ...'/?#@:%[],&= \0\n\\+',
@@ -104,7 +104,7 @@ const inQuery = fc
     text: `${scheme}//${host}?${name}=${secret}&password=${secret}&${query}`,
   }));
 
-/** A change: how much is taken out at a place, and what is put there. */
+/** A change: the place, the number of characters to remove there, and the text to insert. */
 const change = fc.record({
   place: fc.double({ min: 0, max: 1, noNaN: true }),
   length: fc.nat(3),

@@ -24,7 +24,7 @@ const SLACK = 4000;
 const RECOVERY = 8000;
 
 /**
- * A server, a proxy before it if one is asked for, and instances: all end with the test.
+ * Starts a server, with a proxy before it if `proxy` is set. `open` makes instances. All end with the test.
  *
  * @param {import('node:test').TestContext} t
  * @param {{ proxy?: boolean } & import('./redis-server.js').StartOptions} [options]
@@ -54,7 +54,7 @@ async function faultyServer(t, { proxy: withProxy = false, ...options } = {}) {
 }
 
 /**
- * An instance that has connected through a proxy, so that faults do not hit the handshake, and twenty sessions.
+ * An instance with twenty sessions. It has already connected through a proxy, so faults do not hit the handshake.
  *
  * @param {import('node:test').TestContext} t
  * @param {object} [settings]
@@ -68,7 +68,7 @@ async function connectedByProxy(t, settings) {
   const create = (n) => sessions.create({ app, ownerId: 'ann', data: { n }, duration: 600 });
   const tokens = await Promise.all(all.map(create));
   const get = (n) => sessions.get({ app, token: tokens[n] });
-  /** Reads every session at once, which would show a reply that went to another call. */
+  /** Reads all sessions at once. This would show a reply that reached the wrong call. */
   const assertAll = async (dataOf = (n) => ({ n })) => {
     const found = await Promise.all(all.map(get));
     assert.deepEqual(
@@ -137,8 +137,8 @@ async function recovers(sessions, app) {
 }
 
 /**
- * Resolves when an instance is connected, whatever the server answers. Then no time of a short
- * deadline goes into connecting on a busy machine.
+ * Resolves when an instance is connected, whatever the server answers. On a busy machine, connecting
+ * would otherwise take up much of a short deadline.
  *
  * @param {SpotsSessions} sessions
  */

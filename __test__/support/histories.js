@@ -19,7 +19,7 @@ const SEED = Number(process.env.HISTORY_SEED ?? Math.floor(Math.random() * 2 ** 
 /** A commandTimeout longer than any fault of these tests, in ms. */
 const PATIENT = 60_000;
 
-/** The zero of all times, before any event, in nanoseconds of the clock. */
+/** All times count from here, in nanoseconds of the clock. It lies before the first event. */
 const epoch = process.hrtime.bigint();
 const now = () => Number(process.hrtime.bigint() - epoch);
 
@@ -94,8 +94,8 @@ async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
 }
 
 /**
- * Judges by its answer whether each call was carried out: README, "Errors". Leaves out calls that
- * certainly were not, and marks calls that may have been sent more than once.
+ * Decides from its answer whether each call was carried out: README, "Errors". Leaves out calls that
+ * were certainly not carried out, and marks calls that may have been sent more than once.
  *
  * @param {any[]} ops
  * @param {[from: number, to: number][]} [outages] when connections broke; nothing if none could
@@ -133,7 +133,7 @@ function assertLinearizable(ops, begun) {
   assert.fail(`no order of these calls explains their answers; HISTORY_SEED=${SEED}\n${told(ops)}`);
 }
 
-/** The same for each session alone, without the answers of killAll. */
+/** The same check for each session alone, without the answers of killAll. */
 function assertEachLinearizable(ops, begun) {
   for (const each of projections(ops, begun)) assertLinearizable(each.ops, each.begun);
 }

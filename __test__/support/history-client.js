@@ -13,7 +13,7 @@ const METHODS = Object.entries(SHARES).flatMap(([method, share]) => Array(share)
 /** Some records are long enough to be folded. */
 const PAD = 'x'.repeat(1500);
 
-/** Numbers from 0 to 1 that a seed decides: mulberry32. */
+/** A random number generator with a seed, mulberry32. It returns numbers from 0 to 1. */
 function randomFrom(seed) {
   let state = seed >>> 0;
   return () => {
@@ -31,13 +31,13 @@ const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoc
  * @typedef {object} Task
  * @property {string} app
  * @property {string} ownerId
- * @property {[string, string][]} tokens the sessions that are there: their names and tokens
+ * @property {[string, string][]} tokens the names and tokens of the sessions that exist
  * @property {number} seed
- * @property {number} calls how many each client makes
- * @property {number} pause up to how many ms it does nothing in between
+ * @property {number} calls the number of calls that each client makes
+ * @property {number} pause the longest pause between two calls, in ms
  * @property {string} epoch
- * @property {boolean} [anew] whether with new instances: one whose connections break again and again
- *   waits longer each time before it connects
+ * @property {boolean} [anew] whether the clients use new instances. An instance whose connections break
+ *   again and again waits longer each time before it connects
  */
 
 /**

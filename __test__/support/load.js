@@ -64,7 +64,7 @@ class Load {
     this.#changes++;
   }
 
-  /** Resolves after so many more rounds. */
+  /** Resolves after this many more rounds. */
   async goesOn(rounds = 30) {
     const until = this.rounds + rounds;
     await this.sees(() => this.rounds >= until, 'the work to go on');

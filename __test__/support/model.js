@@ -15,13 +15,13 @@ const DEFAULT_DURATION = 86_400;
 /** @typedef {{ begun: number, ended: number }} Span when a call was made and answered, in ms */
 
 class Model {
-  /** By app and token: the owner, the data by key as JSON, and when at the soonest and latest it ends. */
+  /** By app and token: the owner, the data by key as JSON, and the earliest and latest time of its end. */
   #sessions = new Map();
   /** Each session that ever was: `{ app, ownerId, token }`. */
   known = [];
 
   /**
-   * Fails if the call cannot have been answered so; learns what it did.
+   * Fails if the call cannot have this answer. Otherwise records what the call did.
    *
    * @param {string} method
    * @param {any} request
@@ -34,7 +34,7 @@ class Model {
     else this.#one(method, request, answer, span);
   }
 
-  /** When the last of the sessions that end within a second has surely ended, in ms. */
+  /** The time at which all sessions that end within a second have certainly ended, in ms. */
   get soonSettled() {
     const ends = [...this.#sessions.values()].map(({ latest }) => latest + DRIFT);
     return Math.max(0, ...ends.filter((end) => end < performance.now() + 1000));
@@ -78,7 +78,7 @@ class Model {
   }
 }
 
-/** A lone surrogate is told from another one, as JSON escapes it. */
+/** As JSON, because JSON escapes lone surrogates, so that they stay different. */
 const keyOf = (app, token) => JSON.stringify([String(app), token]);
 
 function stateOf(session, { begun, ended }) {

@@ -12,7 +12,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
  * @typedef {object} Passing one reply on its way back
  * @property {Buffer} bytes
  * @property {number} nth its number on this connection, from 0, those of the login included
- * @property {() => void} cut closes both ends; what comes back now is not sent
+ * @property {() => void} cut closes both connections. The replies that then arrive are not sent
  */
 
 /** @param {number} upstream the port of the server */
@@ -44,7 +44,7 @@ class FaultyProxy {
   reset() {
     /** How many connections were made since the last reset. */
     this.connections = 0;
-    /** Whether nothing is passed on, either way, and nothing is closed. */
+    /** Whether it passes nothing on in either direction, and closes nothing. */
     this.silent = false;
     /** Milliseconds by which each reply is late. */
     this.delay = 0;
@@ -56,7 +56,7 @@ class FaultyProxy {
     this.rate = Infinity;
     /** How many bytes of commands are accepted per second, on each connection. */
     this.rateUp = Infinity;
-    /** A longer command, or a longer reply, resets the connection: bytes. */
+    /** A command or a reply of more bytes resets the connection. */
     this.longestCommand = Infinity;
     this.longestReply = Infinity;
     /** @type {(connection: number) => boolean} whether a new connection, from 1, is closed at once */

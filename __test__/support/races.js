@@ -11,11 +11,11 @@ const { waitUntil } = require('./wait-until.js');
 /**
  * @typedef {object} Track what a race is run on
  * @property {import('../../index.js').SpotsSessions} a
- * @property {import('../../index.js').SpotsSessions} b another connection, where there is one
+ * @property {import('../../index.js').SpotsSessions} b an instance with another connection, if there is one
  * @property {import('ioredis').Redis | null} redis
  * @property {string} app
- * @property {boolean} certain whether no answer gets lost: a kill that is sent again says `true`
- * @property {Set<string>} outcomes what has happened so far, of that which chance decides
+ * @property {boolean} certain whether no reply gets lost. A kill that is sent again resolves to `true`
+ * @property {Set<string>} outcomes the outcomes that have happened so far, of those that chance decides
  */
 
 const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
@@ -25,7 +25,7 @@ const STEP = 100;
 /** Three of these make a record long enough to be folded. */
 const PAD = 'x'.repeat(1500);
 
-/** The calls of a race, with the two sides taking turns in being first. */
+/** Makes the calls of a race. The two sides take turns to begin. */
 const inTurn = (n, first, second) => (n % 2 ? [second(), first()].reverse() : [first(), second()]);
 
 const create = ({ a, app }, ownerId, duration = 600) =>
@@ -49,7 +49,7 @@ async function assertAllGone({ b, app, redis }, ownerId, tokens) {
   assert.equal(await redis.exists(keys), 0);
 }
 
-/** Asserts that nothing of a lone owner is left, also not in the index. */
+/** Asserts that the owner has no index in Redis. */
 async function assertNoIndex({ redis, app }, ownerId) {
   if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0, 'the index has it');
 }

@@ -52,7 +52,7 @@ function ownerSpec(ops, begun) {
         if (!answered(there)) return undefined;
         return there ? updated(state, op, text) : state;
       default: {
-        // `true` after a lost answer: an earlier sending of this call may have ended the session.
+        // `true` after a lost answer: an earlier attempt of this call may have ended the session.
         const excused = op.answer === true && (op.again || op.partial);
         if (!answered(there) && !excused) return undefined;
         return op.method === 'killAll' ? none : replaced(state, op, null);
@@ -81,8 +81,8 @@ function ownerSpec(ops, begun) {
 }
 
 /**
- * The keys that the longest read of each session found. A key keeps its place, so all reads of a
- * session begin with the same keys, and a state with other keys is impossible.
+ * The keys that the longest read of each session found. The order of keys never changes, so all reads
+ * of a session begin with the same keys, and a state with other keys is impossible.
  */
 function longestReads(ops) {
   const longest = new Map();

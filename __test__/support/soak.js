@@ -9,7 +9,7 @@ const { inspect } = require('node:util');
 /** The errors that a call may reject with in an outage, by their `redisCode` or `code`. */
 const OUTAGES = ['ERR_SESSIONS_TIMEOUT', 'ERR_SESSIONS_CONNECTION', 'LOADING'];
 const TICK = 10;
-/** At most so many calls begin at once, after a turn that came late. */
+/** The largest number of calls that begin at once after a late turn of the event loop. */
 const BURST = 200;
 
 /** @typedef {{ ownerId: string, token: string, data: { nonce: number, updates: number, pad: string } }} Session */
@@ -19,10 +19,10 @@ const BURST = 200;
  *
  * @typedef {object} User
  * @property {string} ownerId
- * @property {Session} [session] that lives
- * @property {Session} [ended] that opens nothing any more
+ * @property {Session} [session] the live session
+ * @property {Session} [ended] a session that has ended
  * @property {boolean} busy whether a pending call may change it
- * @property {boolean} unsure whether an outage left open what there is
+ * @property {boolean} unsure whether an outage left the state unknown
  */
 
 class Load {
@@ -31,14 +31,14 @@ class Load {
   #rate;
   /** @type {User[]} */
   #users;
-  /** Owners for whom an outage left an outcome open. */
+  /** Owners of whom an outage left the state unknown. */
   #retired = /** @type {string[]} */ ([]);
   #calls = new Set();
   #timer;
   #nonce = 0;
   /** Calls that settled. */
   done = 0;
-  /** How many of these an outage ended, by code. */
+  /** How many of these calls failed because of an outage, by code. */
   outages = /** @type {Record<string, number>} */ ({});
   /** @type {Error | undefined} what must not happen */
   failure = undefined;
@@ -75,7 +75,7 @@ class Load {
     await Promise.all(this.#calls);
   }
 
-  /** Ends every session, by owner, because an outage may have withheld the token of some. */
+  /** Ends every session with killAll, because an outage may have lost the answer with a token. */
   async endAll() {
     const owners = [...this.#retired, ...this.#users.map(({ ownerId }) => ownerId)];
     while (owners.length > 0) {
@@ -192,7 +192,7 @@ class Load {
     return pick(this.#instances)[method]({ app: this.#app, ...request });
   }
 
-  /** An outage may end a call; anything else may not. */
+  /** A call may fail because of an outage, and for no other reason. */
   #excuse(error) {
     const code = error.redisCode ?? error.code;
     if (!OUTAGES.includes(code)) {

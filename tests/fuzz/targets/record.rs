@@ -183,7 +183,8 @@ impl<'de> Visitor<'de> for LineVisitor {
     }
 }
 
-/// Whether a fold refuses the line about the session, because it is not a JSON object. A `get` does not parse this line.
+/// Whether a fold refuses the line about the session, because it is not a JSON object. A `get` does not parse this
+/// line.
 fn is_refused(about: &str) -> bool {
     let read = serde_json::from_str::<Line>(about);
     about != about.trim() || read.is_err_and(|error| !is_beyond_the_model(&error))
