@@ -1,9 +1,9 @@
-//! Keeps the event loop from sleeping for a moment while an answer is expected.
+//! Polls for a moment before the event loop sleeps, while an answer is expected.
 //!
-//! A server next door answers sooner than a thread that sleeps is woken, and to put it to sleep and wake it
-//! takes as much of a processor as to look all the while. So before the loop sleeps, its own descriptor is
-//! polled for a little: whatever comes, from the server or from elsewhere, ends that at once. Where it is
-//! in vain it is tried ever more seldom.
+//! A server on the same machine answers sooner than the system wakes a sleeping thread. To put a thread to sleep and to
+//! wake it takes as much processor time as to poll meanwhile. So the loop's own descriptor is polled for a short time
+//! before the loop sleeps. Any event, from the server or from elsewhere, ends the poll at once. If polls find nothing,
+//! they become rare.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -19,15 +19,14 @@ use napi::sys::uv_loop_s;
 use super::handle::Handle;
 use super::uv::{UV_PREPARE, Uv};
 
-/// How long it looks: about what a sleep and a wake-up take. A server on the same machine answers in
-/// half of that.
+/// The longest poll. A sleep and a wake-up take about as long, and a server on the same machine answers in half of this.
 #[cfg(target_os = "linux")]
 const MAX_POLL_TIME: Duration = Duration::from_micros(50);
 
-/// After so many vain looks in a row, only one of `2^MAX_POLLS_IN_VAIN` sleeps is preceded by another.
+/// After this many polls in a row that found nothing, only one of `2^MAX_POLLS_IN_VAIN` sleeps has a poll before it.
 const MAX_POLLS_IN_VAIN: u32 = 10;
 
-/// Looks before the event loop sleeps, while calls are pending, until it is dropped.
+/// Polls before the event loop sleeps, while calls are pending, until it is dropped.
 pub(super) struct BusyPoll {
     _prepare: Option<Handle<State>>,
 }
@@ -39,19 +38,19 @@ struct State {
 }
 
 thread_local! {
-    /// Looks in vain, of all instances on this thread's loop, and how many sleeps to let be.
+    /// How many polls in a row found nothing, for all instances on this thread's loop, and how many sleeps to skip.
     static VAIN: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
 }
 
 impl BusyPoll {
-    /// Begins to look while `expects` says so. Not where this thread would take the only processor from who
-    /// is to answer.
+    /// Begins to poll while `expects` is true. It does nothing on a machine with one processor, because the server may
+    /// need that.
     pub fn new(env: Env, expects: &Rc<Cell<bool>>) -> Self {
         let event_loop = env.get_uv_event_loop().ok().filter(|_| may_pay());
         let prepare = event_loop.and_then(|event_loop| {
             let expects = Rc::clone(expects);
             let state = State { event_loop, expects };
-            // SAFETY: it is initialised by what libuv has for that, on the thread of the loop.
+            // SAFETY: `uv_prepare_init` initialises it, on the thread of the loop.
             let handle = unsafe {
                 Handle::new(UV_PREPARE, state, |uv, raw| (uv.prepare_init)(event_loop, raw))
             };
@@ -90,7 +89,7 @@ fn may_pay() -> bool {
     *MAY.get_or_init(|| cfg!(target_os = "linux") && has_others())
 }
 
-/// Whether there is something for the loop before it is time to sleep.
+/// Polls. Returns whether an event came in time.
 #[cfg(target_os = "linux")]
 fn comes_soon(descriptor: c_int) -> bool {
     let begin = Instant::now();
