@@ -38,6 +38,8 @@ export interface EngineSettings {
   tokenSize: number
   /** `base64`, `base64url`, `hex` or `latin1`. */
   tokenEncoding: string
+  /** The beginning of all keys. */
+  prefix: string
   /** Bytes of JSON, 1 KiB to 256 MiB. */
   maxDataSize: number
   /** Milliseconds. */

@@ -285,6 +285,38 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
    */
   defaultDuration?: number | undefined;
   /**
+   * The default of `sliding` in `create`: whether each use lets the session live its `duration` from then on: each `get` and each `update` that finds it.
+   * `info` and `list` are no uses. The session ends between 0.9 and 1 `duration` after its last use, or at the end of
+   * its `lifetime`. It is the idle timeout of the OWASP Session Management Cheat Sheet. A use never makes the session end
+   * sooner, so it undoes nothing of a longer `refresh`.
+   *
+   * @default false
+   */
+  sliding?: boolean | undefined;
+  /**
+   * The default of `lifetime` in `create`: how many seconds after its creation the session ends, whatever happens: any positive number, or `Infinity`. No
+   * `refresh` and no use goes beyond it, and it cuts a longer `duration`. It is the absolute timeout of the OWASP Session
+   * Management Cheat Sheet.
+   *
+   * @default Infinity
+   */
+  lifetime?: number | undefined;
+  /**
+   * The default of `maxSessions` in `create`: the most live sessions that the owner may have in the app, the new one included: 1 to 10000, or `Infinity`. If there
+   * are more, those that would end soonest end, in the same atomic step: the older first where they tie, and never the
+   * new one. One `create` ends at most 100 sessions or 8 MiB, and the next one the rest.
+   *
+   * @default Infinity
+   */
+  maxSessions?: number | undefined;
+  /**
+   * What all keys begin with, for ACL rules such as `~team:*`: up to 256 bytes without `{` and `}`. It may be empty. It is
+   * never a pattern. Instances with different prefixes do not see each other's sessions.
+   *
+   * @default 'spots:'
+   */
+  prefix?: string | undefined;
+  /**
    * How many calls may be pending at once, 1 or more. Further calls reject with `ERR_SESSIONS_OVERLOADED`, so an outage
    * cannot fill the memory.
    *
@@ -324,6 +356,31 @@ export type CreateRequest<Data extends object = Record<string, any>> = {
    * @default the option `defaultDuration`
    */
   duration?: number | undefined;
+  /**
+   * Whether each use lets the session live its `duration` from then on: each `get` and each `update` that finds it.
+   * `info` and `list` are no uses. The session ends between 0.9 and 1 `duration` after its last use, or at the end of
+   * its `lifetime`. It is the idle timeout of the OWASP Session Management Cheat Sheet. A use never makes the session end
+   * sooner, so it undoes nothing of a longer `refresh`.
+   *
+   * @default the option `sliding`
+   */
+  sliding?: boolean | undefined;
+  /**
+   * How many seconds after its creation the session ends, whatever happens: any positive number, or `Infinity`. No
+   * `refresh` and no use goes beyond it, and it cuts a longer `duration`. It is the absolute timeout of the OWASP Session
+   * Management Cheat Sheet.
+   *
+   * @default the option `lifetime`
+   */
+  lifetime?: number | undefined;
+  /**
+   * The most live sessions that the owner may have in the app, the new one included: 1 to 10000, or `Infinity`. If there
+   * are more, those that would end soonest end, in the same atomic step: the older first where they tie, and never the
+   * new one. One `create` ends at most 100 sessions or 8 MiB, and the next one the rest.
+   *
+   * @default the option `maxSessions`
+   */
+  maxSessions?: number | undefined;
 } & (Partial<Data> extends Data ? OptionalData<Data> : OptionalData<Data> & { data: Data });
 
 interface OptionalData<Data extends object> {
@@ -359,8 +416,45 @@ export interface UpdateRequest<Data extends object = Record<string, any>> extend
   data: { [Key in keyof Data]?: Data[Key] | null | undefined };
 }
 
-/** The argument of {@link SpotsSessions.kill}. */
-export interface KillRequest extends GetRequest {}
+/** The argument of {@link SpotsSessions.info}. Another property is a `TypeError`. */
+export interface InfoRequest extends GetRequest {}
+
+/** The argument of {@link SpotsSessions.list}. Another property is a `TypeError`. */
+export interface ListRequest {
+  /** The app whose sessions are listed. */
+  app: Name;
+  /** The user whose sessions are listed. */
+  ownerId: Name;
+  /** The token of the session that is `current` in the list, for example from the request's cookie. */
+  token?: string | undefined | null;
+  /**
+   * How many sessions to return, those that end last: 1 to 1000.
+   *
+   * @default 100
+   */
+  limit?: number | undefined;
+}
+
+/** The argument of {@link SpotsSessions.rotate}. Another property is a `TypeError`. */
+export interface RotateRequest extends GetRequest {}
+
+/** The argument of {@link SpotsSessions.kill} with a token. */
+export interface KillRequest extends GetRequest {
+  /** Left out, because there is a `token`. */
+  id?: never;
+}
+
+/** The argument of {@link SpotsSessions.kill} with an id. Another property is a `TypeError`. */
+export interface KillByIdRequest {
+  /** The app that the session belongs to. */
+  app: Name;
+  /** The user that the session belongs to. A session of another user stays. */
+  ownerId: Name;
+  /** The id of the session, from `info` or `list`. */
+  id: string;
+  /** Left out, because there is an `id`. */
+  token?: never;
+}
 
 /** The argument of {@link SpotsSessions.killAll}. */
 export interface KillAllRequest {
@@ -368,6 +462,8 @@ export interface KillAllRequest {
   app: Name;
   /** The user whose sessions end. */
   ownerId: Name;
+  /** The token of a session that stays. With `undefined` and `null`, none stays. */
+  except?: string | undefined | null;
 }
 
 /** A session, as {@link SpotsSessions.get} returns it. */
@@ -376,6 +472,23 @@ export interface Session<Data extends object = Record<string, any>> {
   ownerId: string;
   /** The data that `create` got, with all updates merged, as JSON writes and reads it. */
   data: Data;
+}
+
+/** A session, as {@link SpotsSessions.info} describes it. The times are those of Redis' clock. */
+export interface SessionInfo<Data extends object = Record<string, any>> extends Session<Data> {
+  /** Names the session and opens nothing, so it may be shown to its owner. `rotate` changes it. */
+  id: string;
+  /** When the session was created. */
+  createdAt: Date;
+  /** When the session ends. `undefined` if it never does. */
+  expiresAt: Date | undefined;
+}
+
+/** A session, as {@link SpotsSessions.list} describes it. */
+export interface ListedSession<Data extends object = Record<string, any>>
+  extends Omit<SessionInfo<Data>, 'ownerId'> {
+  /** Whether it is the session whose token was given to `list`. */
+  current: boolean;
 }
 
 /** The default type of {@link SpotsSessions.client}: an ioredis client. */
@@ -397,8 +510,8 @@ export interface SpotsSessionsEvents {
    */
   reconnecting: [reason: SpotsSessionsError];
   /**
-   * An attempt to connect failed, for this reason. `reconnecting` follows. Unlike with other emitters, nothing is
-   * thrown if there is no listener.
+   * An attempt to connect failed, for this reason, and `reconnecting` follows. Or a sliding session that was read could
+   * not be extended; its next use tries again. Unlike with other emitters, nothing is thrown if there is no listener.
    */
   error: [error: SpotsSessionsError];
 }
@@ -409,7 +522,17 @@ export interface SpotsSessionsEvents {
  */
 export interface TracedCall {
   /** The method that was called. */
-  readonly method: 'create' | 'get' | 'refresh' | 'update' | 'kill' | 'killAll' | 'ping';
+  readonly method:
+    | 'create'
+    | 'get'
+    | 'info'
+    | 'list'
+    | 'refresh'
+    | 'update'
+    | 'rotate'
+    | 'kill'
+    | 'killAll'
+    | 'ping';
   /** The app of the call. Left out if the app is not a valid name. */
   readonly app?: string;
   /** Milliseconds from the call until it settled. Set in `error`, `asyncStart` and `asyncEnd`. */
@@ -477,12 +600,20 @@ export class SpotsSessions<
    * Creates a session and resolves to its token. The token opens the session, so keep it as you would a password.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
-   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, a name is too long, or `data` is too large
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration`, `lifetime` or `maxSessions` is out of range, a name is too
+   * long, or `data` is too large
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
    * const token = await sessions.create({
    *   app: 'shop', ownerId: '42', data: { name: 'Ada' }, duration: 3600,
+   * });
+   *
+   * @example
+   * // Ends half an hour after its last use, and twelve hours after the login at the latest. Ends the oldest of the user's
+   * // sessions if this one is the sixth.
+   * await sessions.create({
+   *   app: 'shop', ownerId: '42', duration: 1800, sliding: true, lifetime: 43_200, maxSessions: 5,
    * });
    */
   create(request: CreateRequest<Data>): Promise<string>;
@@ -504,7 +635,39 @@ export class SpotsSessions<
   get(request: GetRequest): Promise<Session<Data> | undefined>;
 
   /**
-   * Gives a session a new time to live, from now on. Resolves to whether there was such a session.
+   * Describes the session that a token opens: its public id, when it was created and when it ends. Resolves to
+   * `undefined` if there is none. It takes one round trip and never extends the session.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, or an unknown one
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
+   *
+   * @example
+   * const info = await sessions.info({ app: 'shop', token });
+   * if (info) console.log(`logged in since ${info.createdAt}`);
+   */
+  info(request: InfoRequest): Promise<SessionInfo<Data> | undefined>;
+
+  /**
+   * Lists sessions of an owner, the newest first: a page of the user's devices. If the owner has more than `limit`, it
+   * lists those that end last. It never extends a session.
+   *
+   * It is no snapshot: the ids are read first, and the records in steps of 1 MiB. Choose the fields that go to a browser,
+   * because other devices' data may hold what must not.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, or an unknown one
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: `limit` is not 1 to 1000, or a name is too long
+   * @throws {SpotsSessionsError} `ERR_SESSIONS_TOO_LARGE`: the sessions hold more than 16 MiB together, so `limit` must
+   * be smaller; an outage or a refusal: `code` says which
+   *
+   * @example
+   * const devices = await sessions.list({ app: 'shop', ownerId: '42', token });
+   * response.json(devices.map(({ id, data, createdAt, current }) => ({ id, name: data.name, createdAt, current })));
+   */
+  list(request: ListRequest): Promise<ListedSession<Data>[]>;
+
+  /**
+   * Gives a session a new time to live, from now on, up to its `lifetime`. Resolves to whether there was such a session.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `duration` is not positive, or `app` is too long
@@ -516,8 +679,8 @@ export class SpotsSessions<
   refresh(request: RefreshRequest): Promise<boolean>;
 
   /**
-   * Merges `data` into a session's data, key by key at the top level. The expiry stays. Parallel updates all take
-   * effect. Resolves to whether there was such a session. `data` cannot be left out.
+   * Merges `data` into a session's data, key by key at the top level. The expiry stays, unless the session is sliding.
+   * Parallel updates all take effect. Resolves to whether there was such a session. `data` cannot be left out.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long, or `data` is too large
@@ -530,20 +693,47 @@ export class SpotsSessions<
   update(request: UpdateRequest<Data>): Promise<boolean>;
 
   /**
-   * Ends a session. Resolves to whether there was one.
+   * Gives a session a new token, and resolves to it, or to `undefined` if there was no such session. From that moment the
+   * old token opens nothing. Owner, data, creation and expiry stay, and the id changes. Do it whenever a user's rights
+   * grow: at a login, after a change of the password (OWASP Session Management Cheat Sheet, "Renew the Session ID After
+   * Any Privilege Level Change").
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
+   * - A second tab that still sends the old token gets `undefined`. Do not clear the cookie on that alone.
+   * - After `ERR_SESSIONS_TIMEOUT` the session may have a new token that nobody knows. Let the user log in again.
+   * - Of concurrent rotations of one token, one gives a token and the others `undefined`.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, or an unknown one
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `app` is too long
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
    * @example
-   * const killed = await sessions.kill({ app: 'shop', token });
+   * const fresh = await sessions.rotate({ app: 'shop', token });
+   * if (fresh !== undefined) response.cookie('sid', fresh, { httpOnly: true, secure: true, sameSite: 'lax' });
    */
-  kill(request: KillRequest): Promise<boolean>;
+  rotate(request: RotateRequest): Promise<string | undefined>;
 
   /**
-   * Ends all sessions of an owner in an app. Resolves to whether there were any. Once it resolves, no token that
-   * `create` returned before the call opens a session.
+   * Ends a session. Resolves to whether there was one. The session is named by its token, or by its owner and its public
+   * id: another owner's id does nothing.
+   *
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, both a `token` and an `id`, or
+   * an `id` that is `undefined`
+   * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
+   * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
+   *
+   * @example
+   * const killed = await sessions.kill({ app: 'shop', token });
+   *
+   * @example
+   * const ended = await sessions.kill({ app: 'shop', ownerId: '42', id: request.body.id });
+   */
+  kill(request: KillRequest | KillByIdRequest): Promise<boolean>;
+
+  /**
+   * Ends all sessions of an owner in an app, or all except one. Resolves to whether it ended any. Once it resolves, no
+   * token that `create` or `rotate` returned before the call opens a session, except the token in `except`.
+   *
+   * If the excepted session gets a new token meanwhile, it may end, too. That is the safe side.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
@@ -551,6 +741,10 @@ export class SpotsSessions<
    *
    * @example
    * const killed = await sessions.killAll({ app: 'shop', ownerId: '42' });
+   *
+   * @example
+   * // "Log out everywhere else".
+   * await sessions.killAll({ app: 'shop', ownerId: '42', except: token });
    */
   killAll(request: KillAllRequest): Promise<boolean>;
 

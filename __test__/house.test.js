@@ -41,7 +41,7 @@ describe('the layout of the code', () => {
 
   test('the types of tracing name every operation', () => {
     const types = readFileSync(path.join(root, 'index.d.ts'), 'utf8');
-    const [, methods] = types.match(/readonly method: ([^;]*);/);
+    const [, methods] = types.match(/readonly method:\s*([^;]*);/);
     assert.deepEqual(
       [...methods.matchAll(/'(\w+)'/g)].map(([, name]) => name).sort(),
       Object.keys(operations).sort(),

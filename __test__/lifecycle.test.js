@@ -6,7 +6,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { rejection } = require('./support/rejection.js');
-const { METHODS } = require('./support/requests.js');
+const { METHODS, requestsOf } = require('./support/requests.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { runScript } = require('./support/scripts.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
@@ -68,9 +68,9 @@ forEachTarget((_target, open, server) => {
         return data.a;
       });
       const closing = [sessions.close(), sessions.close(), sessions[Symbol.asyncDispose]()];
-      const request = { app, token, ownerId: OWNER, data: {}, duration: 600 };
+      const requests = requestsOf(app, token);
       for (const method of METHODS) {
-        const error = await rejection(() => sessions[method](request));
+        const error = await rejection(() => sessions[method](requests[method]));
         assert.equal(error.code, 'ERR_SESSIONS_CLOSED', method);
         assert.equal(error.name, 'SpotsSessionsError');
       }
@@ -78,7 +78,7 @@ forEachTarget((_target, open, server) => {
       assert.equal(settled, 1000);
       assert.ok((await Promise.all(calls)).every((a) => a === 1));
       await sessions.close();
-      assert.equal((await rejection(() => sessions.get(request))).code, 'ERR_SESSIONS_CLOSED');
+      assert.equal((await rejection(() => sessions.get(requests.get))).code, 'ERR_SESSIONS_CLOSED');
     });
 
     test('leaves nothing open that async_hooks can see, without a garbage collection', async () => {
@@ -242,9 +242,9 @@ describe('when the server', () => {
    */
   async function assertUnreachable(sessions) {
     const token = 'a'.repeat(172);
-    const request = { app, token, ownerId: OWNER, data: {}, duration: 600 };
+    const requests = requestsOf(app, token);
     const errors = await Promise.all(
-      METHODS.map((method) => rejection(() => sessions[method](request))),
+      METHODS.map((method) => rejection(() => sessions[method](requests[method]))),
     );
     for (const [n, error] of errors.entries()) {
       assert.equal(error.code, 'ERR_SESSIONS_CONNECTION', METHODS[n]);

@@ -15,6 +15,10 @@ const DEFAULTS = {
   connectTimeout: 10_000,
   maxDataSize: 2 ** 20,
   maxPending: 100_000,
+  sliding: false,
+  lifetime: Infinity,
+  maxSessions: Infinity,
+  prefix: 'spots:',
   readFrom: 'primary',
 };
 

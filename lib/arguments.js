@@ -15,6 +15,15 @@ const LONGEST_TOKEN = 4096;
 /** A longer duration means that the session never expires: Lua keeps times as doubles, Redis as integers. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
+/** The id of a session. */
+const ID = /^[\w-]{22}$/;
+
+/** The most sessions that `list` returns. */
+const MOST_LISTED = 1000;
+
+/** The most that `maxSessions` can be. */
+const MOST_SESSIONS = 10_000;
+
 /**
  * What JSON.stringify itself refuses to write: how V8 or JavaScriptCore says so, and our word for it.
  *
@@ -62,15 +71,99 @@ function checkName(name, value) {
 
 /**
  * @param {unknown} value
+ * @param {string} [name]
  * @returns {string | undefined} undefined if no session can have this token
  */
-function checkToken(value) {
+function checkToken(value, name = 'token') {
   if (typeof value !== 'string') {
     // A request without a cookie has no token. That is not a mistake in the program.
     if (value === undefined || value === null) return undefined;
-    throw typeError('token', 'a string, undefined or null', value);
+    throw typeError(name, 'a string, undefined or null', value);
   }
   return value === '' || value.length > LONGEST_TOKEN ? undefined : value;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string | undefined} undefined if no session can have this id
+ */
+function checkId(value) {
+  if (typeof value !== 'string') throw typeError('id', 'a string from `info` or `list`', value);
+  return ID.test(value) ? value : undefined;
+}
+
+/** @param {unknown} token */
+function bothTokenAndId(token) {
+  return valueError('token', 'left out, because there is an `id`', token);
+}
+
+/** @param {unknown} value */
+function checkLimit(value) {
+  return checkCount('limit', value, MOST_LISTED);
+}
+
+/**
+ * Checks the limits of a session's life.
+ *
+ * @param {unknown} sliding
+ * @param {unknown} lifetime
+ * @param {unknown} maxSessions
+ * @returns {string} the field: empty without limits
+ */
+function checkLimits(sliding, lifetime, maxSessions) {
+  if (sliding === false && lifetime === Infinity && maxSessions === Infinity) return '';
+  checkSliding('sliding', sliding);
+  const ms = checkDuration(lifetime, 'lifetime');
+  const most = checkMaxSessions('maxSessions', maxSessions);
+  return `${sliding ? 1 : 0} ${ms} ${most === Infinity ? 0 : most}`;
+}
+
+/** @param {string} name @param {any} value */
+function checkSliding(name, value) {
+  if (typeof value !== 'boolean') throw typeError(name, 'true or false', value);
+  return value;
+}
+
+/** @param {string} name @param {any} value */
+function checkMaxSessions(name, value) {
+  return value === Infinity ? value : checkCount(name, value, MOST_SESSIONS, ' or Infinity');
+}
+
+/**
+ * @param {string} name
+ * @param {any} value
+ * @param {number} most
+ * @param {string} [more] what else the value may be, for errors
+ * @returns {number}
+ */
+function checkCount(name, value, most, more = '') {
+  const what = `an integer from 1 to ${most}${more}`;
+  if (typeof value !== 'number') throw typeError(name, what, value);
+  if (!(Number.isInteger(value) && value >= 1 && value <= most))
+    throw rangeError(name, what, value);
+  return value;
+}
+
+/**
+ * Refuses a property that a method does not have, because it is likely a mistake.
+ *
+ * @param {string} method
+ * @param {object} request
+ * @param {string[]} names the properties that it has
+ */
+function refuseUnknown(method, request, names) {
+  let unknown;
+  try {
+    unknown = Object.keys(request).find((name) => !names.includes(name));
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  if (unknown === undefined) return;
+  const list = names.join(', ');
+  const error = new TypeError(
+    `unknown property \`${unknown.slice(0, 100)}\`: ${method} takes ${list}`,
+  );
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
 /**
@@ -136,4 +229,18 @@ function unwritable(value, cause) {
     : valueError('data', `an object without ${what}, which JSON cannot write`, value);
 }
 
-module.exports = { checkData, checkDuration, checkName, checkToken, mistakenDuration, unreadable };
+module.exports = {
+  bothTokenAndId,
+  checkData,
+  checkDuration,
+  checkId,
+  checkLimit,
+  checkLimits,
+  checkMaxSessions,
+  checkName,
+  checkSliding,
+  checkToken,
+  mistakenDuration,
+  refuseUnknown,
+  unreadable,
+};

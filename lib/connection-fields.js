@@ -109,10 +109,13 @@ const NOT_IN_A_STRING = [
 ];
 
 /** Why `keyPrefix` is refused. If it were ignored, data that it should keep apart could get mixed up. */
-const NO_PREFIX = 'because the keys of sessions always begin with `spots:`';
+const NO_PREFIX = 'because the keys of sessions begin with the option `prefix`';
 
 /** The options of this package that a query may not set. */
-const BESIDE = ['tokenEncoding', 'tokenSize', 'defaultDuration', 'maxPending', 'readFrom'];
+const BESIDE = [
+  ...['tokenEncoding', 'tokenSize', 'defaultDuration', 'sliding', 'lifetime', 'maxSessions'],
+  ...['prefix', 'maxPending', 'readFrom'],
+];
 
 /**
  * Names that users may expect to work in a query, and what to write instead. Other unknown names are ignored. If these

@@ -14,6 +14,7 @@ const NAMES = {
   ready: ['ready'],
   lost: ['reconnecting'],
   failed: ['error', 'reconnecting'],
+  'not-extended': ['error'],
 };
 
 /**

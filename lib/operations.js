@@ -6,16 +6,22 @@
 
 const { EventEmitter } = require('node:events');
 const {
+  bothTokenAndId,
   checkData,
   checkDuration,
+  checkId,
+  checkLimit,
+  checkLimits,
   checkName,
   checkToken,
   mistakenDuration,
+  refuseUnknown,
   unreadable,
 } = require('./arguments.js');
 const { encode } = require('./boundary.js');
 const { isTraced, trace } = require('./tracing.js');
 
+/** @typedef {{ id: string, data: object, createdAt: Date, expiresAt: Date | undefined }} Described a session */
 /** @typedef {{ boundary: import('./boundary.js').Boundary, settings: ReturnType<typeof import('./options.js').readOptions> }} Parts of an instance */
 
 const operations = {
@@ -23,13 +29,16 @@ const operations = {
     letter: 'c',
     /**
      * @param {Parts} parts
-     * @param {{ app: string, ownerId: string, data?: object, duration?: number }} request
+     * @param {{ app: string, ownerId: string, data?: object, duration?: number, sliding?: boolean, lifetime?: number,
+     *   maxSessions?: number }} request
      * @returns {Promise<string>}
      */
     send({ boundary, settings }, request) {
-      let app, ownerId, data, duration, ttl, maxAge, expiresIn, expires;
+      let app, ownerId, data, duration, sliding, lifetime, maxSessions;
+      let ttl, maxAge, expiresIn, expires;
       try {
         ({ app, ownerId, data = {}, duration = settings.defaultDuration } = request);
+        ({ sliding, lifetime, maxSessions } = request);
         ({ ttl, maxAge, expiresIn, expires } = /** @type {any} */ (request));
       } catch (cause) {
         throw unreadable(request, cause);
@@ -46,7 +55,13 @@ const operations = {
       }
       const place = placeOf(app, ownerId);
       const ms = checkDuration(duration);
-      return boundary.send(this.letter, `${place}\n${ms}`, checkData(data, settings.maxDataSize));
+      const limits = checkLimits(
+        sliding === undefined ? settings.sliding : sliding,
+        lifetime === undefined ? settings.lifetime : lifetime,
+        maxSessions === undefined ? settings.maxSessions : maxSessions,
+      );
+      const fields = `${place}\n${ms}\n${limits}`;
+      return boundary.send(this.letter, fields, checkData(data, settings.maxDataSize));
     },
   },
 
@@ -109,16 +124,72 @@ const operations = {
     },
   },
 
-  kill: {
-    letter: 'k',
+  info: {
+    letter: 'n',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null }} request
-     * @returns {Promise<boolean>}
+     * @returns {Promise<Described & { ownerId: string } | undefined>}
      */
     send({ boundary }, request) {
       const address = readAddress(request);
-      return address === undefined ? boundary.answer(false) : boundary.send(this.letter, address);
+      refuseUnknown('info', request, ['app', 'token']);
+      return address === undefined
+        ? boundary.answer(undefined)
+        : boundary.send(this.letter, address).then((session) => session && withDates(session));
+    },
+  },
+
+  list: {
+    letter: 'l',
+    /**
+     * @param {Parts} parts
+     * @param {{ app: string, ownerId: string, token?: string | null, limit?: number }} request
+     * @returns {Promise<(Described & { current: boolean })[]>}
+     */
+    send({ boundary }, request) {
+      let app, ownerId, token, limit;
+      try {
+        ({ app, ownerId, token, limit = 100 } = request);
+      } catch (cause) {
+        throw unreadable(request, cause);
+      }
+      const place = placeOf(app, ownerId);
+      const fields = `${place}\n${optional(token, 'token')}\n${checkLimit(limit)}`;
+      refuseUnknown('list', request, ['app', 'ownerId', 'token', 'limit']);
+      return boundary.send(this.letter, fields).then((sessions) => sessions.map(withDates));
+    },
+  },
+
+  rotate: {
+    letter: 'o',
+    /**
+     * @param {Parts} parts
+     * @param {{ app: string, token?: string | null }} request
+     * @returns {Promise<string | undefined>}
+     */
+    send({ boundary }, request) {
+      const address = readAddress(request);
+      refuseUnknown('rotate', request, ['app', 'token']);
+      return address === undefined
+        ? boundary.answer(undefined)
+        : boundary.send(this.letter, address);
+    },
+  },
+
+  kill: {
+    letter: 'k',
+    letterById: 'i',
+    /**
+     * @param {Parts} parts
+     * @param {{ app: string, token?: string | null } | { app: string, ownerId: string, id: string }} request
+     * @returns {Promise<boolean>}
+     */
+    send({ boundary }, request) {
+      const isById = hasId(request);
+      const fields = isById ? readPlaceAndId(request) : readAddress(request);
+      const letter = isById ? this.letterById : this.letter;
+      return fields === undefined ? boundary.answer(false) : boundary.send(letter, fields);
     },
   },
 
@@ -126,17 +197,19 @@ const operations = {
     letter: 'a',
     /**
      * @param {Parts} parts
-     * @param {{ app: string, ownerId: string }} request
+     * @param {{ app: string, ownerId: string, except?: string | null }} request
      * @returns {Promise<boolean>}
      */
     send({ boundary }, request) {
-      let app, ownerId;
+      let app, ownerId, except;
       try {
-        ({ app, ownerId } = request);
+        ({ app, ownerId, except } = request);
       } catch (cause) {
         throw unreadable(request, cause);
       }
-      return boundary.send(this.letter, placeOf(app, ownerId));
+      const fields = `${placeOf(app, ownerId)}\n${optional(except, 'except')}`;
+      refuseUnknown('killAll', request, ['app', 'ownerId', 'except']);
+      return boundary.send(this.letter, fields);
     },
   },
 
@@ -193,6 +266,18 @@ class Operations extends EventEmitter {
 
   killAll(request) {
     return call('killAll', this, request);
+  }
+
+  info(request) {
+    return call('info', this, request);
+  }
+
+  list(request) {
+    return call('list', this, request);
+  }
+
+  rotate(request) {
+    return call('rotate', this, request);
   }
 
   ping() {
@@ -266,6 +351,56 @@ function addressOf(app, token) {
   const name = encode(checkName('app', app));
   const text = checkToken(token);
   return text === undefined ? undefined : `${name}\n${encode(text)}`;
+}
+
+/** Whether a request of `kill` names a session by its id. @param {unknown} request */
+function hasId(request) {
+  try {
+    return 'id' in Object(request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+}
+
+/**
+ * Reads the request of `kill` by id. Returns undefined if no session can have this id.
+ *
+ * @param {any} request
+ */
+function readPlaceAndId(request) {
+  let app, ownerId, id, token;
+  try {
+    ({ app, ownerId, id, token } = request);
+  } catch (cause) {
+    throw unreadable(request, cause);
+  }
+  if (token !== undefined) throw bothTokenAndId(token);
+  const place = placeOf(app, ownerId);
+  const known = checkId(id);
+  refuseUnknown('kill', request, ['app', 'ownerId', 'id', 'token']);
+  return known === undefined ? undefined : `${place}\n${known}`;
+}
+
+/**
+ * Returns the field for a token that may be left out: empty if there is none.
+ *
+ * @param {unknown} token
+ * @param {string} name
+ */
+function optional(token, name) {
+  const text = checkToken(token, name);
+  return text === undefined ? '' : encode(text);
+}
+
+/**
+ * Makes dates of the times of a session, in place.
+ *
+ * @param {any} session as src/operation/description.rs writes it
+ */
+function withDates(session) {
+  session.createdAt = new Date(session.createdAt);
+  session.expiresAt = session.expiresAt === null ? undefined : new Date(session.expiresAt);
+  return session;
 }
 
 function invalidThis() {

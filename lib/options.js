@@ -3,6 +3,7 @@
 // Checks the constructor's options once, and returns frozen settings for index.js, the engine and the client. Nothing
 // here opens a connection.
 
+const { checkMaxSessions, checkSliding } = require('./arguments.js');
 const fields = require('./connection-fields.js');
 const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
 const { parseConnectionString } = require('./connection-string.js');
@@ -21,11 +22,17 @@ const OPTIONS = {
   tokenEncoding: { byDefault: 'base64', read: readEncoding },
   tokenSize: { byDefault: 128, read: integer(32, 1024) },
   defaultDuration: { byDefault: 86_400, read: readDuration },
+  sliding: { byDefault: false, read: checkSliding },
+  lifetime: { byDefault: Infinity, read: readDuration },
+  maxSessions: { byDefault: Infinity, read: checkMaxSessions },
+  prefix: { byDefault: 'spots:', read: readPrefix },
   maxPending: { byDefault: 100_000, read: integer(1, Number.MAX_SAFE_INTEGER) },
   readFrom: { byDefault: 'primary', read: readReadFrom },
 };
 /** The defaults of the options that a connection string may set too: milliseconds, and bytes of JSON. */
 const NUMBERS = { commandTimeout: 4000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
+/** The longest `prefix`, in bytes: every key begins with it. */
+const LONGEST_PREFIX = 256;
 /** What `options` and `connectionString` should be, for errors. */
 const ADDRESS = 'a connection string or an object';
 const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.NUMBER_NAMES];
@@ -43,6 +50,10 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  * @property {'base64' | 'base64url' | 'hex' | 'latin1'} tokenEncoding
  * @property {number} tokenSize in bytes
  * @property {number} defaultDuration in seconds, or Infinity
+ * @property {boolean} sliding
+ * @property {number} lifetime in seconds, or Infinity
+ * @property {number} maxSessions or Infinity
+ * @property {string} prefix the beginning of all keys
  * @property {number} commandTimeout in milliseconds
  * @property {number} connectTimeout in milliseconds
  * @property {number} maxDataSize in bytes of JSON
@@ -234,6 +245,17 @@ function readEncoding(name, value) {
     ? `${works} (${value.toLowerCase()} loses bits, so that such a token could not be found again)`
     : works;
   throw valueError(name, why, value);
+}
+
+/** @param {string} name @param {unknown} value */
+function readPrefix(name, value) {
+  const what = 'a string without { and }';
+  if (typeof value !== 'string') throw typeError(name, what, value);
+  if (/[{}]/.test(value) || !value.isWellFormed()) throw valueError(name, what, value);
+  if (Buffer.byteLength(value) > LONGEST_PREFIX) {
+    throw rangeError(name, `at most ${LONGEST_PREFIX} bytes long`, value);
+  }
+  return value;
 }
 
 /** @param {string} name @param {unknown} value */

@@ -212,13 +212,27 @@ pub struct Answers {
     columns: Columns,
     /// How many bytes of the data column are whole elements. A panic may leave a part of another one.
     whole: usize,
+    /// The first error that was put where nobody waits for it.
+    failure: Option<Error>,
 }
 
 impl Answers {
     /// Expects an answer for each id, in the order of the calls.
     pub fn new(outbox: Arc<Outbox>, ids: impl Iterator<Item = u32>) -> Self {
         let ids = ids.map(Some).collect();
-        Self { outbox, ids, columns: Columns::default(), whole: 0 }
+        Self { outbox, ids, columns: Columns::default(), whole: 0, failure: None }
+    }
+
+    /// Answers that no caller waits for. Only the first error is kept.
+    #[must_use]
+    pub fn for_nobody(&self) -> Self {
+        Self::new(Arc::clone(&self.outbox), std::iter::empty())
+    }
+
+    /// The first error of answers that no caller waits for.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
     }
 
     /// Takes a call out, so that another thread can answer it.
@@ -236,7 +250,15 @@ impl Answers {
             Answer::Flag(false) => self.answer(place, |others| others.push_str("false")),
             Answer::Token(token) => self.answer(place, |others| push_json(others, &token)),
             Answer::Session(record) => self.session(place, &record),
+            Answer::Json(json) => self.json(place, &json),
         }
+    }
+
+    fn json(&mut self, place: usize, json: &str) {
+        if json.len() > MAX_STRING_BYTES - MAX_TEXT_BYTES {
+            return self.reject(place, &Error::TooLong { bytes: json.len() });
+        }
+        self.answer(place, |others| others.push_str(json));
     }
 
     fn session(&mut self, place: usize, record: &Record<'_>) {
@@ -278,6 +300,9 @@ impl Answers {
 
     /// Rejects the call at `place`.
     pub fn reject(&mut self, place: usize, error: &Error) {
+        if self.ids.is_empty() {
+            self.failure.get_or_insert_with(|| error.clone());
+        }
         let Some(id) = self.begin(place) else {
             return;
         };

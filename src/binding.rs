@@ -38,6 +38,8 @@ pub struct EngineSettings {
     pub token_size: u32,
     /// `base64`, `base64url`, `hex` or `latin1`.
     pub token_encoding: String,
+    /// The beginning of all keys.
+    pub prefix: String,
     /// Bytes of JSON, 1 KiB to 256 MiB.
     pub max_data_size: u32,
     /// Milliseconds.
@@ -147,6 +149,7 @@ impl NodeEngine {
         #[napi(ts_arg_type = "() => boolean")] after_read: Function<'_, (), bool>,
     ) -> Result<Self> {
         let policy = Policy {
+            prefix: settings.prefix.clone(),
             token_size: settings.token_size as usize,
             token_encoding: Encoding::from_name(&settings.token_encoding)
                 .ok_or_else(|| bad("tokenEncoding"))?,

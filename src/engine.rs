@@ -58,7 +58,9 @@ impl Engine {
                 observer(&Event::Ready);
                 Store::Memory(MemoryStore::new(policy))
             }
-            Target::Redis(settings) => Store::Redis(RedisStore::new(*settings, policy, observer)),
+            Target::Redis(settings) => {
+                Store::Redis(Box::new(RedisStore::new(*settings, policy, observer)))
+            }
         });
         let server = Server { store, outbox };
         let (batches, inbox) = mpsc::unbounded_channel();

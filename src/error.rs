@@ -43,6 +43,11 @@ pub enum Error {
         /// How many bytes of JSON the data may have.
         max_bytes: usize,
     },
+    /// The sessions that `list` would return are too large together.
+    ListTooLarge {
+        /// How many bytes their records may have.
+        max_bytes: usize,
+    },
     /// A session is longer than a JavaScript string can be, so this library did not write it.
     TooLong {
         /// The length of the session.
@@ -76,7 +81,7 @@ impl Error {
             Self::Timeout { .. } | Self::Lost { .. } => "ERR_SESSIONS_TIMEOUT",
             Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
             Self::Redis { .. } => "ERR_SESSIONS_REDIS",
-            Self::TooLarge { .. } => "ERR_SESSIONS_TOO_LARGE",
+            Self::TooLarge { .. } | Self::ListTooLarge { .. } => "ERR_SESSIONS_TOO_LARGE",
             Self::Corrupt | Self::Oversized | Self::TooLong { .. } => "ERR_SESSIONS_CORRUPT",
             Self::NoMemory { .. } => "ERR_SESSIONS_OVERLOADED",
             Self::Internal => "ERR_SESSIONS_INTERNAL",
@@ -130,6 +135,10 @@ impl fmt::Display for Error {
                 f,
                 "the session's data would be larger than {max_bytes} bytes of JSON, twice maxDataSize: nothing \
                  was done (an update that makes it smaller works)"
+            ),
+            Self::ListTooLarge { max_bytes } => write!(
+                f,
+                "the sessions of this list hold more than {max_bytes} bytes together: give a smaller `limit`"
             ),
             Self::TooLong { bytes } => write!(
                 f,

@@ -13,6 +13,8 @@ pub enum Event {
     Lost(Error),
     /// An attempt to open it failed. Another will be made.
     Failed(Error),
+    /// A sliding session that was read could not be extended.
+    NotExtended(Error),
     /// Its server evicts keys when its memory is full.
     Evicts {
         /// The server, as `host:port` or a path.
@@ -33,6 +35,7 @@ impl Event {
             }
             Self::Lost(error) => ("lost", error),
             Self::Failed(error) => ("failed", error),
+            Self::NotExtended(error) => ("not-extended", error),
         };
         let words = [kind.into(), error.code().into(), error.to_string()];
         words.into_iter().chain(error.redis_code().map(str::to_owned)).collect()

@@ -13,24 +13,24 @@ pub const SLOTS: u16 = 16384;
 
 static CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
-/// The key of one session: `spots:{<route>:<app>}:s:<id>`.
+/// The key of one session: `spots:{<route>:<app>}:s:<id>`, where `spots:` is the option `prefix`.
 #[must_use]
-pub fn session(route: Route, app: &[u8], id: &SessionId) -> Vec<u8> {
-    let mut key = session_prefix(route, app);
+pub fn session(prefix: &str, route: Route, app: &[u8], id: &SessionId) -> Vec<u8> {
+    let mut key = session_prefix(prefix, route, app);
     key.extend_from_slice(id.as_bytes());
     key
 }
 
 /// The beginning of the keys of all sessions of a route in an app. The session's id follows it.
 #[must_use]
-pub fn session_prefix(route: Route, app: &[u8]) -> Vec<u8> {
-    encode(route, app, b"}:s:")
+pub fn session_prefix(prefix: &str, route: Route, app: &[u8]) -> Vec<u8> {
+    encode(prefix, route, app, b"}:s:")
 }
 
 /// The key of an owner's index: `spots:{<route>:<app>}:o:<index name>`.
 #[must_use]
-pub fn index(owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
-    let mut key = encode(owner.route(), app, b"}:o:");
+pub fn index(prefix: &str, owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
+    let mut key = encode(prefix, owner.route(), app, b"}:o:");
     key.extend_from_slice(&owner.index_name());
     key
 }
@@ -47,9 +47,10 @@ pub fn slot(route: Route, app: &[u8]) -> u16 {
     digest.finalize() % SLOTS
 }
 
-fn encode(route: Route, app: &[u8], tail: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(b"spots:{01234567:}:s:".len() + 22 + app.len());
-    key.extend_from_slice(b"spots:{");
+fn encode(prefix: &str, route: Route, app: &[u8], tail: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(prefix.len() + b"{01234567:}:s:".len() + 22 + app.len());
+    key.extend_from_slice(prefix.as_bytes());
+    key.push(b'{');
     key.extend_from_slice(&route.to_hex());
     key.push(b':');
     key.extend_from_slice(app);
@@ -64,6 +65,8 @@ mod tests {
     use super::*;
     use crate::token::Token;
     use proptest::prelude::*;
+
+    const P: &str = "spots:";
 
     fn id(token: &[u8]) -> SessionId {
         Token::new(Cow::Borrowed(token)).id()
@@ -90,20 +93,21 @@ mod tests {
             let routes = (hashes.0.route(), hashes.1.route());
             let place = (routes.0, &apps.0) == (routes.1, &apps.1);
             prop_assert_eq!(
-                session(routes.0, &apps.0, &id(&tokens.0)) == session(routes.1, &apps.1, &id(&tokens.1)),
+                session(P, routes.0, &apps.0, &id(&tokens.0))
+                    == session(P, routes.1, &apps.1, &id(&tokens.1)),
                 place && tokens.0 == tokens.1
             );
             prop_assert_eq!(
-                index(&hashes.0, &apps.0) == index(&hashes.1, &apps.1),
+                index(P, &hashes.0, &apps.0) == index(P, &hashes.1, &apps.1),
                 (&apps.0, &owners.0) == (&apps.1, &owners.1)
             );
-            prop_assert_ne!(index(&hashes.0, &apps.0), session(routes.1, &apps.1, &id(&tokens.1)));
+            prop_assert_ne!(index(P, &hashes.0, &apps.0), session(P, routes.1, &apps.1, &id(&tokens.1)));
         }
 
         #[test]
         fn the_slot_is_that_of_the_hash_tag(app in name(), owner in name()) {
             let owner = OwnerHash::of(&app, &owner);
-            let tag = index(&owner, &app);
+            let tag = index(P, &owner, &app);
             prop_assert_eq!(slot(owner.route(), &app), CRC.checksum(hash_tag(&tag)) % SLOTS);
         }
 
@@ -111,7 +115,7 @@ mod tests {
         fn keys_of_an_owner_share_a_hash_tag_that_is_not_empty(app in name(), owner in name()) {
             let owner = OwnerHash::of(&app, &owner);
             let (session, index) =
-                (session(owner.route(), &app, &id(b"t")), index(&owner, &app));
+                (session(P, owner.route(), &app, &id(b"t")), index(P, &owner, &app));
             prop_assert_eq!(hash_tag(&session), hash_tag(&index));
             prop_assert!(!hash_tag(&index).is_empty());
         }
@@ -131,9 +135,9 @@ mod tests {
         let owner = OwnerHash::of(b"a", b"b");
         let id = id(b"t");
         let text = std::str::from_utf8(id.as_bytes()).unwrap();
-        assert_eq!(index(&owner, b"app"), b"spots:{bfd8d48c:app}:o:WrAoqcVUzMnWXtb8");
+        assert_eq!(index(P, &owner, b"app"), b"spots:{bfd8d48c:app}:o:WrAoqcVUzMnWXtb8");
         assert_eq!(
-            session(owner.route(), b"app", &id),
+            session(P, owner.route(), b"app", &id),
             format!("spots:{{bfd8d48c:app}}:s:{text}").as_bytes()
         );
     }

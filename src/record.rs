@@ -47,9 +47,12 @@ pub enum Unfit {
     TooLarge,
 }
 
+/// The longest line 1, in bytes.
+const MAX_ABOUT_BYTES: usize = 200;
+
 /// Encodes the record of a new session. `owner` and `data` are JSON.
 #[must_use]
-pub fn encode(owner: &str, created_at_ms: u128, data: &str) -> String {
+pub fn encode(owner: &str, created_at_ms: u64, data: &str) -> String {
     format!("{{\"createdAt\":{created_at_ms}}}\n{owner}\n{data}")
 }
 
@@ -84,6 +87,17 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn about(&self) -> &'a str {
         self.about
+    }
+
+    /// When the session was created, in milliseconds since 1970. `None` if line 1 does not say so.
+    #[must_use]
+    pub fn created_at(&self) -> Option<u64> {
+        let mut about = Object::default();
+        if !is_object(self.about) {
+            return None;
+        }
+        about.take(self.about, Object::set);
+        about.get("createdAt")?.parse().ok()
     }
 
     /// The owner, as JSON.
@@ -160,6 +174,22 @@ impl<'a> Record<'a> {
     fn patches(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.patches.split('\n').skip(1)
     }
+}
+
+/// For how many milliseconds each use lets the session live, in a text that may be a record. `None` if the session does
+/// not slide. Most records say in line 1 only when they were created; one byte shows that.
+#[must_use]
+pub fn sliding_in(bytes: &[u8]) -> Option<u64> {
+    const NAME: &str = "\"sliding\":";
+    /// Where line 1 ends if it holds only `createdAt`.
+    const END: usize = "{\"createdAt\":1698765432123".len();
+    if *bytes.get(END)? == b'}' {
+        return None;
+    }
+    let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES)];
+    let about = std::str::from_utf8(&about[..memchr::memchr(b'\n', about)?]).ok()?;
+    let digits = &about[about.find(NAME)? + NAME.len()..];
+    digits[..digits.find([',', '}'])?].parse().ok()
 }
 
 /// The owner's name in a text that may be a record. The rest is not checked.

@@ -120,6 +120,19 @@ impl Route {
 pub struct SessionId([u8; 22]);
 
 impl SessionId {
+    /// Reads an id. `None` if the text is not 22 characters of base64url.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let id = text.as_bytes().try_into().ok().map(Self)?;
+        text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_').then_some(id)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     /// The id as keys and the owner's index encode it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 22] {

@@ -3,20 +3,24 @@ use proptest::prelude::*;
 use std::num::NonZeroU64;
 
 use super::*;
-use crate::operation::field::{App, Ttl};
-use crate::operation::{Create, Get, Kill, KillAll, Refresh, Update};
+use crate::operation::field::{App, Limits, Ttl};
+use crate::operation::{Create, Get, Info, Kill, KillAll, KillById, List, Refresh, Rotate, Update};
 use crate::token::Token;
 
 /// A call with its fields decoded, to compare.
 #[derive(Debug, PartialEq)]
 enum Decoded<'a> {
-    /// App, owner, owner in JSON, data, milliseconds.
-    Create(App<'a>, Vec<u8>, &'a str, &'a str, u64),
+    /// App, owner, owner in JSON, data, milliseconds, limits.
+    Create(App<'a>, Vec<u8>, &'a str, &'a str, u64, Limits),
     Get(App<'a>, Token<'a>),
     Refresh(App<'a>, Token<'a>, u64),
     Update(App<'a>, Token<'a>, &'a str),
     Kill(App<'a>, Token<'a>),
-    KillAll(App<'a>, Vec<u8>, &'a str),
+    KillById(App<'a>, Vec<u8>, String),
+    KillAll(App<'a>, Vec<u8>, &'a str, Option<Token<'a>>),
+    Info(App<'a>, Token<'a>),
+    List(App<'a>, Vec<u8>, Option<Token<'a>>, u64),
+    Rotate(App<'a>, Token<'a>),
     Ping,
 }
 
@@ -24,8 +28,8 @@ fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
     let ms = |ttl: Ttl| ttl.map_or(0, NonZeroU64::get);
     let calls = decode(batch)?.into_iter().map(|call| {
         let operation = match call.operation {
-            Operation::Create(Create { app, owner, data, ttl }) => {
-                Decoded::Create(app, owner.bytes().into(), owner.json(), data.0, ms(ttl))
+            Operation::Create(Create { app, owner, data, ttl, limits }) => {
+                Decoded::Create(app, owner.bytes().into(), owner.json(), data.0, ms(ttl), limits)
             }
             Operation::Ping(_) => Decoded::Ping,
             Operation::Get(Get { app, token }) => Decoded::Get(app, token),
@@ -34,9 +38,17 @@ fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
             }
             Operation::Update(Update { app, token, data }) => Decoded::Update(app, token, data.0),
             Operation::Kill(Kill { app, token }) => Decoded::Kill(app, token),
-            Operation::KillAll(KillAll { app, owner }) => {
-                Decoded::KillAll(app, owner.bytes().into(), owner.json())
+            Operation::KillById(KillById { app, owner, id }) => {
+                Decoded::KillById(app, owner.bytes().into(), id.as_str().into())
             }
+            Operation::KillAll(KillAll { app, owner, except }) => {
+                Decoded::KillAll(app, owner.bytes().into(), owner.json(), except)
+            }
+            Operation::Info(Info { app, token }) => Decoded::Info(app, token),
+            Operation::List(List { app, owner, token, limit }) => {
+                Decoded::List(app, owner.bytes().into(), token, limit)
+            }
+            Operation::Rotate(Rotate { app, token }) => Decoded::Rotate(app, token),
         };
         (call.id, operation)
     });
@@ -67,18 +79,34 @@ fn every_operation_takes_every_name() {
         let token = || Token::new(bytes.into());
         let owner = b"o\n\xed\xa0\x80".to_vec();
         let json = r#""o\n\ud800""#;
+        let id = "-_AZaz09AZaz09AZaz09AZ";
+        // An empty line means that there is no token.
+        let other = if line.is_empty() { "t" } else { line };
+        let some = || {
+            if line.is_empty() { Some(Token::new(b"t".as_slice().into())) } else { Some(token()) }
+        };
+        let [lifetime, max_sessions] = [5, 7].map(NonZeroU64::new);
+        let limits = Limits { slides: true, lifetime, max_sessions };
         let batch = format!(
-            "c0\n{line}\n{json}\n86400000\n{{}}\ng1\n{line}\n{line}\nr2\n{line}\n{line}\n0\n\
-             u3\n{line}\n{line}\n{{\"a\":1}}\nk4\n{line}\n{line}\na5\n{line}\n{json}\np6\n\n"
+            "c0\n{line}\n{json}\n86400000\n1 5 7\n{{}}\ng1\n{line}\n{line}\nr2\n{line}\n{line}\n0\n\
+             u3\n{line}\n{line}\n{{\"a\":1}}\nk4\n{line}\n{line}\na5\n{line}\n{json}\n\np6\n\n\
+             i7\n{line}\n{json}\n{id}\na8\n{line}\n{json}\n{other}\nn9\n{line}\n{line}\n\
+             l10\n{line}\n{json}\n{other}\n9\nl11\n{line}\n{json}\n\n1000\no12\n{line}\n{line}\n"
         );
         let expected = vec![
-            (0, Decoded::Create(app(), owner.clone(), json, "{}", 86_400_000)),
+            (0, Decoded::Create(app(), owner.clone(), json, "{}", 86_400_000, limits)),
             (1, Decoded::Get(app(), token())),
             (2, Decoded::Refresh(app(), token(), 0)),
             (3, Decoded::Update(app(), token(), "{\"a\":1}")),
             (4, Decoded::Kill(app(), token())),
-            (5, Decoded::KillAll(app(), owner, json)),
+            (5, Decoded::KillAll(app(), owner.clone(), json, None)),
             (6, Decoded::Ping),
+            (7, Decoded::KillById(app(), owner.clone(), id.into())),
+            (8, Decoded::KillAll(app(), owner.clone(), json, some())),
+            (9, Decoded::Info(app(), token())),
+            (10, Decoded::List(app(), owner.clone(), some(), 9)),
+            (11, Decoded::List(app(), owner, None, 1000)),
+            (12, Decoded::Rotate(app(), token())),
         ];
         assert_eq!(decoded(&batch), Ok(expected), "{label}");
     }
@@ -114,25 +142,37 @@ fn what_our_javascript_does_not_write_is_malformed() {
         ("CR after the id", "g1\r\na\nt\n"),
         ("no fields", "g1\n"),
         ("a field missing from get", "g1\na\n"),
-        ("a field missing from create", "c1\na\n\"o\"\n1\n"),
+        ("a field missing from create", "c1\na\n\"o\"\n1\n\n"),
         ("a field missing from refresh", "r1\na\nt\n"),
         ("a field missing from update", "u1\na\nt\n"),
         ("a field missing from kill", "k1\na\n"),
         ("a field missing from ping", "p1\n"),
         ("a field that ping does not have", "p1\na\n"),
-        ("a field missing from killAll", "a1\na\n"),
+        ("a field missing from killAll", "a1\na\n\"o\"\n"),
+        ("a field missing from kill by id", "i1\na\n\"o\"\n"),
+        ("a field missing from info", "n1\na\n"),
+        ("a field missing from list", "l1\na\n\"o\"\n\n"),
+        ("a field missing from rotate", "o1\na\n"),
+        ("an id of 21 characters", "i1\na\n\"o\"\nAZaz09AZaz09AZaz09AZa\n"),
+        ("an id of 23 characters", "i1\na\n\"o\"\nAZaz09AZaz09AZaz09AZaz0\n"),
+        ("an id of another alphabet", "i1\na\n\"o\"\n+Zaz09AZaz09AZaz09AZaz\n"),
+        ("a limit of 0", "l1\na\n\"o\"\n\n0\n"),
+        ("two limits of three", "c1\na\n\"o\"\n1\n0 1\n{}\n"),
+        ("four limits of three", "c1\na\n\"o\"\n1\n0 1 1 1\n{}\n"),
+        ("limits that are no numbers", "c1\na\n\"o\"\n1\nx 1 1\n{}\n"),
+        ("a session that slides twice", "c1\na\n\"o\"\n1\n2 1 1\n{}\n"),
         ("a field too many", "g1\na\nt\nt\n"),
         ("a duration that is no number", "r1\na\nt\nx\n"),
         ("a duration with a fraction", "r1\na\nt\n1.5\n"),
         ("a duration below 0", "r1\na\nt\n-1\n"),
         ("a duration that overflows", "r1\na\nt\n18446744073709551616\n"),
         ("an empty duration", "r1\na\nt\n\n"),
-        ("an owner that is not JSON", "a1\na\no\n"),
-        ("an owner that is a number", "a1\na\n1\n"),
-        ("an owner with a raw tab", "a1\na\n\"o\t\"\n"),
-        ("an owner behind a space", "a1\na\n \"o\"\n"),
+        ("an owner that is not JSON", "a1\na\no\n\n"),
+        ("an owner that is a number", "a1\na\n1\n\n"),
+        ("an owner with a raw tab", "a1\na\n\"o\t\"\n\n"),
+        ("an owner behind a space", "a1\na\n \"o\"\n\n"),
         ("a name with a raw NUL, in JSON", "g1\n\"\0\"\nt\n"),
-        ("an owner that is not closed", "a1\na\n\"o\n"),
+        ("an owner that is not closed", "a1\na\n\"o\n\n"),
         ("a name that is not closed", "g1\n\"a\nt\n"),
         ("a name with junk", "g1\n\"a\"b\nt\n"),
         ("a token with a bad escape", "g1\na\n\"\\x\"\n"),
@@ -145,16 +185,21 @@ fn what_our_javascript_does_not_write_is_malformed() {
 
 #[test]
 fn a_batch_is_printed_without_what_is_secret() {
-    let batch = "c0\napp\n\"hunter2\"\n1\n{\"hunter2\":1}\ng1\napp\nhunter2\nr2\napp\nhunter2\n1\n\
-                 u3\napp\n\"hunter2\\n\"\n{\"hunter2\":1}\nk4\napp\nhunter2\na5\napp\n\"hunter2\"\n";
+    let batch = "c0\napp\n\"hunter2\"\n1\n\n{\"hunter2\":1}\ng1\napp\nhunter2\nr2\napp\nhunter2\n1\n\
+                 u3\napp\n\"hunter2\\n\"\n{\"hunter2\":1}\nk4\napp\nhunter2\na5\napp\n\"hunter2\"\nhunter2\n\
+                 i6\napp\n\"hunter2\"\nAZaz09AZaz09AZaz09AZaz\nn7\napp\nhunter2\n\
+                 l8\napp\n\"hunter2\"\nhunter2\n1\no9\napp\nhunter2\n";
     let calls = decode(batch).unwrap();
-    assert_eq!(calls.len(), 6);
+    assert_eq!(calls.len(), 10);
     let printed = format!("{calls:?} {calls:#?}");
     // 104, 117, 110 are its first bytes, as a vector would print them.
     for secret in ["hunter2", "104, 117, 110"] {
         assert!(!printed.contains(secret), "{printed}");
     }
-    for name in ["Create", "Get", "Refresh", "Update", "Kill", "KillAll", "id: 5"] {
+    for name in [
+        "Create", "Get", "Refresh", "Update", "Kill", "KillAll", "KillById", "Info", "List",
+        "Rotate", "id: 5",
+    ] {
         assert!(printed.contains(name), "{name} is missing from {printed}");
     }
 }
@@ -169,7 +214,7 @@ proptest! {
     fn lines_in_any_order_can_be_read(
         lines in prop::collection::vec(
             prop::sample::select(vec![
-                "c1", "g2", "r3", "u4", "k5", "a6", "g", "", "a", "\"o\"", "\"\\ud800", "{}", "0",
+                "c1", "g2", "r3", "u4", "k5", "a6", "i7", "n8", "l9", "o1", "g", "", "a", "\"o\"", "\"\\ud800", "{}", "0",
                 "1", "\r", "\"", "\u{e9}",
             ]),
             0..24,

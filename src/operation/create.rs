@@ -2,8 +2,8 @@
 
 use redis::Cmd;
 
-use super::field::{App, Fields, Json, Owner, Ttl, ttl_ms};
-use super::script::{CLOCK, EACH, EXPIRY, FINDS_KEYS, INDEX};
+use super::field::{App, Fields, Json, Limits, Owner, Ttl, ttl_ms};
+use super::script::{CLOCK, EACH, EXPIRY, FINDS_KEYS, INDEX, MAX_SESSIONS};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -15,6 +15,7 @@ pub struct Create<'a> {
     pub app: App<'a>,
     pub owner: Owner<'a>,
     pub ttl: Ttl,
+    pub limits: Limits,
     pub data: Json<'a>,
 }
 
@@ -23,6 +24,7 @@ static SCRIPT: Script = Script::new(&[
     CLOCK,
     EXPIRY,
     INDEX,
+    MAX_SESSIONS,
     EACH,
     include_str!("../store/redis/scripts/create.lua"),
 ]);
@@ -35,13 +37,27 @@ pub(super) static SPEC: Spec = Spec {
     needs_index: true,
     finds_its_keys: false,
     reads_only: false,
+    may_read_replica: false,
     if_absent: Answer::Absent,
 };
 
 impl<'a> Create<'a> {
     pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, owner) = (fields.app()?, fields.owner()?);
-        Some(Self { app, owner, ttl: fields.ttl()?, data: fields.json()? })
+        let (ttl, limits) = (fields.ttl()?, fields.limits()?);
+        Some(Self { app, owner, ttl, limits, data: fields.json()? })
+    }
+}
+
+impl Create<'_> {
+    /// How long the session lives if it is not used. Its lifetime cuts its duration.
+    pub(crate) fn first_ttl(&self) -> Ttl {
+        self.ttl.into_iter().chain(self.limits.lifetime).min()
+    }
+
+    /// For how long each use lets it live. `None` if it does not slide.
+    pub(crate) fn sliding_ttl(&self) -> Ttl {
+        self.ttl.filter(|_| self.limits.slides)
     }
 }
 
@@ -50,18 +66,24 @@ impl OnRedis for Create<'_> {
         &SPEC
     }
 
-    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Target::new_session(&self.app, &self.owner, policy).map(Some)
     }
 
-    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
-        let Self { owner, ttl, data, .. } = self;
-        command.arg(target.member()).arg(ttl_ms(*ttl)).arg(owner.json()).arg(data.0);
+    /// A create that may end other sessions is a step of its own, so it shares no script.
+    fn can_share_script(&self) -> bool {
+        self.limits.max_sessions.is_none()
     }
 
-    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past) -> Meaning<'r> {
+    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
+        let Self { owner, data, limits, .. } = self;
+        command.arg(target.member()).arg(ttl_ms(self.first_ttl())).arg(owner.json()).arg(data.0);
+        command.arg(limits.text(self.sliding_ttl()));
+    }
+
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
-            Reply::Int(_) => Meaning::Answered(Answer::Token(target.new_token.as_str().into())),
+            Reply::Int(_) => Meaning::Answered(target.new_token()),
             _ => Meaning::Anothers,
         }
     }

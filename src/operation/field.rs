@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 
 use crate::line::split;
 use crate::record::decode_string;
-use crate::token::Token;
+use crate::token::{SessionId, Token};
 
 /// The name of an app: any bytes.
 pub type App<'a> = Cow<'a, [u8]>;
@@ -21,6 +21,28 @@ pub type Ttl = Option<NonZeroU64>;
 /// Milliseconds as scripts take them: 0 if it never expires.
 pub(crate) fn ttl_ms(ttl: Ttl) -> u64 {
     ttl.map_or(0, NonZeroU64::get)
+}
+
+/// What limits the life of a session besides its duration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether each use lets it live its duration from then on.
+    pub slides: bool,
+    /// How long after its creation it ends, whatever happens.
+    pub lifetime: Ttl,
+    /// How many live sessions its owner may have in the app.
+    pub max_sessions: Option<NonZeroU64>,
+}
+
+impl Limits {
+    /// The limits as `create.lua` takes them: empty, or the sliding duration, the lifetime and the number of sessions.
+    pub(crate) fn text(&self, sliding_ttl: Ttl) -> String {
+        if sliding_ttl.is_none() && self.lifetime.is_none() && self.max_sessions.is_none() {
+            return String::new();
+        }
+        let numbers = [sliding_ttl, self.lifetime, self.max_sessions].map(ttl_ms);
+        format!("{} {} {}", numbers[0], numbers[1], numbers[2])
+    }
 }
 
 /// JSON text on one line, as `JSON.stringify` writes it. It is users' data, so it is not printed.
@@ -100,6 +122,37 @@ impl<'a> Fields<'a> {
     /// A token.
     pub fn token(&mut self) -> Option<Token<'a>> {
         self.app().map(Token::new)
+    }
+
+    /// A token, or an empty line if there is none. No session has an empty token.
+    pub fn optional_token(&mut self) -> Option<Option<Token<'a>>> {
+        let token = self.token()?;
+        Some(Some(token).filter(|token| !token.text().is_empty()))
+    }
+
+    /// The id of a session.
+    pub fn id(&mut self) -> Option<SessionId> {
+        SessionId::from_text(self.line()?)
+    }
+
+    /// A number that is not 0.
+    pub fn count(&mut self) -> Option<NonZeroU64> {
+        self.line()?.parse().ok()
+    }
+
+    /// The limits of a session: empty, or whether it slides (0 or 1), its lifetime in milliseconds and the number of
+    /// sessions, each 0 if it is not limited.
+    pub fn limits(&mut self) -> Option<Limits> {
+        let line = self.line()?;
+        if line.is_empty() {
+            return Some(Limits::default());
+        }
+        let mut numbers = line.split(' ').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        let (slides, lifetime, max_sessions) = (next()?, next()?, next()?);
+        let is_read = numbers.next().is_none() && slides <= 1;
+        let [lifetime, max_sessions] = [lifetime, max_sessions].map(NonZeroU64::new);
+        is_read.then_some(Limits { slides: slides == 1, lifetime, max_sessions })
     }
 
     /// An owner.

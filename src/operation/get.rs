@@ -25,6 +25,7 @@ pub(super) static SPEC: Spec = Spec {
     needs_index: false,
     finds_its_keys: false,
     reads_only: true,
+    may_read_replica: true,
     if_absent: Answer::Absent,
 };
 
@@ -39,13 +40,13 @@ impl OnRedis for Get<'_> {
         &SPEC
     }
 
-    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Ok(Target::of_token(&self.app, &self.token, policy))
     }
 
-    fn add_arguments(&self, _target: &Target<'_>, _command: &mut Cmd) {}
+    fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, _command: &mut Cmd) {}
 
-    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past) -> Meaning<'r> {
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Nil => Meaning::Answered(Answer::Absent),
             Reply::Bytes(record) => read_record(record, target.app, target.owner),

@@ -28,6 +28,7 @@ pub(super) static SPEC: Spec = Spec {
     needs_index: true,
     finds_its_keys: false,
     reads_only: false,
+    may_read_replica: false,
     if_absent: Answer::Flag(false),
 };
 
@@ -42,16 +43,16 @@ impl OnRedis for Kill<'_> {
         &SPEC
     }
 
-    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Ok(Target::of_token(&self.app, &self.token, policy))
     }
 
-    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
+    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         command.arg(target.member());
     }
 
     /// If an earlier reply was lost, the session may be gone because this call removed it.
-    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r> {
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(killed) => {
                 Meaning::Answered(Answer::Flag(*killed != 0 || past.may_have_acted))

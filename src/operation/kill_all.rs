@@ -1,20 +1,21 @@
-//! `killAll`: removes all sessions of an owner, in steps.
+//! `killAll`: removes all sessions of an owner, or all except one, in steps.
 
 use redis::Cmd;
 
 use super::field::{App, Fields, Owner};
 use super::script::FINDS_KEYS;
-use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Step, Target};
 use crate::error::Error;
-use crate::keys;
 use crate::protocol::Reply;
+use crate::token::Token;
 
-/// Removes all sessions of an owner.
+/// Removes all sessions of an owner, except the one with this token.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the arguments of the public method")]
 pub struct KillAll<'a> {
     pub app: App<'a>,
     pub owner: Owner<'a>,
+    pub except: Option<Token<'a>>,
 }
 
 static SCRIPT: Script =
@@ -28,12 +29,14 @@ pub(super) static SPEC: Spec = Spec {
     needs_index: true,
     finds_its_keys: true,
     reads_only: false,
+    may_read_replica: false,
     if_absent: Answer::Flag(false),
 };
 
 impl<'a> KillAll<'a> {
     pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
-        Some(Self { app: fields.app()?, owner: fields.owner()? })
+        let (app, owner) = (fields.app()?, fields.owner()?);
+        Some(Self { app, owner, except: fields.optional_token()? })
     }
 }
 
@@ -42,22 +45,24 @@ impl OnRedis for KillAll<'_> {
         &SPEC
     }
 
-    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Ok(Some(Target::of_owner(&self.app, &self.owner, policy)))
     }
 
-    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
-        command.arg(keys::session_prefix(target.owner.route(), target.app));
+    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
+        let excepted = self.except.as_ref().map(Token::id);
+        command.arg(target.session_prefix());
+        command.arg(excepted.as_ref().map_or(&[][..], |id| id.as_bytes()));
     }
 
-    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r> {
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         let Reply::Array(numbers) = reply else { return Meaning::Anothers };
         let [Reply::Int(killed), Reply::Int(more)] = &numbers[..] else { return Meaning::Anothers };
         let has_removed = past.has_removed || *killed > 0;
         if *more == 0 {
             Meaning::Answered(Answer::Flag(has_removed || past.may_have_acted))
         } else {
-            Meaning::More { has_removed }
+            Meaning::More(Step::Removed(has_removed))
         }
     }
 

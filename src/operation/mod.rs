@@ -3,22 +3,33 @@
 //! embedded store carries operations out in `store/memory.rs`.
 
 mod create;
+mod description;
+mod extend;
 pub mod field;
 mod get;
+mod info;
 mod kill;
 mod kill_all;
+mod kill_by_id;
+mod list;
 mod ping;
 mod refresh;
+mod rotate;
 mod script;
 mod target;
 mod update;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use redis::Cmd;
 
+pub(crate) use self::extend::{Extend, SCRIPT as EXTEND};
 use self::field::Fields;
 pub(crate) use self::get::{is_own_record, read_record};
+pub(crate) use self::info::describe as describe_one;
+pub use self::list::Page;
+pub(crate) use self::list::{Listed, MAX_LIST_BYTES, describe as describe_all};
 pub use self::script::Script;
 pub use self::target::{Policy, Target};
 use crate::error::Error;
@@ -67,7 +78,11 @@ operations! {
     refresh::Refresh,
     update::Update,
     kill::Kill,
+    kill_by_id::KillById,
     kill_all::KillAll,
+    info::Info,
+    list::List,
+    rotate::Rotate,
     ping::Ping,
 }
 
@@ -88,8 +103,10 @@ pub struct Spec {
     /// Whether the script finds keys while it runs. A node that has only some keys of a slot may then carry out only
     /// a part.
     pub finds_its_keys: bool,
-    /// Whether it changes nothing. A replica may answer it then, and a retry does no harm (it is idempotent).
+    /// Whether it changes nothing. Then a retry does no harm (it is idempotent).
     pub reads_only: bool,
+    /// Whether a replica may answer it, if the option `readFrom` says so.
+    pub may_read_replica: bool,
     /// The answer if no session can have the token.
     pub if_absent: Answer<'static>,
 }
@@ -104,13 +121,18 @@ pub(crate) trait OnRedis: Send + Sync {
     /// # Errors
     ///
     /// If the operating system gives no random bytes for a new token.
-    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error>;
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error>;
+
+    /// Whether one run of the script may carry it out together with other calls.
+    fn can_share_script(&self) -> bool {
+        self.spec().can_share_script
+    }
 
     /// Adds the arguments of its script.
-    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd);
+    fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd);
 
     /// The meaning of a reply that is not an error.
-    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past) -> Meaning<'r>;
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r>;
 
     /// The JSON data of the call.
     fn data(&self) -> Option<&str> {
@@ -123,13 +145,24 @@ pub(crate) trait OnRedis: Send + Sync {
 
 /// What happened in earlier attempts of a call.
 #[derive(Clone, Copy, Debug)]
-pub struct Past {
+pub struct Past<'p> {
     /// An earlier attempt may have been carried out: its reply was lost.
     pub may_have_acted: bool,
     /// An earlier step has removed a session.
     pub has_removed: bool,
     /// This attempt folds the record.
     pub has_folded: bool,
+    /// What earlier steps have read of a list.
+    pub pages: &'p [Page],
+}
+
+/// What one step of a call has done.
+#[derive(Debug)]
+pub enum Step {
+    /// Whether it has removed a session.
+    Removed(bool),
+    /// What it has read of a list.
+    Read(Page),
 }
 
 /// The meaning of a reply.
@@ -142,15 +175,27 @@ pub enum Meaning<'r> {
     /// Nothing was done: the record is full, and must be folded first.
     Full,
     /// A step was done, and there is another one.
-    More {
-        /// Whether the step has removed a session.
-        has_removed: bool,
-    },
+    More(Step),
+    /// The answer takes long to put together, so another thread should do it.
+    Long(Work),
     /// The call is rejected.
     Rejected(Error),
     /// It is the reply to another call.
     Anothers,
 }
+
+/// Puts an answer together, on any thread.
+pub struct Work(pub Box<dyn FnOnce() -> Result<Answer<'static>, Error> + Send>);
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work(..)")
+    }
+}
+
+/// From this many bytes of records on, an answer is put together on another thread, because other calls wait for the
+/// thread that reads replies.
+pub(crate) const LONG_FROM_BYTES: usize = 1024 * 1024;
 
 /// The answer to a call.
 #[derive(Clone, Debug)]
@@ -163,6 +208,8 @@ pub enum Answer<'r> {
     Token(Cow<'r, str>),
     /// The session that was found.
     Session(Record<'r>),
+    /// Any other value, as JSON.
+    Json(String),
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(super) static SPEC: Spec = Spec {
     needs_index: false,
     finds_its_keys: false,
     reads_only: true,
+    may_read_replica: false,
     if_absent: Answer::Absent,
 };
 
@@ -37,13 +38,18 @@ impl OnRedis for Ping<'_> {
         &SPEC
     }
 
-    fn target(&self, _policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+    fn target<'t>(&'t self, _policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Ok(None)
     }
 
-    fn add_arguments(&self, _target: &Target<'_>, _command: &mut Cmd) {}
+    fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, _command: &mut Cmd) {}
 
-    fn read<'r>(&self, _target: &'r Target<'_>, _reply: &Reply<'r>, _past: Past) -> Meaning<'r> {
+    fn read<'r>(
+        &self,
+        _target: &'r Target<'_>,
+        _reply: &Reply<'r>,
+        _past: Past<'_>,
+    ) -> Meaning<'r> {
         Meaning::Anothers
     }
 

@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::field::{App, Fields, Ttl, ttl_ms};
-use super::script::{CLOCK, EACH, EXPIRY, INDEX};
+use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -18,8 +18,15 @@ pub struct Refresh<'a> {
     pub ttl: Ttl,
 }
 
-static SCRIPT: Script =
-    Script::new(&[CLOCK, EXPIRY, INDEX, EACH, include_str!("../store/redis/scripts/refresh.lua")]);
+static SCRIPT: Script = Script::new(&[
+    CLOCK,
+    EXPIRY,
+    INDEX,
+    FIRST_LINE,
+    LIFETIME,
+    EACH,
+    include_str!("../store/redis/scripts/refresh.lua"),
+]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "refresh",
@@ -29,6 +36,7 @@ pub(super) static SPEC: Spec = Spec {
     needs_index: true,
     finds_its_keys: false,
     reads_only: false,
+    may_read_replica: false,
     if_absent: Answer::Flag(false),
 };
 
@@ -43,15 +51,15 @@ impl OnRedis for Refresh<'_> {
         &SPEC
     }
 
-    fn target(&self, policy: &Policy) -> Result<Option<Target<'_>>, Error> {
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Ok(Target::of_token(&self.app, &self.token, policy))
     }
 
-    fn add_arguments(&self, target: &Target<'_>, command: &mut Cmd) {
+    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         command.arg(target.member()).arg(ttl_ms(self.ttl));
     }
 
-    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past) -> Meaning<'r> {
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(found) => Meaning::Answered(Answer::Flag(*found != 0)),
             _ => Meaning::Anothers,

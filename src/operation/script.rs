@@ -16,6 +16,10 @@ pub(super) const FINDS_KEYS: &str = "--!df flags=allow-undeclared-keys\n";
 pub(super) const CLOCK: &str = include_str!("../store/redis/scripts/clock.lua");
 pub(super) const EXPIRY: &str = include_str!("../store/redis/scripts/expiry.lua");
 pub(super) const INDEX: &str = include_str!("../store/redis/scripts/index.lua");
+pub(super) const FIRST_LINE: &str = include_str!("../store/redis/scripts/first_line.lua");
+pub(super) const LIFETIME: &str = include_str!("../store/redis/scripts/lifetime.lua");
+pub(super) const SLIDE: &str = include_str!("../store/redis/scripts/slide.lua");
+pub(super) const MAX_SESSIONS: &str = include_str!("../store/redis/scripts/max_sessions.lua");
 pub(super) const EACH: &str = include_str!("../store/redis/scripts/each.lua");
 
 impl Script {

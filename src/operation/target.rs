@@ -1,13 +1,16 @@
 //! The target of a call: a session, or all sessions of an owner.
 
+use super::Answer;
 use super::field::Owner;
 use crate::error::Error;
 use crate::keys;
 use crate::token::{self, Encoding, OwnerHash, SessionId, Token};
 
 /// The settings of an instance that apply to every session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
+    /// The beginning of all keys. It holds neither `{` nor `}`.
+    pub prefix: String,
     /// Bytes of a new token, including those that identify its owner: 32 to 1024.
     pub token_size: usize,
     /// How the bytes become text.
@@ -32,50 +35,74 @@ pub struct Target<'c> {
     pub owner: OwnerHash,
     /// The session; `None` if the call is about all sessions of the owner.
     pub id: Option<SessionId>,
-    /// The new token that the call returns; empty if it returns none.
-    pub new_token: String,
-    /// How large updates may make the data, in bytes of JSON.
-    pub max_bytes: usize,
+    /// The token that the call makes, and the session's id with it.
+    pub minted: Option<(String, SessionId)>,
+    /// The settings of the instance.
+    pub policy: &'c Policy,
 }
 
 impl<'c> Target<'c> {
     /// The session that has this token. `None` if no session can have it.
-    pub(super) fn of_token(app: &'c [u8], token: &Token<'_>, policy: &Policy) -> Option<Self> {
+    pub(super) fn of_token(app: &'c [u8], token: &Token<'_>, policy: &'c Policy) -> Option<Self> {
         let (owner, id) = (token.owner()?, Some(token.id()));
-        let max_bytes = policy.max_grown_bytes();
-        Some(Self { app, owner, id, new_token: String::new(), max_bytes })
+        Some(Self { app, owner, id, minted: None, policy })
     }
 
     /// All sessions of an owner.
-    pub(super) fn of_owner(app: &'c [u8], owner: &Owner<'_>, policy: &Policy) -> Self {
-        let owner = OwnerHash::of(app, owner.bytes());
-        let max_bytes = policy.max_grown_bytes();
-        Self { app, owner, id: None, new_token: String::new(), max_bytes }
+    pub(super) fn of_owner(app: &'c [u8], owner: &Owner<'_>, policy: &'c Policy) -> Self {
+        Self { app, owner: OwnerHash::of(app, owner.bytes()), id: None, minted: None, policy }
     }
 
     /// A new session of an owner.
     pub(super) fn new_session(
         app: &'c [u8],
         owner: &Owner<'_>,
-        policy: &Policy,
+        policy: &'c Policy,
     ) -> Result<Self, Error> {
-        let target = Self::of_owner(app, owner, policy);
-        let Policy { token_size, token_encoding, .. } = *policy;
-        let (new_token, token) =
-            token::mint(target.owner, token_size, token_encoding).map_err(|_| Error::Internal)?;
-        Ok(Self { id: Some(token.id()), new_token, ..target })
+        let target = Self::of_owner(app, owner, policy).with_new_token()?;
+        Ok(Self { id: target.minted.as_ref().map(|(_, id)| *id), ..target })
+    }
+
+    /// Makes a new token of the same owner.
+    pub(super) fn with_new_token(self) -> Result<Self, Error> {
+        let Policy { token_size, token_encoding, .. } = *self.policy;
+        let (text, token) =
+            token::mint(self.owner, token_size, token_encoding).map_err(|_| Error::Internal)?;
+        Ok(Self { minted: Some((text, token.id())), ..self })
+    }
+
+    /// The answer of a call that made a new token.
+    pub(super) fn new_token(&self) -> Answer<'_> {
+        self.minted.as_ref().map_or(Answer::Absent, |(text, _)| Answer::Token(text.into()))
     }
 
     /// The key of the session, if the call is about one.
     #[must_use]
     pub fn session_key(&self) -> Option<Vec<u8>> {
-        self.id.map(|id| keys::session(self.owner.route(), self.app, &id))
+        self.id.map(|id| self.key_of(&id))
+    }
+
+    /// The key of a session of the same owner.
+    #[must_use]
+    pub fn key_of(&self, id: &SessionId) -> Vec<u8> {
+        keys::session(&self.policy.prefix, self.owner.route(), self.app, id)
+    }
+
+    /// The beginning of the keys of the owner's sessions.
+    #[must_use]
+    pub fn session_prefix(&self) -> Vec<u8> {
+        keys::session_prefix(&self.policy.prefix, self.owner.route(), self.app)
     }
 
     /// The key of the owner's index.
     #[must_use]
     pub fn index_key(&self) -> Vec<u8> {
-        keys::index(&self.owner, self.app)
+        keys::index(&self.policy.prefix, &self.owner, self.app)
+    }
+
+    /// The id of the session with the new token, as the index holds it; empty if the call makes none.
+    pub(super) fn new_member(&self) -> &[u8] {
+        self.minted.as_ref().map_or(&[], |(_, id)| id.as_bytes())
     }
 
     /// The session's id as the index holds it; empty if the call has no session.

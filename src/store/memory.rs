@@ -1,15 +1,21 @@
 //! The embedded store: the same behaviour inside the process, for demos, tests and development.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::num::NonZeroU64;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
 
 use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::error::Error;
 use crate::operation::field::{Json, Owner, Ttl};
-use crate::operation::{Answer, Create, Get, Kill, KillAll, Operation, Refresh, Update};
+use crate::operation::{
+    Answer, Create, Get, Info, Kill, KillAll, KillById, List, Listed, MAX_LIST_BYTES, Operation,
+    Refresh, Rotate, Update, describe_all, describe_one,
+};
 use crate::record::{self, Record};
 use crate::token::{self, OwnerHash, SessionId, Token};
 
@@ -22,16 +28,25 @@ pub struct MemoryStore {
 /// An owner in an app, and the app. Redis keys encode the same.
 type Place = (OwnerHash, Vec<u8>);
 
+/// Milliseconds since 1970, by [`now_ms`].
+type Time = u64;
+
 #[derive(Default)]
 struct Sessions {
     places: HashMap<Place, HashMap<SessionId, Session>>,
     /// The earliest expiry first, so that expired sessions are found without reading the others.
-    expiries: BTreeSet<(Instant, Place, SessionId)>,
+    expiries: BTreeSet<(Time, Place, SessionId)>,
 }
 
 struct Session {
     record: String,
-    expiry: Option<Instant>,
+    created_at: Time,
+    /// `None` if it never expires.
+    expiry: Option<Time>,
+    /// For how long each use lets it live.
+    sliding_ms: Option<NonZeroU64>,
+    /// The end of its lifetime.
+    ends_at: Option<Time>,
 }
 
 impl MemoryStore {
@@ -43,21 +58,28 @@ impl MemoryStore {
 
     /// Carries out calls in their order and answers each.
     pub fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
+        let policy = &self.policy;
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, call) in calls.iter().enumerate() {
-            sessions.drop_expired(Instant::now());
+            sessions.drop_expired(now_ms());
             let answer = match &call.operation {
-                Operation::Create(call) => sessions.create(&self.policy, call),
+                Operation::Create(call) => sessions.create(policy, call),
                 Operation::Get(Get { app, token }) => sessions.get(app, token),
+                Operation::Info(Info { app, token }) => sessions.info(app, token),
+                Operation::List(call) => sessions.list(call),
                 Operation::Refresh(Refresh { app, token, ttl }) => {
                     Ok(Answer::Flag(sessions.refresh(app, token, *ttl)))
                 }
                 Operation::Update(Update { app, token, data }) => {
-                    sessions.update(&self.policy, app, token, *data).map(Answer::Flag)
+                    sessions.update(policy, app, token, *data).map(Answer::Flag)
                 }
+                Operation::Rotate(Rotate { app, token }) => sessions.rotate(policy, app, token),
                 Operation::Kill(Kill { app, token }) => Ok(Answer::Flag(sessions.kill(app, token))),
-                Operation::KillAll(KillAll { app, owner }) => {
-                    Ok(Answer::Flag(sessions.kill_all(app, owner)))
+                Operation::KillById(KillById { app, owner, id }) => {
+                    Ok(Answer::Flag(sessions.remove(&place_of(app, owner), *id).is_some()))
+                }
+                Operation::KillAll(KillAll { app, owner, except }) => {
+                    Ok(Answer::Flag(sessions.kill_all(app, owner, except.as_ref())))
                 }
                 Operation::Ping(_) => Ok(Answer::Absent),
             };
@@ -71,39 +93,87 @@ impl MemoryStore {
 
 impl Sessions {
     fn create(&mut self, policy: &Policy, call: &Create<'_>) -> Result<Answer<'_>, Error> {
-        let Create { app, owner, ttl, data } = call;
-        let owner_hash = OwnerHash::of(app, owner.bytes());
-        let (text, token) = token::mint(owner_hash, policy.token_size, policy.token_encoding)
+        let Create { app, owner, limits, data, .. } = call;
+        let place = place_of(app, owner);
+        let (text, token) = token::mint(place.0, policy.token_size, policy.token_encoding)
             .map_err(|_| Error::Internal)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let record = record::encode(owner.json(), now.as_millis(), data.0);
-        let (place, id) = ((owner_hash, app.to_vec()), token.id());
-        let expiry = expiry(*ttl);
-        self.expiries.extend(expiry.map(|at| (at, place.clone(), id)));
-        self.places.entry(place).or_default().insert(id, Session { record, expiry });
+        let created_at = now_ms();
+        let session = Session {
+            record: record::encode(owner.json(), created_at, data.0),
+            created_at,
+            expiry: after(created_at, call.first_ttl()),
+            sliding_ms: call.sliding_ttl(),
+            ends_at: after(created_at, limits.lifetime),
+        };
+        self.insert(place.clone(), token.id(), session);
+        if let Some(most) = limits.max_sessions {
+            self.keep_at_most(most, &place, token.id());
+        }
         Ok(Answer::Token(text.into()))
     }
 
+    /// Ends sessions of an owner so that at most `most` live. Those that would end soonest go first, the older first
+    /// where they tie, and never the new one.
+    fn keep_at_most(&mut self, most: NonZeroU64, place: &Place, new: SessionId) {
+        let Some(sessions) = self.places.get(place) else { return };
+        let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
+        let excess = sessions.len().saturating_sub(most);
+        let others = sessions.iter().filter(|(id, _)| **id != new);
+        let mut others: Vec<_> = others
+            .map(|(id, session)| (session.expiry.unwrap_or(Time::MAX), session.created_at, *id))
+            .collect();
+        others.sort_unstable();
+        for (_, _, id) in others.into_iter().take(excess) {
+            self.remove(place, id);
+        }
+    }
+
     fn get(&mut self, app: &[u8], token: &Token<'_>) -> Result<Answer<'_>, Error> {
+        self.slide(app, token);
         let Some(session) = self.find(app, token) else { return Ok(Answer::Absent) };
         let record = Record::parse(session.record.as_bytes()).map_err(|_| Error::Corrupt)?;
         Ok(Answer::Session(record))
     }
 
-    fn refresh(&mut self, app: &[u8], token: &Token<'_>, ttl: Ttl) -> bool {
-        let (Some(place), id) = (place(app, token), token.id()) else {
-            return false;
-        };
-        let Some(session) = self.places.get_mut(&place).and_then(|ids| ids.get_mut(&id)) else {
-            return false;
-        };
-        let old = std::mem::replace(&mut session.expiry, expiry(ttl));
-        let new = session.expiry;
-        if let Some(at) = old {
-            self.expiries.remove(&(at, place.clone(), id));
+    fn info(&mut self, app: &[u8], token: &Token<'_>) -> Result<Answer<'_>, Error> {
+        let Some(session) = self.find(app, token) else { return Ok(Answer::Absent) };
+        describe_one(token.id(), session.record.as_bytes(), session.expiry)
+    }
+
+    fn list(&mut self, call: &List<'_>) -> Result<Answer<'_>, Error> {
+        let sessions = self.places.get(&place_of(&call.app, &call.owner)).into_iter().flatten();
+        let mut sessions: Vec<_> = sessions.collect();
+        sessions.sort_by_key(|(id, session)| {
+            std::cmp::Reverse((session.expiry.unwrap_or(Time::MAX), **id))
+        });
+        sessions.truncate(usize::try_from(call.limit).unwrap_or(usize::MAX));
+        if sessions.iter().map(|(_, session)| session.record.len()).sum::<usize>() > MAX_LIST_BYTES
+        {
+            return Err(Error::ListTooLarge { max_bytes: MAX_LIST_BYTES });
         }
-        self.expiries.extend(new.map(|at| (at, place, id)));
+        let listed = sessions.into_iter().map(|(id, session)| Listed {
+            id: *id,
+            expires_at: session.expiry,
+            record: Bytes::copy_from_slice(session.record.as_bytes()),
+        });
+        describe_all(&listed.collect::<Vec<_>>(), call.current())
+    }
+
+    fn refresh(&mut self, app: &[u8], token: &Token<'_>, ttl: Ttl) -> bool {
+        let Some(session) = self.find(app, token) else { return false };
+        let expiry = after(now_ms(), ttl).into_iter().chain(session.ends_at).min();
+        self.set_expiry(app, token, expiry);
         true
+    }
+
+    /// Lets a sliding session live its duration from now on, if it would end sooner.
+    fn slide(&mut self, app: &[u8], token: &Token<'_>) {
+        let Some(session) = self.find(app, token) else { return };
+        let (Some(sliding_ms), Some(old)) = (session.sliding_ms, session.expiry) else { return };
+        let expiry = after(now_ms(), Some(sliding_ms)).into_iter().chain(session.ends_at).min();
+        if expiry.is_some_and(|new| new > old) {
+            self.set_expiry(app, token, expiry);
+        }
     }
 
     fn update(
@@ -126,19 +196,35 @@ impl Sessions {
             session.record.push('\n');
             session.record.push_str(patch.0);
         }
+        self.slide(app, token);
         Ok(true)
     }
 
-    fn kill(&mut self, app: &[u8], token: &Token<'_>) -> bool {
-        place(app, token).is_some_and(|place| self.remove(&place, token.id()))
+    fn rotate(
+        &mut self,
+        policy: &Policy,
+        app: &[u8],
+        token: &Token<'_>,
+    ) -> Result<Answer<'_>, Error> {
+        let Some(place) = place(app, token) else { return Ok(Answer::Absent) };
+        let (text, new) = token::mint(place.0, policy.token_size, policy.token_encoding)
+            .map_err(|_| Error::Internal)?;
+        let Some(session) = self.remove(&place, token.id()) else { return Ok(Answer::Absent) };
+        self.insert(place, new.id(), session);
+        Ok(Answer::Token(text.into()))
     }
 
-    fn kill_all(&mut self, app: &[u8], owner: &Owner<'_>) -> bool {
-        let place = (OwnerHash::of(app, owner.bytes()), app.to_vec());
+    fn kill(&mut self, app: &[u8], token: &Token<'_>) -> bool {
+        place(app, token).is_some_and(|place| self.remove(&place, token.id()).is_some())
+    }
+
+    fn kill_all(&mut self, app: &[u8], owner: &Owner<'_>, except: Option<&Token<'_>>) -> bool {
+        let place = place_of(app, owner);
         let Some(ids) = self.places.get(&place) else {
             return false;
         };
-        let ids: Vec<_> = ids.keys().copied().collect();
+        let excepted = except.map(Token::id);
+        let ids: Vec<_> = ids.keys().copied().filter(|id| Some(*id) != excepted).collect();
         for id in &ids {
             self.remove(&place, *id);
         }
@@ -149,23 +235,32 @@ impl Sessions {
         self.places.get_mut(&place(app, token)?)?.get_mut(&token.id())
     }
 
-    fn remove(&mut self, place: &Place, id: SessionId) -> bool {
-        let Some(ids) = self.places.get_mut(place) else {
-            return false;
-        };
-        let Some(session) = ids.remove(&id) else {
-            return false;
-        };
+    fn set_expiry(&mut self, app: &[u8], token: &Token<'_>, expiry: Option<Time>) {
+        let (Some(place), id) = (place(app, token), token.id()) else { return };
+        if let Some(mut session) = self.remove(&place, id) {
+            session.expiry = expiry;
+            self.insert(place, id, session);
+        }
+    }
+
+    fn insert(&mut self, place: Place, id: SessionId, session: Session) {
+        self.expiries.extend(session.expiry.map(|at| (at, place.clone(), id)));
+        self.places.entry(place).or_default().insert(id, session);
+    }
+
+    fn remove(&mut self, place: &Place, id: SessionId) -> Option<Session> {
+        let ids = self.places.get_mut(place)?;
+        let session = ids.remove(&id)?;
         if ids.is_empty() {
             self.places.remove(place);
         }
         if let Some(at) = session.expiry {
             self.expiries.remove(&(at, place.clone(), id));
         }
-        true
+        Some(session)
     }
 
-    fn drop_expired(&mut self, now: Instant) {
+    fn drop_expired(&mut self, now: Time) {
         while self.expiries.first().is_some_and(|(at, ..)| *at <= now) {
             if let Some((_, place, id)) = self.expiries.pop_first() {
                 self.remove(&place, id);
@@ -178,7 +273,22 @@ fn place(app: &[u8], token: &Token<'_>) -> Option<Place> {
     token.owner().map(|owner| (owner, app.to_vec()))
 }
 
-/// A duration that the clock cannot represent means that the session never expires.
-fn expiry(ttl: Ttl) -> Option<Instant> {
-    Instant::now().checked_add(Duration::from_millis(ttl?.get()))
+fn place_of(app: &[u8], owner: &Owner<'_>) -> Place {
+    (OwnerHash::of(app, owner.bytes()), app.to_vec())
+}
+
+/// The time, in milliseconds since 1970. The wall clock is read once; from then on time passes evenly, whatever happens
+/// to that clock.
+fn now_ms() -> Time {
+    static START: OnceLock<(Instant, Time)> = OnceLock::new();
+    let (start, start_ms) = START.get_or_init(|| {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (Instant::now(), u64::try_from(wall.as_millis()).unwrap_or_default())
+    });
+    start_ms.saturating_add(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
+
+/// When a duration that begins now ends. `None`: never.
+fn after(now: Time, ttl: Ttl) -> Option<Time> {
+    ttl.and_then(|ttl| now.checked_add(ttl.get()))
 }

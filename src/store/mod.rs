@@ -13,7 +13,7 @@ pub enum Store {
     /// Inside this process.
     Memory(memory::MemoryStore),
     /// In Redis.
-    Redis(redis::RedisStore),
+    Redis(Box<redis::RedisStore>),
 }
 
 impl Store {

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{DAY, Sessions, create, get, kill, kill_all, refresh, update, wait_until};
+use super::{
+    DAY, Sessions, create, create_with, get, info, kill, kill_all, kill_all_except, kill_by_id,
+    list, refresh, rotate, update, wait_until,
+};
 
 /// Makes the tests. `$open` opens a target, and returns the sessions and what must outlive them.
 #[macro_export]
@@ -24,6 +27,14 @@ macro_rules! conformance_suite {
             refresh_gives_a_session_new_time
             kill_removes_one_session
             kill_all_removes_the_sessions_of_one_owner_in_one_app
+            info_describes_a_session
+            list_describes_the_sessions_of_an_owner
+            kill_by_id_removes_only_the_owners_session
+            kill_all_except_keeps_one_session
+            rotate_gives_a_session_a_new_token
+            a_sliding_session_lives_as_long_as_it_is_used
+            no_session_outlives_its_lifetime
+            max_sessions_ends_those_that_would_end_soonest
             calls_of_a_batch_are_carried_out_in_order
             batches_are_carried_out_in_order
             names_of_every_kind_work
@@ -101,6 +112,150 @@ pub fn refresh_gives_a_session_new_time(sessions: &mut Sessions) {
         assert_eq!(sessions.ok(get("app", brief))["ownerId"], json!("ann"));
         assert_eq!(sessions.ok(kill_all("app", "ann")), json!(true));
     }
+}
+
+pub fn info_describes_a_session(sessions: &mut Sessions) {
+    let token = sessions.token("app", "ann", r#"{"a":1}"#);
+    assert_eq!(sessions.ok(update("app", &token, r#"{"b":2}"#)), json!(true));
+    let found = sessions.ok(info("app", &token));
+    assert_eq!(found["ownerId"], json!("ann"));
+    assert_eq!(found["data"], json!({"a": 1, "b": 2}));
+    assert_eq!(found["id"].as_str().unwrap().len(), 22);
+    let lives = found["expiresAt"].as_u64().unwrap() - found["createdAt"].as_u64().unwrap();
+    assert_eq!(lives, DAY);
+    assert_eq!(sessions.ok(refresh("app", &token, 0)), json!(true));
+    assert_eq!(sessions.ok(info("app", &token))["expiresAt"], json!(null));
+    assert_eq!(sessions.ok(info("app2", &token)), json!(null));
+}
+
+pub fn list_describes_the_sessions_of_an_owner(sessions: &mut Sessions) {
+    assert_eq!(sessions.ok(list("app", "ann", "", 10)), json!([]));
+    let tokens: Vec<_> = (1..=5)
+        .map(|n| sessions.ok(create("app", "ann", &format!("{{\"n\":{n}}}"), n * DAY)))
+        .map(|token| token.as_str().unwrap().to_owned())
+        .collect();
+    sessions.token("app", "bob", "{}");
+    let ids: Vec<_> = tokens.iter().map(|t| sessions.ok(info("app", t))["id"].clone()).collect();
+    let all = sessions.ok(list("app", "ann", &tokens[3], 10));
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), 5);
+    for session in all {
+        let n = session["data"]["n"].as_u64().unwrap();
+        assert_eq!(session["id"], ids[usize::try_from(n).unwrap() - 1]);
+        assert_eq!(session["current"], json!(n == 4));
+        let lives = session["expiresAt"].as_u64().unwrap() - session["createdAt"].as_u64().unwrap();
+        assert_eq!(lives, n * DAY);
+    }
+    let times: Vec<_> = all.iter().map(|session| session["createdAt"].as_u64().unwrap()).collect();
+    assert!(times.is_sorted_by(|one, other| one >= other), "the newest first");
+    let last = sessions.ok(list("app", "ann", "", 2));
+    let mut last: Vec<_> =
+        last.as_array().unwrap().iter().map(|s| s["data"]["n"].as_u64().unwrap()).collect();
+    last.sort_unstable();
+    assert_eq!(last, [4, 5], "those that end last");
+}
+
+pub fn kill_by_id_removes_only_the_owners_session(sessions: &mut Sessions) {
+    let token = sessions.token("app", "ann", "{}");
+    let id = sessions.ok(info("app", &token))["id"].as_str().unwrap().to_owned();
+    assert_eq!(sessions.ok(kill_by_id("app", "bob", &id)), json!(false));
+    assert_eq!(sessions.ok(kill_by_id("app2", "ann", &id)), json!(false));
+    assert_eq!(sessions.ok(get("app", &token))["ownerId"], json!("ann"));
+    assert_eq!(sessions.ok(kill_by_id("app", "ann", &id)), json!(true));
+    assert_eq!(sessions.ok(kill_by_id("app", "ann", &id)), json!(false));
+    assert_eq!(sessions.ok(get("app", &token)), json!(null));
+    assert_eq!(sessions.ok(kill_all("app", "ann")), json!(false));
+}
+
+pub fn kill_all_except_keeps_one_session(sessions: &mut Sessions) {
+    let tokens: Vec<_> = (0..250).map(|_| sessions.token("app", "ann", "{}")).collect();
+    let bobs = sessions.token("app", "bob", "{}");
+    let kept = &tokens[77];
+    assert_eq!(sessions.ok(kill_all_except("app", "ann", kept)), json!(true));
+    for token in &tokens {
+        let found = sessions.ok(get("app", token));
+        assert_eq!(found.is_null(), token != kept);
+    }
+    assert_eq!(sessions.ok(kill_all_except("app", "ann", kept)), json!(false));
+    assert_eq!(sessions.ok(kill_all_except("app", "ann", &bobs)), json!(true));
+    assert_eq!(sessions.ok(get("app", kept)), json!(null));
+    assert_eq!(sessions.ok(get("app", &bobs))["ownerId"], json!("bob"));
+}
+
+pub fn rotate_gives_a_session_a_new_token(sessions: &mut Sessions) {
+    let old = sessions.token("app", "ann", r#"{"a":1}"#);
+    let before = sessions.ok(info("app", &old));
+    let new = sessions.ok(rotate("app", &old));
+    let new = new.as_str().unwrap();
+    assert_ne!(new, old);
+    assert_eq!(sessions.ok(get("app", &old)), json!(null));
+    assert_eq!(sessions.ok(rotate("app", &old)), json!(null));
+    let after = sessions.ok(info("app", new));
+    for name in ["ownerId", "data", "createdAt", "expiresAt"] {
+        assert_eq!(after[name], before[name], "{name}");
+    }
+    assert_ne!(after["id"], before["id"]);
+    assert_eq!(sessions.ok(list("app", "ann", new, 10)).as_array().unwrap().len(), 1);
+    assert_eq!(sessions.ok(kill_all("app", "ann")), json!(true));
+    assert_eq!(sessions.ok(get("app", new)), json!(null));
+}
+
+pub fn a_sliding_session_lives_as_long_as_it_is_used(sessions: &mut Sessions) {
+    let used = sessions.ok(create_with("app", "ann", "{}", 2000, "1 0 0"));
+    let used = used.as_str().unwrap();
+    let unused = sessions.ok(create_with("app", "bob", "{}", 2000, "1 0 0"));
+    let unused = unused.as_str().unwrap();
+    let first = sessions.ok(info("app", used))["expiresAt"].as_u64().unwrap();
+    // `info` does not count as a use. On a slow machine the session may end, and there is nothing to check.
+    wait_until("the unused session ends", || {
+        sessions.ok(get("app", used));
+        sessions.ok(info("app", unused)).is_null()
+    });
+    let lives_until = sessions.ok(info("app", used))["expiresAt"].as_u64();
+    assert!(lives_until.is_none_or(|end| end > first), "it lives on");
+}
+
+pub fn no_session_outlives_its_lifetime(sessions: &mut Sessions) {
+    let token = sessions.ok(create_with("app", "ann", "{}", DAY, "1 5000 0"));
+    let token = token.as_str().unwrap();
+    let found = sessions.ok(info("app", token));
+    let end = found["createdAt"].as_u64().unwrap() + 5000;
+    assert_eq!(found["expiresAt"], json!(end), "the lifetime cuts the duration");
+    for ttl in [0, DAY, 6000] {
+        // The last refresh sets it exactly.
+        assert_eq!(sessions.ok(refresh("app", token, ttl)), json!(true));
+        assert_eq!(sessions.ok(get("app", token))["ownerId"], json!("ann"));
+        assert_eq!(sessions.ok(update("app", token, "{}")), json!(true));
+        assert_eq!(sessions.ok(info("app", token))["expiresAt"], json!(end));
+    }
+}
+
+pub fn max_sessions_ends_those_that_would_end_soonest(sessions: &mut Sessions) {
+    let limited = |ttl| create_with("app", "ann", "{}", ttl, "0 0 3");
+    let tokens: Vec<_> = [3 * DAY, DAY, 2 * DAY, 0, DAY / 2]
+        .map(|ttl| sessions.ok(limited(ttl)).as_str().unwrap().to_owned())
+        .into();
+    let live: Vec<_> =
+        tokens.iter().map(|token| !sessions.ok(get("app", token)).is_null()).collect();
+    // The second ended for the fourth, and the third for the fifth, which is new.
+    assert_eq!(live, [true, false, false, true, true]);
+    // Those that never end tie, and the oldest goes first.
+    let endless: Vec<_> = (0..4)
+        .map(|_| {
+            let token = sessions.ok(create_with("app", "bob", "{}", 0, "0 0 2"));
+            let created =
+                |s: &mut Sessions, token: &str| s.ok(info("app", token))["createdAt"].clone();
+            let at = created(sessions, token.as_str().unwrap());
+            wait_until("the next millisecond", || {
+                let next = sessions.token("app", "carol", "{}");
+                created(sessions, &next) != at
+            });
+            token.as_str().unwrap().to_owned()
+        })
+        .collect();
+    let live: Vec<_> =
+        endless.iter().map(|token| !sessions.ok(get("app", token)).is_null()).collect();
+    assert_eq!(live, [false, false, true, true]);
 }
 
 pub fn kill_removes_one_session(sessions: &mut Sessions) {

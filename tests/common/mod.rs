@@ -68,6 +68,7 @@ impl Sessions {
             let _unheard = ring.send(());
         }));
         let policy = Policy {
+            prefix: "spots:".into(),
             token_size: 128,
             token_encoding: Encoding::Base64,
             max_data_bytes: MAX_DATA_BYTES,
@@ -236,8 +237,13 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 pub fn create(app: &str, owner: &str, data: &str, ttl_ms: u64) -> Call {
+    create_with(app, owner, data, ttl_ms, "")
+}
+
+/// A `create` with limits: whether it slides, its lifetime and the number of sessions.
+pub fn create_with(app: &str, owner: &str, data: &str, ttl_ms: u64, limits: &str) -> Call {
     let owner = Value::from(owner).to_string();
-    ('c', vec![name(app), owner, ttl_ms.to_string(), data.into()])
+    ('c', vec![name(app), owner, ttl_ms.to_string(), limits.into(), data.into()])
 }
 
 pub fn get(app: &str, token: &str) -> Call {
@@ -256,8 +262,28 @@ pub fn kill(app: &str, token: &str) -> Call {
     ('k', vec![name(app), name(token)])
 }
 
+pub fn kill_by_id(app: &str, owner: &str, id: &str) -> Call {
+    ('i', vec![name(app), Value::from(owner).to_string(), id.into()])
+}
+
 pub fn kill_all(app: &str, owner: &str) -> Call {
-    ('a', vec![name(app), Value::from(owner).to_string()])
+    kill_all_except(app, owner, "")
+}
+
+pub fn kill_all_except(app: &str, owner: &str, token: &str) -> Call {
+    ('a', vec![name(app), Value::from(owner).to_string(), name(token)])
+}
+
+pub fn info(app: &str, token: &str) -> Call {
+    ('n', vec![name(app), name(token)])
+}
+
+pub fn list(app: &str, owner: &str, token: &str, limit: u64) -> Call {
+    ('l', vec![name(app), Value::from(owner).to_string(), name(token), limit.to_string()])
+}
+
+pub fn rotate(app: &str, token: &str) -> Call {
+    ('o', vec![name(app), name(token)])
 }
 
 /// A name as `lib/boundary.js` encodes it.

@@ -16,13 +16,16 @@ fn text(bytes: Vec<u8>) -> String {
 /// The key of a token's session in the app "app".
 fn session_key(token: &str) -> String {
     let token = Token::new(Cow::Borrowed(token.as_bytes()));
-    text(keys::session(token.owner().unwrap().route(), b"app", &token.id()))
+    text(keys::session("spots:", token.owner().unwrap().route(), b"app", &token.id()))
 }
 
 /// The keys of Ann's sessions, without the id, and of her index in the app "app".
 fn anns_keys() -> (String, String) {
     let owner = OwnerHash::of(b"app", b"ann");
-    (text(keys::session_prefix(owner.route(), b"app")), text(keys::index(&owner, b"app")))
+    (
+        text(keys::session_prefix("spots:", owner.route(), b"app")),
+        text(keys::index("spots:", &owner, b"app")),
+    )
 }
 
 #[test]

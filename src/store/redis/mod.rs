@@ -19,6 +19,7 @@ use self::dispatch::batch::Batch;
 use self::dispatch::call::InFlightCall;
 use self::dispatch::ping::ping;
 use self::dispatch::recent_writes::RecentWrites;
+use self::dispatch::sliding::{SlidingTable, Use, Uses};
 use self::node::Setup;
 use self::node::quarantine::Culprits;
 use self::settings::Settings;
@@ -26,8 +27,8 @@ use self::topology::Topology;
 use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
-use crate::event::Observer;
-use crate::operation::{Answer, Operation};
+use crate::event::{Event, Observer};
+use crate::operation::{Answer, Extend, Operation};
 
 /// The owner's sessions are not read from replicas until this long after a change by this process. A replica is
 /// usually milliseconds behind, but nothing bounds its delay.
@@ -39,6 +40,9 @@ pub struct RedisStore {
     servers: Topology,
     /// The owners whose sessions must not be read from replicas. `None` if replicas are not read from.
     recent: Option<RecentWrites>,
+    /// When the sliding sessions that were used must be extended again.
+    sliding: SlidingTable,
+    observer: Observer,
     /// The calls that broke the connection to a server each time.
     culprits: Arc<Culprits>,
     command_timeout: Duration,
@@ -54,11 +58,14 @@ impl RedisStore {
         let recent =
             settings.reads_replicas.then(|| RecentWrites::new(REPLICATION_GRACE + command_timeout));
         let culprits = Arc::<Culprits>::default();
-        let setup = Setup { settings, observer, culprits: Arc::clone(&culprits) };
+        let setup =
+            Setup { settings, observer: Arc::clone(&observer), culprits: Arc::clone(&culprits) };
         Self {
             policy,
             servers: Topology::new(setup),
             recent,
+            sliding: SlidingTable::default(),
+            observer,
             culprits,
             command_timeout,
             batches: AtomicU64::new(0),
@@ -102,7 +109,16 @@ impl RedisStore {
     }
 
     async fn run_calls(&self, calls: &[Call<'_>], answers: &mut Answers) {
-        let open = self.tasks(calls, answers);
+        let uses = Uses::new(&self.sliding);
+        let open = self.tasks(calls, &uses, answers);
+        self.send(open, answers).await;
+        let due = uses.take();
+        if !due.is_empty() {
+            Box::pin(self.extend(calls, &due, answers)).await;
+        }
+    }
+
+    async fn send(&self, open: Vec<InFlightCall<'_>>, answers: &mut Answers) {
         let number = self.batches.fetch_add(1, Ordering::Relaxed);
         let batch = Batch::new(number, self.command_timeout);
         match &self.servers {
@@ -113,11 +129,44 @@ impl RedisStore {
         }
     }
 
+    /// Extends the sliding sessions that these calls have used. The calls are answered already. A failure is told as an
+    /// event, and the next use tries again.
+    async fn extend(&self, calls: &[Call<'_>], due: &[Use], answers: &Answers) {
+        let uses = Uses::new(&self.sliding);
+        let extends: Vec<_> = due
+            .iter()
+            .filter_map(|used| {
+                let operation = calls.get(used.place)?.operation.on_redis();
+                let target = operation.target(&self.policy).ok()??;
+                Some((*used, Extend::of(&target)?))
+            })
+            .collect();
+        let tasks = extends.iter().enumerate().filter_map(|(place, (_, extend))| {
+            InFlightCall::new(place, extend, &self.policy, &uses).ok()?
+        });
+        let mut unheard = answers.for_nobody();
+        self.send(tasks.collect(), &mut unheard).await;
+        for (Use { id, duration_ms, .. }, extend) in &extends {
+            match extend.left_ms() {
+                Some(left_ms) => self.sliding.note(*id, *duration_ms, left_ms),
+                None => self.sliding.forget(*id),
+            }
+        }
+        if let Some(error) = unheard.failure() {
+            (self.observer)(&Event::NotExtended(error.clone()));
+        }
+    }
+
     /// The calls that must be sent. Calls that need no server are answered at once.
-    fn tasks<'c>(&self, calls: &'c [Call<'c>], answers: &mut Answers) -> Vec<InFlightCall<'c>> {
+    fn tasks<'c>(
+        &'c self,
+        calls: &'c [Call<'c>],
+        uses: &'c Uses<'c>,
+        answers: &mut Answers,
+    ) -> Vec<InFlightCall<'c>> {
         let mut tasks = Vec::with_capacity(calls.len());
         for (place, call) in calls.iter().enumerate() {
-            match InFlightCall::new(place, &call.operation, &self.policy) {
+            match InFlightCall::new(place, call.operation.on_redis(), &self.policy, uses) {
                 Ok(Some(mut task)) => {
                     if let Some(recent) = &self.recent {
                         task.read_from_replica(recent);

@@ -8,13 +8,15 @@ use tokio::time::Instant;
 
 use super::fold::Fold;
 use super::recent_writes::RecentWrites;
+use super::sliding::Uses;
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::keys;
 use crate::operation::{
-    Meaning, OnRedis, Operation, Past, Policy, Script, Target, is_own_record, read_record,
+    Meaning, OnRedis, Page, Past, Policy, Script, Step, Target, Work, is_own_record, read_record,
 };
 use crate::protocol::Reply;
+use crate::record::sliding_in;
 use crate::store::redis::connection::redaction::Sent;
 use crate::store::redis::connection::settings::Login;
 use crate::store::redis::link::Live;
@@ -32,6 +34,8 @@ pub(crate) struct InFlightCall<'c> {
     pub place: usize,
     operation: &'c dyn OnRedis,
     target: Target<'c>,
+    /// Collects the sliding sessions that were used.
+    uses: &'c Uses<'c>,
     /// The server does not know the script by its hash.
     pub needs_eval: bool,
     /// The server has refused to carry it out together with others.
@@ -61,6 +65,8 @@ pub(crate) struct InFlightCall<'c> {
     pub doubted: Option<Box<(Arc<Node>, Live)>>,
     /// A step has removed a session.
     pub has_removed: bool,
+    /// What its steps have read of a list.
+    pub pages: Vec<Page>,
     /// A step was answered, and there is another one.
     pub goes_on: bool,
 }
@@ -95,15 +101,16 @@ impl<'c> InFlightCall<'c> {
     /// Prepares a call. `None` if no session can have its token.
     pub fn new(
         place: usize,
-        operation: &'c Operation<'c>,
-        policy: &Policy,
+        operation: &'c dyn OnRedis,
+        policy: &'c Policy,
+        uses: &'c Uses<'c>,
     ) -> Result<Option<Self>, Error> {
-        let operation = operation.on_redis();
         let Some(target) = operation.target(policy)? else { return Ok(None) };
         Ok(Some(Self {
             place,
             operation,
             target,
+            uses,
             needs_eval: false,
             alone: false,
             in_doubt: false,
@@ -119,6 +126,7 @@ impl<'c> InFlightCall<'c> {
             fold: None,
             doubted: None,
             has_removed: false,
+            pages: Vec::new(),
             goes_on: false,
         }))
     }
@@ -127,8 +135,8 @@ impl<'c> InFlightCall<'c> {
     /// app, refuses the whole run. Calls that failed together are tried one by one.
     pub fn can_share_script(&self, other: &Self) -> bool {
         let (spec, others) = (self.operation.spec(), other.operation.spec());
-        spec.can_share_script
-            && std::ptr::eq(spec, others)
+        std::ptr::eq(spec, others)
+            && [self, other].iter().all(|call| call.operation.can_share_script())
             && self.target.app == other.target.app
             && self.needs_eval == other.needs_eval
             && ![self, other].iter().any(|call| call.alone || call.in_doubt || call.fold.is_some())
@@ -154,8 +162,8 @@ impl<'c> InFlightCall<'c> {
     /// The patch of an `update`, and how many bytes of data it may leave.
     pub fn patch(&self) -> Option<(&'c str, usize)> {
         // A call that creates a session has data too, but no record that could be full.
-        let patch = self.operation.data().filter(|_| self.target.new_token.is_empty());
-        patch.map(|patch| (patch, self.target.max_bytes))
+        let patch = self.operation.data().filter(|_| self.target.minted.is_none());
+        patch.map(|patch| (patch, self.target.policy.max_grown_bytes()))
     }
 
     /// The session of an `update`, and the bytes of its patch.
@@ -166,25 +174,56 @@ impl<'c> InFlightCall<'c> {
     /// The keys of its script.
     fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
         let index = self.operation.spec().needs_index.then(|| self.target.index_key());
-        [self.session_key(), index].into_iter().flatten()
+        let minted = self.target.minted.as_ref().map(|(_, id)| *id);
+        // A `create` makes the token of its own session, a `rotate` that of another one.
+        let moved = minted.filter(|id| Some(*id) != self.target.id);
+        let moved = moved.map(|id| self.target.key_of(&id));
+        [self.session_key(), index, moved].into_iter().flatten()
     }
 
     /// Adds the arguments of its script.
     fn add_arguments(&self, command: &mut Cmd) {
         match &self.fold {
             Some(fold) => drop(fold.add_arguments(command)),
-            None => self.operation.add_arguments(&self.target, command),
+            None => self.operation.add_arguments(&self.target, self.past(), command),
         }
     }
 
     /// The meaning of a reply that is not an error.
     pub fn read<'r>(&'r self, reply: &Reply<'r>) -> Meaning<'r> {
-        let past = Past {
+        self.operation.read(&self.target, reply, self.past())
+    }
+
+    fn past(&self) -> Past<'_> {
+        Past {
             may_have_acted: self.in_doubt,
             has_removed: self.has_removed,
             has_folded: self.fold.is_some(),
-        };
-        self.operation.read(&self.target, reply, past)
+            pages: &self.pages,
+        }
+    }
+
+    /// Notes that a step was done, and that there is another one.
+    pub fn go_on(&mut self, step: Step) {
+        self.goes_on = true;
+        match step {
+            Step::Removed(any) => self.has_removed |= any,
+            Step::Read(page) => self.pages.push(page),
+        }
+    }
+
+    /// Notes that the session with this record was used, if it slides.
+    pub fn note_use(&self, record: &[u8]) {
+        if let (Some(duration_ms), Some(id)) = (sliding_in(record), self.target.id) {
+            self.uses.note(self.place, id, duration_ms);
+        }
+    }
+
+    /// Notes that the session was used by the update that has folded its record.
+    pub fn note_use_by_fold(&self) {
+        if let Some(fold) = &self.fold {
+            self.note_use(fold.record());
+        }
     }
 
     /// Sends it again on another connection, because the answer on this one belongs to another call. If the wrong
@@ -227,13 +266,22 @@ impl<'c> InFlightCall<'c> {
         });
     }
 
+    /// Answers with what takes long to put together, on a separate thread.
+    pub fn answer_with(&self, Work(work): Work, answers: &mut Answers) {
+        let mut answers = answers.detach(self.place);
+        tokio::task::spawn_blocking(move || match work() {
+            Ok(answer) => answers.put(0, answer),
+            Err(error) => answers.reject(0, &error),
+        });
+    }
+
     /// Lets it read from a replica, unless this process has just changed the owner's sessions. Remembers the owner if
     /// the call is such a change.
     pub fn read_from_replica(&mut self, recent: &RecentWrites) {
         let now = Instant::now();
-        if self.reads_only() {
+        if self.operation.spec().may_read_replica {
             self.from_replica = !recent.has(now, self.route(), self.target.app);
-        } else {
+        } else if !self.reads_only() {
             recent.note(now, self.route(), self.target.app);
         }
     }
@@ -309,7 +357,7 @@ impl<'c> InFlightCall<'c> {
 
     /// The error of an update that would make the data too large.
     pub fn too_large(&self) -> Error {
-        let error = Error::TooLarge { max_bytes: self.target.max_bytes };
+        let error = Error::TooLarge { max_bytes: self.target.policy.max_grown_bytes() };
         if self.in_doubt { Error::Lost { reason: error.to_string() } } else { error }
     }
 

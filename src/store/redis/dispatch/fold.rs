@@ -30,6 +30,11 @@ pub(crate) struct Fold {
 }
 
 impl Fold {
+    /// The folded record.
+    pub fn record(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
     /// Adds the arguments of the script.
     pub fn add_arguments<'c>(&self, command: &'c mut Cmd) -> &'c mut Cmd {
         command.arg(&self.about).arg(self.read).arg(&self.text)

@@ -12,3 +12,4 @@ pub(crate) mod recent_writes;
 mod replies;
 pub(crate) mod retry;
 pub(crate) mod routing;
+pub(crate) mod sliding;

@@ -11,7 +11,7 @@ use super::fold::fold_beside;
 use super::pipeline::Answered;
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::operation::Meaning;
+use crate::operation::{LONG_FROM_BYTES, Meaning};
 use crate::protocol::Reply;
 use crate::store::redis::connection::server_error::{
     Redirect, ServerError, Verdict, judge, refusal,
@@ -28,10 +28,6 @@ const RETRY_PAUSE_DOUBLINGS: u32 = 3;
 
 /// How many redirections a call follows without a pause. Nodes that redirect to each other need time.
 const MAX_REDIRECTIONS_AT_ONCE: u8 = 4;
-
-/// From this many bytes on, a record is parsed on a separate thread, because other calls wait for the thread that
-/// reads replies.
-const READ_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
 
 /// The replies of a primary to the calls of one pipeline, and their connection.
 pub(crate) struct Replied<'r> {
@@ -75,9 +71,10 @@ impl Replied<'_> {
                     self.read_error(&mut call, &error, of_all, soon, answers)
                 }
                 Some((Reply::Bytes(record), _))
-                    if record.len() >= READ_ELSEWHERE_FROM_BYTES && call.may_find(record) =>
+                    if record.len() >= LONG_FROM_BYTES && call.may_find(record) =>
                 {
                     call.replace_doubted();
+                    call.note_use(record);
                     call.answer_on_another_thread(self.answered.keep(record), answers);
                     Next::Settled
                 }
@@ -108,6 +105,14 @@ impl Replied<'_> {
         let next = match call.read(reply) {
             Meaning::Answered(answer) => {
                 answers.put(call.place, answer);
+                match reply {
+                    Reply::Bytes(record) => call.note_use(record),
+                    _ => call.note_use_by_fold(),
+                }
+                Next::Settled
+            }
+            Meaning::Long(work) => {
+                call.answer_with(work, answers);
                 Next::Settled
             }
             Meaning::Outgrown(answer, id) => {
@@ -121,8 +126,8 @@ impl Replied<'_> {
                 answers.reject(call.place, &error);
                 Next::Settled
             }
-            Meaning::More { has_removed } => {
-                (call.has_removed, call.goes_on) = (has_removed, true);
+            Meaning::More(step) => {
+                call.go_on(step);
                 Next::Again
             }
             Meaning::Full => {

@@ -132,6 +132,9 @@ impl<'c> NodePipeline<'c> {
                 Some(reply @ Reply::Bytes(_)) => match call.read(&reply) {
                     Meaning::Answered(answer) => {
                         answers.put(place, answer);
+                        if let Reply::Bytes(record) = reply {
+                            call.note_use(record);
+                        }
                         is_answered = true;
                     }
                     Meaning::Anothers => {

@@ -1,5 +1,6 @@
 -- Stores a new session and lists it in its owner's index.
--- KEYS: 1 session, 2 index. ARGV: 1 id, 2 ttl_ms (0: never expires), 3 owner and 4 data as JSON.
+-- KEYS: 1 session, 2 index. ARGV: 1 id, 2 ttl_ms (0: never expires), 3 owner and 4 data as JSON, 5 limits: empty, or
+-- three numbers: the sliding duration and the lifetime in ms, and how many live sessions the owner may have (0: none).
 -- Returns 1. May run twice: it writes the same. If a command fails, nothing stays.
 
 -- If the data has at least this many bytes, the record says how many: update.lua needs it.
@@ -20,6 +21,15 @@ local function prune(index, prefix)
   end
 end
 
+-- What the first line says besides, and how many live sessions the owner may have; nothing of both without limits.
+local function read_limits(limits)
+  if limits == '' then return '', 0 end
+  local sliding, lifetime, most = string.match(limits, '^(%d+) (%d+) (%d+)$')
+  sliding = sliding ~= '0' and ',"sliding":' .. sliding or ''
+  lifetime = lifetime ~= '0' and string.format(',"endsAt":%.0f', now + lifetime) or ''
+  return sliding .. lifetime, tonumber(most)
+end
+
 local function store(session, index, id, expiry, record)
   -- The command that can fail comes first: it fails if there is no memory left, or if the index is not a sorted set.
   redis.call('ZADD', index, expiry or '+inf', id)
@@ -37,12 +47,16 @@ local function store(session, index, id, expiry, record)
   end
 end
 
-return each(2, 4, function(k, a)
+return each(2, 5, function(k, a)
   local session, index = KEYS[k + 1], KEYS[k + 2]
   local id, expiry, owner, data = ARGV[a + 1], expiry_after(ARGV[a + 2]), ARGV[a + 3], ARGV[a + 4]
+  local about, most = read_limits(ARGV[a + 5])
   local size = #data >= size_from and ',"size":' .. #data or ''
-  local record = '{"createdAt":' .. now .. size .. '}\n' .. owner .. '\n' .. data
+  local record = '{"createdAt":' .. now .. about .. size .. '}\n' .. owner .. '\n' .. data
   local done, failure = pcall(store, session, index, id, expiry, record)
+  if done and most > 0 then
+    done, failure = pcall(keep_at_most, most, index, string.sub(session, 1, #session - #id), id)
+  end
   if not done then
     redis.pcall('DEL', session)
     redis.pcall('ZREM', index, id)

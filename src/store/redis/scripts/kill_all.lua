@@ -1,7 +1,7 @@
 -- Removes some of an owner's sessions, those with the earliest expiry first. One run is one step, because other
 -- clients wait during it.
 -- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
--- ARGV: 1 the beginning of the keys of the owner's sessions.
+-- ARGV: 1 the beginning of the keys of the owner's sessions, 2 the id of a session that stays (empty: none).
 -- Returns how many sessions were removed, and 1 if there are more, else 0.
 -- Each step begins at the front of the index and removes the members that it reads, so no member can move behind it.
 
@@ -15,16 +15,21 @@ if kind ~= 'zset' then
   return redis.error_reply('WRONGTYPE the index was a ' .. kind .. ' and is removed')
 end
 
-local listed = redis.call('ZCARD', KEYS[1])
-local ids = redis.call('ZRANGE', KEYS[1], 0, step_sessions - 1)
+local excepted = ARGV[2]
+local stays = excepted ~= '' and redis.call('ZSCORE', KEYS[1], excepted) and 1 or 0
+local listed = redis.call('ZCARD', KEYS[1]) - stays
+local ids = redis.call('ZRANGE', KEYS[1], 0, step_sessions - 1 + stays)
 local removed, sessions, bytes = {}, {}, 0
-for n, id in ipairs(ids) do
-  local session = ARGV[1] .. id
-  removed[n], sessions[n] = id, session
-  local length = redis.pcall('STRLEN', session) -- what is no string is removed as well
-  bytes = bytes + (type(length) == 'number' and length or 0)
-  if bytes >= step_bytes then break end
+for _, id in ipairs(ids) do
+  if bytes >= step_bytes or #removed == step_sessions then break end
+  if id ~= excepted then
+    local session = ARGV[1] .. id
+    removed[#removed + 1], sessions[#sessions + 1] = id, session
+    local length = redis.pcall('STRLEN', session) -- what is no string is removed as well
+    bytes = bytes + (type(length) == 'number' and length or 0)
+  end
 end
+if #removed == 0 then return { 0, 0 } end
 local killed = redis.call('DEL', unpack(sessions))
 redis.call('ZREM', KEYS[1], unpack(removed))
 -- Calculated, not asked: the index is gone with its last member, and while a slot moves, a server refuses to look for

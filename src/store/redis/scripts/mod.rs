@@ -1,10 +1,10 @@
-//! The Lua scripts, and the commands that run or load them. Each operation names its script in `operation/`; only the
-//! one that folds a record belongs to no operation. `dispatch/` runs the scripts, and the handshake in `connection/`
+//! The Lua scripts, and the commands that run or load them. Each operation names its script in `operation/`; only those
+//! that fold a record and that extend a sliding session belong to no method. `dispatch/` runs the scripts, and the handshake in `connection/`
 //! loads them.
 
 use redis::Cmd;
 
-use crate::operation::{Operation, Script};
+use crate::operation::{EXTEND, Operation, Script};
 
 /// Replaces a record by its folded form.
 pub(crate) static FOLD: Script = Script::new(&[include_str!("fold.lua")]);
@@ -23,6 +23,6 @@ pub(crate) fn begin(command: &mut Cmd, script: &Script, needs_eval: bool, keys: 
 /// The commands that load every script into a server.
 pub(crate) fn loads() -> impl Iterator<Item = Cmd> {
     let scripts = Operation::SPECS.iter().filter_map(|spec| spec.script);
-    let scripts = scripts.chain(std::iter::once(&FOLD));
+    let scripts = scripts.chain([&FOLD, &EXTEND]);
     scripts.map(|script| redis::cmd("SCRIPT").arg("LOAD").arg(script.text()).take())
 }

@@ -6,8 +6,14 @@ use std::num::NonZeroU64;
 
 use serde_json::Value;
 use spots_sessions::call::{Malformed, decode};
-use spots_sessions::operation::{Create, Get, Kill, KillAll, Operation, Refresh, Update};
+use spots_sessions::operation::field::Limits;
+use spots_sessions::operation::{
+    Create, Get, Info, Kill, KillAll, KillById, List, Operation, Refresh, Rotate, Update,
+};
 use spots_sessions::token::Token;
+
+/// The form of a session's id.
+const ID: &str = "-_AZaz09AZaz09AZaz09AZ";
 
 /// Every line of a batch is read correctly, or the whole batch is refused.
 pub fn read_any(text: &str) {
@@ -40,11 +46,13 @@ fn ids(text: &str) -> Model {
     }
     while let Some(head) = lines.next() {
         let fields = match head.get(..1) {
-            Some("c") => "nsmj",
-            Some("g" | "k") => "nn",
+            Some("c") => "nsmLj",
+            Some("g" | "k" | "n" | "o") => "nn",
             Some("r") => "nnm",
             Some("u") => "nnj",
-            Some("a") => "ns",
+            Some("a") => "nsn",
+            Some("i") => "nsi",
+            Some("l") => "nsnc",
             Some("p") => "e",
             _ => return Model::Refused,
         };
@@ -65,6 +73,12 @@ fn ids(text: &str) -> Model {
                 's' => is_string,
                 'e' => line.is_empty(),
                 'm' => line.parse::<u64>().is_ok(),
+                'c' => line.parse::<u64>().is_ok_and(|count| count > 0),
+                'i' => {
+                    line.len() == 22
+                        && line.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+                }
+                'L' => line.is_empty() || are_limits(line),
                 _ => true,
             };
             if !is_good && is_known {
@@ -73,6 +87,11 @@ fn ids(text: &str) -> Model {
         }
     }
     if is_known { Model::Read(ids) } else { Model::Unknown }
+}
+
+fn are_limits(line: &str) -> bool {
+    let numbers: Option<Vec<u64>> = line.split(' ').map(|number| number.parse().ok()).collect();
+    numbers.is_some_and(|numbers| numbers.len() == 3 && numbers[0] <= 1)
 }
 
 /// The UTF-16 units of a name, as in a JavaScript string.
@@ -86,7 +105,8 @@ pub fn spell_and_read(bytes: &[u8]) {
     while let [kind, head, after @ ..] = rest {
         let (names, after) = after.split_at(usize::from(*head >> 3).min(after.len()));
         let (app, other) = names.split_at(usize::from(*head & 7).min(names.len()));
-        let call = (kind % 6, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
+        let call =
+            (kind % 10, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
         encode(&mut batch, calls.len(), &call);
         calls.push(call);
         rest = after;
@@ -97,10 +117,13 @@ pub fn spell_and_read(bytes: &[u8]) {
         assert_eq!(call.id as usize, place);
         let (app, name) = (wtf8(app), wtf8(other));
         let token = Token::new(Cow::Borrowed(&name));
+        let some_token = (!name.is_empty()).then(|| token.clone());
         let (json, time) = (stringify(other), NonZeroU64::new(*number));
         let is_read = match &call.operation {
-            Operation::Create(Create { app: a, owner, ttl, data }) => {
+            Operation::Create(Create { app: a, owner, ttl, limits, data }) => {
+                let Limits { slides, lifetime, max_sessions } = *limits;
                 (**a == app && owner.bytes() == name && owner.json() == json)
+                    && (slides == (number % 2 == 1) && lifetime == time && max_sessions == time)
                     && (*ttl == time && data.0 == json && *kind == 0)
             }
             Operation::Get(Get { app: a, token: t }) => **a == app && *t == token && *kind == 1,
@@ -112,8 +135,20 @@ pub fn spell_and_read(bytes: &[u8]) {
             }
             Operation::Ping(_) => false, // `boundary.js` writes it without fields of the input
             Operation::Kill(Kill { app: a, token: t }) => **a == app && *t == token && *kind == 4,
-            Operation::KillAll(KillAll { app: a, owner }) => {
-                **a == app && owner.bytes() == name && owner.json() == json && *kind == 5
+            Operation::KillAll(KillAll { app: a, owner, except }) => {
+                (**a == app && owner.bytes() == name && owner.json() == json && *kind == 5)
+                    && *except == some_token
+            }
+            Operation::KillById(KillById { app: a, owner, id }) => {
+                **a == app && owner.bytes() == name && id.as_str() == ID && *kind == 6
+            }
+            Operation::Info(Info { app: a, token: t }) => **a == app && *t == token && *kind == 7,
+            Operation::List(List { app: a, owner, token: t, limit }) => {
+                (**a == app && owner.bytes() == name && *t == some_token && *kind == 8)
+                    && *limit == number.saturating_add(1)
+            }
+            Operation::Rotate(Rotate { app: a, token: t }) => {
+                **a == app && *t == token && *kind == 9
             }
         };
         assert!(is_read, "{batch:?}");
@@ -121,13 +156,22 @@ pub fn spell_and_read(bytes: &[u8]) {
 }
 
 fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units, Units, u64)) {
-    let letter = char::from(b"cgruka"[usize::from(*kind)]);
+    let letter = char::from(b"cgrukainlo"[usize::from(*kind)]);
     let (app, name, json) = (line(app), line(other), stringify(other));
     let written = match letter {
-        'c' => writeln!(batch, "c{id}\n{app}\n{json}\n{number}\n{json}"),
+        'c' => {
+            let slides = number % 2;
+            let limits = format!("{slides} {number} {number}");
+            writeln!(batch, "c{id}\n{app}\n{json}\n{number}\n{limits}\n{json}")
+        }
         'r' => writeln!(batch, "r{id}\n{app}\n{name}\n{number}"),
         'u' => writeln!(batch, "u{id}\n{app}\n{name}\n{json}"),
-        'a' => writeln!(batch, "a{id}\n{app}\n{json}"),
+        'a' => writeln!(batch, "a{id}\n{app}\n{json}\n{name}"),
+        'i' => writeln!(batch, "i{id}\n{app}\n{json}\n{ID}"),
+        'l' => {
+            let limit = number.saturating_add(1);
+            writeln!(batch, "l{id}\n{app}\n{json}\n{name}\n{limit}")
+        }
         _ => writeln!(batch, "{letter}{id}\n{app}\n{name}"),
     };
     written.expect("a String takes any text");

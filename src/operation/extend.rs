@@ -1,0 +1,83 @@
+//! Extends a sliding session behind the answer of a `get`. No caller waits for it, so it is no method of its own.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use redis::Cmd;
+
+use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME, SLIDE};
+use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::token::{OwnerHash, SessionId};
+
+/// Lets a sliding session live its duration from now on.
+#[derive(Debug)]
+pub(crate) struct Extend<'a> {
+    pub app: &'a [u8],
+    pub owner: OwnerHash,
+    pub id: SessionId,
+    left_ms: Mutex<Option<u64>>,
+}
+
+pub(crate) static SCRIPT: Script = Script::new(&[
+    CLOCK,
+    EXPIRY,
+    INDEX,
+    FIRST_LINE,
+    LIFETIME,
+    SLIDE,
+    EACH,
+    include_str!("../store/redis/scripts/extend.lua"),
+]);
+
+static SPEC: Spec = Spec {
+    name: "extend",
+    letter: "",
+    script: Some(&SCRIPT),
+    can_share_script: true,
+    needs_index: true,
+    finds_its_keys: false,
+    reads_only: false,
+    may_read_replica: false,
+    if_absent: Answer::Absent,
+};
+
+impl<'a> Extend<'a> {
+    /// Extends the session of a call. `None` if the call is about no session.
+    pub fn of(target: &Target<'a>) -> Option<Self> {
+        let Target { app, owner, id, .. } = *target;
+        Some(Self { app, owner, id: id?, left_ms: Mutex::new(None) })
+    }
+
+    /// How many milliseconds the session has left: 0 if it is gone or does not slide. `None` without an answer.
+    pub fn left_ms(&self) -> Option<u64> {
+        *self.left_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnRedis for Extend<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
+        let Self { app, owner, id, .. } = *self;
+        Ok(Some(Target { app, owner, id: Some(id), minted: None, policy }))
+    }
+
+    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
+        command.arg(target.member());
+    }
+
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
+        let Reply::Int(left) = reply else { return Meaning::Anothers };
+        let left = u64::try_from(*left).unwrap_or(0);
+        *self.left_ms.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+        Meaning::Answered(Answer::Absent)
+    }
+
+    fn secret(&self) -> &[u8] {
+        &[]
+    }
+}

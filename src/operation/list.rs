@@ -1,0 +1,171 @@
+//! `list`: describes the sessions of an owner, in steps. The first step also reads the ids from the index.
+
+use bytes::Bytes;
+use redis::Cmd;
+
+use super::description::Description;
+use super::field::{App, Fields, Owner};
+use super::get::is_own_record;
+use super::script::{CLOCK, FINDS_KEYS};
+use super::{
+    Answer, LONG_FROM_BYTES, Meaning, OnRedis, Past, Policy, Script, Spec, Step, Target, Work,
+};
+use crate::error::Error;
+use crate::protocol::Reply;
+use crate::token::{SessionId, Token};
+
+/// How many bytes of records one list may read.
+pub(crate) const MAX_LIST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Describes the sessions of an owner that end last.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the arguments of the public method")]
+pub struct List<'a> {
+    pub app: App<'a>,
+    pub owner: Owner<'a>,
+    /// The token of the session that is the current one.
+    pub token: Option<Token<'a>>,
+    /// How many sessions to describe.
+    pub limit: u64,
+}
+
+static SCRIPT: Script =
+    Script::new(&[FINDS_KEYS, CLOCK, include_str!("../store/redis/scripts/list.lua")]);
+
+pub(super) static SPEC: Spec = Spec {
+    name: "list",
+    letter: "l",
+    script: Some(&SCRIPT),
+    can_share_script: false,
+    needs_index: true,
+    finds_its_keys: true,
+    reads_only: true,
+    may_read_replica: false,
+    if_absent: Answer::Absent,
+};
+
+/// What one step has read.
+#[derive(Debug, Default)]
+pub struct Page {
+    read: Vec<Listed>,
+    /// The sessions that are left: id and expiry, as the script gave them.
+    left: Vec<Bytes>,
+}
+
+/// A session of a list.
+#[derive(Clone)]
+pub(crate) struct Listed {
+    pub id: SessionId,
+    pub expires_at: Option<u64>,
+    pub record: Bytes,
+}
+
+impl std::fmt::Debug for Listed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listed(redacted)")
+    }
+}
+
+impl Page {
+    /// Reads the reply to a step. `None` if it is another reply.
+    fn of(reply: &Reply<'_>) -> Option<Self> {
+        let Reply::Array(lists) = reply else { return None };
+        let [Reply::Array(read), Reply::Array(left)] = &lists[..] else { return None };
+        let read = read.chunks(3).map(|session| {
+            let [Reply::Bytes(id), Reply::Bytes(expiry), Reply::Bytes(record)] = session else {
+                return None;
+            };
+            let id = SessionId::from_text(std::str::from_utf8(id).ok()?)?;
+            // It is `inf` if the session never expires.
+            let expires_at = std::str::from_utf8(expiry).ok()?.parse().ok();
+            Some(Listed { id, expires_at, record: Bytes::copy_from_slice(record) })
+        });
+        let left = left.iter().map(|text| match text {
+            Reply::Bytes(text) => Some(Bytes::copy_from_slice(text)),
+            _ => None,
+        });
+        Some(Self { read: read.collect::<Option<_>>()?, left: left.collect::<Option<_>>()? })
+    }
+
+    fn bytes(&self) -> usize {
+        self.read.iter().map(|session| session.record.len()).sum()
+    }
+}
+
+impl<'a> List<'a> {
+    pub(super) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        let (app, owner) = (fields.app()?, fields.owner()?);
+        Some(Self { app, owner, token: fields.optional_token()?, limit: fields.count()?.get() })
+    }
+
+    /// The id of the caller's session.
+    pub(crate) fn current(&self) -> Option<SessionId> {
+        self.token.as_ref().map(Token::id)
+    }
+}
+
+impl OnRedis for List<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
+        Ok(Some(Target::of_owner(&self.app, &self.owner, policy)))
+    }
+
+    fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd) {
+        command.arg(target.session_prefix()).arg(self.limit).arg(MAX_LIST_BYTES);
+        let left = past.pages.last().map_or(&[][..], |page| &page.left);
+        for text in left {
+            command.arg(&text[..]);
+        }
+    }
+
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
+        let Some(page) = Page::of(reply) else { return Meaning::Anothers };
+        if !page.read.iter().all(|session| is_own_record(&session.record, target)) {
+            return Meaning::Anothers;
+        }
+        let bytes = past.pages.iter().chain([&page]).map(Page::bytes).sum::<usize>();
+        if bytes > MAX_LIST_BYTES {
+            return Meaning::Rejected(Error::ListTooLarge { max_bytes: MAX_LIST_BYTES });
+        }
+        if !page.left.is_empty() {
+            return Meaning::More(Step::Read(page));
+        }
+        let pages = past.pages.iter().chain([&page]);
+        let sessions: Vec<Listed> = pages.flat_map(|page| &page.read).cloned().collect();
+        let current = self.current();
+        if bytes < LONG_FROM_BYTES {
+            return describe(&sessions, current).map_or_else(Meaning::Rejected, Meaning::Answered);
+        }
+        Meaning::Long(Work(Box::new(move || describe(&sessions, current))))
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.owner.json().as_bytes()
+    }
+}
+
+/// The answer with these sessions, the newest first.
+pub(crate) fn describe(
+    sessions: &[Listed],
+    current: Option<SessionId>,
+) -> Result<Answer<'static>, Error> {
+    let described = sessions
+        .iter()
+        .map(|session| Description::read(session.id, &session.record, session.expires_at));
+    let mut described = described.collect::<Result<Vec<_>, _>>()?;
+    described.sort_by(|one, other| {
+        other.created_at.cmp(&one.created_at).then_with(|| one.id.cmp(&other.id))
+    });
+    let mut json = String::from("[");
+    for (n, session) in described.iter().enumerate() {
+        if n > 0 {
+            json.push(',');
+        }
+        session.write_with_current(Some(session.id) == current, &mut json);
+    }
+    json.push(']');
+    Ok(Answer::Json(json))
+}

@@ -1,0 +1,27 @@
+-- Reads sessions of an owner, those that end last first. One run is one step, because other clients wait during it.
+-- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
+-- ARGV: 1 the beginning of the keys of the owner's sessions, 2 how many sessions, 3 how many bytes of one record. From
+-- the second step on, the sessions that are left follow: id and expiry in ms, in turn.
+-- Returns two lists: id, expiry and record in turn; and id and expiry in turn of the sessions that are left.
+
+-- A step ends with the record that brings it to this many bytes.
+local step_bytes = 1048576
+
+local listed = { unpack(ARGV, 4) }
+if #listed == 0 then
+  listed = redis.call('ZRANGE', KEYS[1], '+inf', clock(), 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2], 'WITHSCORES')
+end
+local read, left, bytes = {}, {}, 0
+for n = 1, #listed, 2 do
+  local id, expiry = listed[n], listed[n + 1]
+  if bytes < step_bytes then
+    local record = redis.call('GETRANGE', ARGV[1] .. id, 0, ARGV[3])
+    bytes = bytes + #record
+    if record ~= '' then
+      read[#read + 1], read[#read + 2], read[#read + 3] = id, expiry, record
+    end
+  else
+    left[#left + 1], left[#left + 2] = id, expiry
+  end
+end
+return { read, left }

@@ -1,0 +1,14 @@
+-- Begins the scripts that use a sliding session.
+
+-- Lets a sliding session live its duration from now on, if less than nine tenths of it are left and it would end
+-- sooner. `line`: its first line. Returns how many ms it has left; 0 if it does not slide.
+local function slide(session, index, id, line)
+  local duration = string.match(line, SLIDING)
+  local left = duration and redis.call('PTTL', session) or 0
+  if left <= 0 then return 0 end -- it does not slide, it never ends, or it has just ended
+  if left >= duration * 0.9 then return left end
+  local expiry = within_lifetime(expiry_after(duration), line)
+  if expiry - now <= left then return left end
+  set_expiry(session, index, id, expiry)
+  return expiry - now
+end
