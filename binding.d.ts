@@ -27,6 +27,8 @@ export declare class Engine {
   take(): string | null
   /** Lets the process end, because no call is pending. */
   release(): void
+  /** Answers a question that came as an event: `["asks", number, function, argument]`. `null` if the function failed. */
+  answer(number: number, answer?: string | undefined | null): void
   /** Takes no more batches. The connection closes when the calls in flight have settled. */
   close(): void
 }
@@ -70,6 +72,8 @@ export interface SentinelSettings {
   username?: string
   /** For `AUTH` at the sentinels. */
   password?: string
+  /** Whether the function `sentinelPassword` is asked for it. */
+  asksPassword?: boolean
   /** Absent for connections without TLS to the sentinels. */
   tls?: TlsSettings
 }
@@ -94,6 +98,8 @@ export interface ServerSettings {
   username?: string
   /** For `AUTH`. */
   password?: string
+  /** Whether the function `password` is asked for it. */
+  asksPassword?: boolean
   /** Absent for a connection without TLS. */
   tls?: TlsSettings
 }

@@ -6,6 +6,7 @@ const { SpotsSessionsError } = require('./lib/errors.js');
 const { announce } = require('./lib/events.js');
 const { Operations, operations, partsOf, setParts } = require('./lib/operations.js');
 const { readOptions } = require('./lib/options.js');
+const { Questions, takeFunctions } = require('./lib/questions.js');
 
 // index.d.ts documents the class.
 class SpotsSessions extends Operations {
@@ -17,10 +18,14 @@ class SpotsSessions extends Operations {
     try {
       const settings = readOptions(options);
       const isClosed = () => partsOf(this).boundary.closed;
-      const onEvent = (event) => announce(this, isClosed, event);
-      const engineSettings = { ...settings, server: settings.server ?? undefined };
+      const { functions, engineSettings } = takeFunctions(settings);
+      const questions = new Questions(functions);
+      const onEvent = (event) => announce(this, isClosed, questions, event);
       const { maxPending, showFriendlyErrorStack } = settings;
-      const boundary = new Boundary(engineSettings, maxPending, onEvent, showFriendlyErrorStack);
+      const boundary = new Boundary(engineSettings, maxPending, onEvent, {
+        questions,
+        showsCaller: showFriendlyErrorStack,
+      });
       setParts(this, { boundary, settings });
     } catch (cause) {
       throw failed(cause);

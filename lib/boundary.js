@@ -17,10 +17,11 @@ const MAX_PENDING_INLINE = 64;
 
 class Boundary {
   #engine;
-  /** This object, while calls are pending and until the first event. The engine keeps it for as long. */
+  /** This object, while calls are pending and until the first event that is no question. The engine keeps it for as long. */
   #self = { busy: undefined, unheard: this };
   #maxPending;
   #onEvent;
+  #questions;
   #showsCaller;
   #pending = 0;
   #closed = false;
@@ -43,11 +44,14 @@ class Boundary {
    * @param {object} engineSettings `EngineSettings` of binding.d.ts
    * @param {number} maxPending
    * @param {(event: [string, ...string[]]) => void} onEvent
-   * @param {boolean} [showsCaller] whether the stack of an error is that of its call
+   * @param {object} [more]
+   * @param {import('./questions.js').Questions} [more.questions] answers the engine's questions
+   * @param {boolean} [more.showsCaller] whether the stack of an error is that of its call
    */
-  constructor(engineSettings, maxPending, onEvent, showsCaller = false) {
+  constructor(engineSettings, maxPending, onEvent, { questions, showsCaller = false } = {}) {
     this.#maxPending = maxPending;
     this.#onEvent = onEvent;
+    this.#questions = questions;
     this.#showsCaller = showsCaller;
     const self = this.#self;
     // Events come while no call is pending too, and they must not keep an instance that the program has forgotten. But it
@@ -234,8 +238,23 @@ class Boundary {
     }
     if (this.#pending === 0) this.#release();
     if (events === undefined) return;
+    for (const event of events) {
+      if (event[0] === 'asks') this.#ask(event);
+      else this.#tell(event);
+    }
+  }
+
+  /** @param {[kind: string, number: string, name: string, argument: string]} question */
+  #ask([, number, name, argument]) {
+    // A function may take long, and must not keep an instance that the program has forgotten.
+    const weak = new WeakRef(this);
+    const answer = (number, text) => weak.deref()?.#engine.answer(number, text);
+    this.#questions?.ask(number, name, argument, answer);
+  }
+
+  #tell(event) {
     this.#self.unheard = undefined;
-    for (const event of events) this.#onEvent(event);
+    this.#onEvent(event);
   }
 
   #resolve(id, value) {

@@ -11,9 +11,10 @@ class SpotsSessionsError extends Error {
    * @param {string} code
    * @param {string} message
    * @param {string} [redisCode] the first word of the server's own error
+   * @param {ErrorOptions} [options]
    */
-  constructor(code, message, redisCode) {
-    super(message);
+  constructor(code, message, redisCode, options) {
+    super(message, options);
     this.code = code;
     if (redisCode !== undefined) this.redisCode = redisCode;
   }

@@ -15,6 +15,7 @@ const NAMES = {
   lost: ['reconnecting'],
   failed: ['error', 'reconnecting'],
   'not-extended': ['error'],
+  unanswered: ['error', 'reconnecting'],
 };
 
 /**
@@ -23,12 +24,15 @@ const NAMES = {
  *
  * @param {import('node:events').EventEmitter} sessions
  * @param {() => boolean} isClosed
+ * @param {import('./questions.js').Questions} questions
  * @param {[kind: string, ...words: string[]]} event
  */
-function announce(sessions, isClosed, [kind, ...words]) {
+function announce(sessions, isClosed, questions, [kind, ...words]) {
   if (kind === 'evicts') return warnOfEviction(words[0], words[1]);
+  const options = kind === 'unanswered' ? questions.takeCause(words.shift() ?? '') : undefined;
   const [code, message, redisCode] = words;
-  const about = code === undefined ? [] : [new SpotsSessionsError(code, message, redisCode)];
+  const about =
+    code === undefined ? [] : [new SpotsSessionsError(code, message, redisCode, options)];
   for (const name of NAMES[kind]) {
     setImmediate(() => {
       if (isClosed()) return;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::Error;
 use crate::event::Event;
 use crate::operation::Answer;
+use crate::question::Question;
 use crate::record::Record;
 
 /// At this many bytes a text is full, so that the event loop does not parse for long. An answer is never split.
@@ -167,7 +168,22 @@ impl Outbox {
 
     /// Adds an event.
     pub fn tell(&self, event: &Event) {
-        let events = serde_json::Value::from(event.words()).to_string();
+        self.tell_words(event.words());
+    }
+
+    /// Adds a question to the program.
+    pub(crate) fn ask(&self, number: u32, question: &Question) {
+        let Question { function, argument } = question;
+        self.tell_words(vec![
+            "asks".into(),
+            number.to_string(),
+            (*function).into(),
+            argument.clone(),
+        ]);
+    }
+
+    fn tell_words(&self, words: Vec<String>) {
+        let events = serde_json::Value::from(words).to_string();
         self.put(&mut Columns { events, ..Columns::default() });
     }
 

@@ -26,8 +26,10 @@ use self::text::Text;
 use crate::answers::Outbox;
 use crate::engine::{Engine, Target};
 use crate::inline::InlineIo;
+use crate::question::{Ask, Questions};
 use crate::store::Policy;
-use crate::store::redis::settings::{Address, Deployment, Login, Secret, Sentinels, Settings, Tls};
+use crate::store::redis::password::Password;
+use crate::store::redis::settings::{Address, Deployment, Login, Sentinels, Settings, Tls};
 use crate::store::redis::tls;
 use crate::token::Encoding;
 
@@ -73,6 +75,8 @@ pub struct ServerSettings {
     pub username: Option<String>,
     /// For `AUTH`.
     pub password: Option<String>,
+    /// Whether the function `password` is asked for it.
+    pub asks_password: Option<bool>,
     /// Absent for a connection without TLS.
     pub tls: Option<TlsSettings>,
 }
@@ -97,6 +101,8 @@ pub struct SentinelSettings {
     pub username: Option<String>,
     /// For `AUTH` at the sentinels.
     pub password: Option<String>,
+    /// Whether the function `sentinelPassword` is asked for it.
+    pub asks_password: Option<bool>,
     /// Absent for connections without TLS to the sentinels.
     pub tls: Option<TlsSettings>,
 }
@@ -122,6 +128,7 @@ pub struct NodeEngine {
     io: Option<InlineIo>,
     outbox: Arc<Outbox>,
     notifier: Arc<Notifier>,
+    questions: Arc<Questions>,
     reader: Reader,
     weight: Option<Weight>,
 }
@@ -155,14 +162,15 @@ impl NodeEngine {
                 .ok_or_else(|| bad("tokenEncoding"))?,
             max_data_bytes: settings.max_data_size as usize,
         };
-        let target = target(settings)?;
         let (notifier, outbox) = Notifier::connect(&on_answers)?;
+        let questions = Questions::new(Arc::clone(&outbox));
+        let target = target(settings, &questions.ask())?;
         let engine = Engine::start(target, policy, Arc::clone(&outbox))
             .map_err(|e| Error::new(Status::GenericFailure, e.to_string()))?;
         let reader =
             Reader::new(env, &on_read, &after_read, Arc::clone(&outbox), Arc::clone(&notifier))?;
         let weight = Some(Weight::put_on(env)?);
-        Ok(Self { io: Some(InlineIo::new(engine)), outbox, notifier, reader, weight })
+        Ok(Self { io: Some(InlineIo::new(engine)), outbox, notifier, questions, reader, weight })
     }
 
     /// Submits a batch of calls, and keeps the process alive. `here`: this thread writes the requests and reads the
@@ -202,6 +210,12 @@ impl NodeEngine {
         self.notifier.release(env);
     }
 
+    /// Answers a question that came as an event: `["asks", number, function, argument]`. `null` if the function failed.
+    #[napi]
+    pub fn answer(&self, number: u32, answer: Option<String>) {
+        self.questions.answer(number, answer);
+    }
+
     /// Takes no more batches. The connection closes when the calls in flight have settled.
     #[napi]
     pub fn close(&mut self) {
@@ -234,7 +248,7 @@ impl Drop for Weight {
     }
 }
 
-fn target(settings: EngineSettings) -> Result<Target> {
+fn target(settings: EngineSettings, ask: &Ask) -> Result<Target> {
     let Some(server) = settings.server else {
         return Ok(Target::Memory);
     };
@@ -250,14 +264,22 @@ fn target(settings: EngineSettings) -> Result<Target> {
         (_, Some(sentinels), _) => Deployment::Sentinel(Sentinels {
             addresses: addresses(sentinels.nodes),
             name: sentinels.name,
-            login: login(sentinels.username, sentinels.password, sentinels.tls)?,
+            login: login(
+                sentinels.username,
+                password(sentinels.password, sentinels.asks_password, ask, "sentinelPassword"),
+                sentinels.tls,
+            )?,
         }),
         (.., Some(path)) => Deployment::Server(Address::Unix(path)),
         _ => Deployment::Server(Address::Tcp { host: server.host, port: server.port, family }),
     };
     Ok(Target::Redis(Box::new(Settings {
         deployment,
-        login: login(server.username, server.password, server.tls)?,
+        login: login(
+            server.username,
+            password(server.password, server.asks_password, ask, "password"),
+            server.tls,
+        )?,
         database: server.db,
         reads_replicas: settings.read_from == "replica",
         connect_timeout: Duration::from_millis(settings.connect_timeout.into()),
@@ -267,10 +289,20 @@ fn target(settings: EngineSettings) -> Result<Target> {
 
 fn login(
     username: Option<String>,
-    password: Option<String>,
+    password: Option<Password>,
     tls: Option<TlsSettings>,
 ) -> Result<Login> {
-    Ok(Login { username, password: password.map(Secret::new), tls: tls.map(read_tls).transpose()? })
+    Ok(Login { username, password, tls: tls.map(read_tls).transpose()? })
+}
+
+fn password(
+    fixed: Option<String>,
+    is_asked: Option<bool>,
+    ask: &Ask,
+    function: &'static str,
+) -> Option<Password> {
+    let asked = is_asked.unwrap_or(false).then(|| Password::asked(ask.clone(), function));
+    asked.or_else(|| fixed.map(Password::fixed))
 }
 
 fn read_tls(settings: TlsSettings) -> Result<Tls> {

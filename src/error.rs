@@ -29,6 +29,15 @@ pub enum Error {
         /// The reason, and what to check, for a message.
         reason: String,
     },
+    /// A function of the program, which is asked at each attempt to connect, failed. Nothing was done.
+    Function {
+        /// The server, as `host:port` or a path.
+        server: String,
+        /// The option whose function it is.
+        function: &'static str,
+        /// The number under which JavaScript keeps what the function threw.
+        question: u32,
+    },
     /// The server refused the call.
     Redis {
         /// The first word of its error: `OOM`, `WRONGPASS`, `NOPERM`.
@@ -79,7 +88,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Timeout { .. } | Self::Lost { .. } => "ERR_SESSIONS_TIMEOUT",
-            Self::Connection { .. } => "ERR_SESSIONS_CONNECTION",
+            Self::Connection { .. } | Self::Function { .. } => "ERR_SESSIONS_CONNECTION",
             Self::Redis { .. } => "ERR_SESSIONS_REDIS",
             Self::TooLarge { .. } | Self::ListTooLarge { .. } => "ERR_SESSIONS_TOO_LARGE",
             Self::Corrupt | Self::Oversized | Self::TooLong { .. } => "ERR_SESSIONS_CORRUPT",
@@ -125,6 +134,10 @@ impl fmt::Display for Error {
             Self::Connection { server, reason } => {
                 write!(f, "cannot reach redis at {server}: {reason}")
             }
+            Self::Function { server, function, .. } => write!(
+                f,
+                "cannot reach redis at {server}: the function `{function}` failed (the event `error` has the cause)"
+            ),
             Self::Redis { code, detail } if detail.is_empty() => write!(f, "redis refused: {code}"),
             Self::Redis { code, detail } => write!(f, "redis refused: {code} {detail}"),
             Self::Corrupt => f.write_str(

@@ -28,17 +28,22 @@ impl Event {
     /// The kind of the event, and its text for JavaScript.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
+        let text = |error: &Error| [error.code().into(), error.to_string()];
         let (kind, error) = match self {
             Self::Ready => return vec!["ready".into()],
             Self::Evicts { server, policy } => {
                 return vec!["evicts".into(), server.clone(), policy.clone()];
             }
+            Self::Failed(error @ Error::Function { question, .. }) => {
+                let words = ["unanswered".into(), question.to_string()];
+                return words.into_iter().chain(text(error)).collect();
+            }
             Self::Lost(error) => ("lost", error),
             Self::Failed(error) => ("failed", error),
             Self::NotExtended(error) => ("not-extended", error),
         };
-        let words = [kind.into(), error.code().into(), error.to_string()];
-        words.into_iter().chain(error.redis_code().map(str::to_owned)).collect()
+        let words = [kind.into()].into_iter().chain(text(error));
+        words.chain(error.redis_code().map(str::to_owned)).collect()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod keys;
 mod line;
 pub mod operation;
 pub mod protocol;
+pub mod question;
 pub mod record;
 pub mod store;
 pub mod token;

@@ -89,6 +89,14 @@ fn each_kind_of_rejection_tells_its_complemented_slot_code_and_message() {
             ]),
         ),
         (
+            Error::Function { server: server(), function: "password", question: 7 },
+            json!([
+                "ERR_SESSIONS_CONNECTION",
+                "cannot reach redis at localhost:6379: the function `password` failed (the \
+                event `error` has the cause)"
+            ]),
+        ),
+        (
             Error::Redis { code: "OOM".into(), detail: "no".into() },
             json!(["ERR_SESSIONS_REDIS", "redis refused: OOM no", "OOM"]),
         ),

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use spots_sessions::store::redis::settings::{Address, Deployment, Login, Secret, Settings};
+use spots_sessions::store::redis::password::Password;
+use spots_sessions::store::redis::settings::{Address, Deployment, Login, Settings};
 
 use crate::common::server::{Server, free_port, impatient, redis_at, run_on, settings_of};
 use crate::common::{DAY, Rejection, Sessions, create, get, kill, wait_until};
@@ -17,7 +18,7 @@ fn open(settings: Settings) -> Sessions {
 fn with_password(settings: Settings, username: Option<&str>, password: &str) -> Settings {
     let login = Login {
         username: username.map(str::to_owned),
-        password: Some(Secret::new(password.into())),
+        password: Some(Password::fixed(password.into())),
         tls: None,
     };
     Settings { login, ..settings }

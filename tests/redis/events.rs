@@ -1,6 +1,7 @@
 //! The events of an instance about its connection.
 
-use spots_sessions::store::redis::settings::{Login, Secret, Settings};
+use spots_sessions::store::redis::password::Password;
+use spots_sessions::store::redis::settings::{Login, Settings};
 
 use crate::common::server::{Server, redis_at};
 use crate::common::{DAY, Sessions, create};
@@ -25,7 +26,7 @@ fn events_report_an_outage_from_its_beginning_to_its_end() {
 #[test]
 fn events_report_the_code_of_a_refusal_and_not_the_password() {
     let server = Server::start_with(&["--requirepass", "right"]);
-    let password = Some(Secret::new("s3cret".into()));
+    let password = Some(Password::fixed("s3cret".into()));
     let login = Login { password, ..Login::default() };
     let settings = Settings { login, ..server.settings() };
     let failed = Sessions::open(redis_at(settings)).event("failed");

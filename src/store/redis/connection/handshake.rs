@@ -6,6 +6,7 @@ use redis::Cmd;
 use super::driver::Ending;
 use super::known_servers::Server;
 use super::open::{Opened, Peer, Purpose, ask, not_redis, unreachable};
+use super::password::Password;
 use super::pipe::pipe;
 use super::redaction::Sent;
 use super::server_error::{ServerError, Verdict, judge};
@@ -107,7 +108,8 @@ enum Must {
 
 fn greetings(peer: &Peer, bare: bool) -> Vec<(Must, Cmd)> {
     let mut commands = Vec::new();
-    if let Some(password) = &peer.login.password {
+    // `open` has asked for a password that a function gives.
+    if let Some(Password::Fixed(password)) = &peer.login.password {
         let mut auth = redis::cmd("AUTH");
         if let Some(username) = &peer.login.username {
             auth.arg(username);

@@ -8,6 +8,7 @@ pub(crate) mod handshake;
 pub(crate) mod known_servers;
 mod lookup;
 pub(crate) mod open;
+pub mod password;
 pub(crate) mod pipe;
 mod read_buffer;
 pub(crate) mod redaction;

@@ -1,5 +1,6 @@
 //! Opens one connection: looks up the name, connects, encrypts, and performs the handshake of `handshake.rs`.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::driver::{Driver, Ending};
@@ -17,12 +19,14 @@ use super::exhaustion::lack;
 use super::handshake::{Failure, log_in};
 use super::known_servers::Server;
 use super::lookup::look_up;
+use super::password::Password;
 use super::pipe::{Pipe, Replies};
 use super::poll_once;
 use super::settings::{Address, Login, Settings, Tls};
 use super::stream::{Socket, Stream};
 use super::tls::explain;
 use crate::error::Error;
+use crate::question::Unanswered;
 
 /// A connection that is ready for commands, and the driver that must be polled for it to work. The driver is ready
 /// when the connection has ended.
@@ -69,9 +73,35 @@ impl Peer {
     pub fn new(address: Address, settings: &Settings) -> Self {
         Self {
             address,
-            login: settings.login.clone(),
+            login: settings.login.of_one_server(),
             connect_timeout: settings.connect_timeout,
             purpose: Purpose::Serve { database: settings.database },
+        }
+    }
+
+    /// The same server with the password that the program's function gives now, if it is a function's, and with the time
+    /// that is left to connect.
+    async fn with_password(&self) -> Result<Cow<'_, Self>, Error> {
+        let Some(Password::Asked(asked)) = &self.login.password else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let begun = Instant::now();
+        let function = asked.function();
+        match tokio::time::timeout(self.connect_timeout, asked.get()).await {
+            Ok(Ok(secret)) => {
+                let login = Login { password: Some(Password::Fixed(secret)), ..self.login.clone() };
+                let connect_timeout = self.connect_timeout.saturating_sub(begun.elapsed());
+                Ok(Cow::Owned(Self { login, connect_timeout, ..self.clone() }))
+            }
+            Ok(Err(Unanswered { number: question })) => {
+                let server = self.address.to_string();
+                Err(Error::Function { server, function, question })
+            }
+            Err(_) => {
+                let waited = self.connect_timeout.as_millis();
+                let reason = format!("the function `{function}` gave no answer within {waited} ms");
+                Err(unreachable(self, &reason))
+            }
         }
     }
 }
@@ -83,9 +113,10 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 ///
-/// [`Error::Connection`] if the server cannot be reached in time, [`Error::Redis`] if it refuses the credentials or
-/// the database.
+/// [`Error::Connection`] if the server cannot be reached in time, [`Error::Function`] if a function gives no password,
+/// [`Error::Redis`] if the server refuses the credentials or the database.
 pub(crate) async fn open(peer: &Peer) -> Result<Opened, Error> {
+    let peer = &*peer.with_password().await?;
     match tokio::time::timeout(peer.connect_timeout, connect(peer)).await {
         Ok(opened) => opened,
         Err(_) => Err(silent(&peer.address, peer.connect_timeout, peer.login.tls.is_some())),

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::find_iter;
 
+use super::password::Password;
 use super::settings::{Login, Secret};
 
 /// How many bytes of a server's error are read. The longest error of Redis itself has about 400.
@@ -80,7 +81,7 @@ const KNOWN: [&str; 40] = [
 /// The texts that were sent to a server, and must not come back in a message.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sent<'a> {
-    /// The login, with its password.
+    /// The login, with its passwords.
     pub login: Option<&'a Login>,
     /// The call's token or owner, and its data.
     pub texts: [&'a [u8]; 2],
@@ -94,9 +95,9 @@ impl<'a> Sent<'a> {
         Self { login: Some(login), ..Self::default() }
     }
 
-    fn password(self) -> &'a str {
+    fn passwords(self) -> Vec<Secret> {
         let password = self.login.and_then(|login| login.password.as_ref());
-        password.map_or("", Secret::expose)
+        password.map(Password::sent).unwrap_or_default()
     }
 }
 
@@ -116,7 +117,8 @@ pub(crate) fn shown(words: &str, sent: Sent<'_>, max_chars: usize) -> String {
     let printable = |c| if is_control(c) { ' ' } else { c };
     let words: String = head(words).chars().map(printable).collect();
     let words = words.trim();
-    if is_known(words) && !has_signs_of(sent.password(), words) {
+    let signs = |secret: &Secret| has_signs_of(secret.expose(), words);
+    if is_known(words) && !sent.passwords().iter().any(signs) {
         return cut(words, max_chars);
     }
     let search = Search::new(sent);
@@ -181,39 +183,72 @@ fn has_signs_of(password: &str, words: &str) -> bool {
     !password.is_empty() && password.chars().all(is_between) && words.contains(password)
 }
 
+/// A password that is searched for.
+struct Sought {
+    whole: Secret,
+    lower: String,
+    /// Its letters and digits alone.
+    bare: String,
+}
+
+impl Sought {
+    fn new(whole: Secret) -> Self {
+        let lower = whole.expose().to_ascii_lowercase();
+        let bare = lower.chars().filter(|c| is_letter(*c)).collect();
+        Self { whole, lower, bare }
+    }
+
+    /// Whether a piece may come from it. `is_last`: the piece may have been cut off.
+    fn has(&self, piece: &str, is_last: bool) -> bool {
+        let password = &self.bare;
+        if password.is_empty() {
+            return false;
+        }
+        let length = password.chars().count().min(SHARED_CHARS);
+        let shares = |(begin, _)| {
+            let shared = password[begin..].chars().take(length);
+            let shared: String = shared.collect();
+            shared.chars().count() == length && length >= 3 && piece.contains(&shared)
+        };
+        pieces(&self.lower).any(|(known, _)| known == piece)
+            || piece == password
+            || (piece.len() >= 3 && password.contains(piece))
+            || (is_last && password.starts_with(piece))
+            || password.char_indices().any(shares)
+    }
+}
+
 /// Compares words with the texts that were sent, in lower case.
-struct Search<'a> {
-    password: &'a str,
-    lower_password: String,
-    /// The letters and digits of the password alone.
-    bare_password: String,
+struct Search {
+    passwords: Vec<Sought>,
     /// `None` if the texts are too long to search, or are not all known.
     texts: Option<[Vec<u8>; 2]>,
 }
 
-impl<'a> Search<'a> {
-    fn new(sent: Sent<'a>) -> Self {
-        let password = sent.password();
-        let lower_password = password.to_ascii_lowercase();
-        let bare_password = lower_password.chars().filter(|c| is_letter(*c)).collect();
+impl Search {
+    fn new(sent: Sent<'_>) -> Self {
+        let passwords = sent.passwords().into_iter().map(Sought::new).collect();
         let length: usize = sent.texts.iter().map(|text| text.len()).sum();
         let texts = (!sent.with_others && length <= MAX_SEARCHED_BYTES)
             .then(|| sent.texts.map(<[u8]>::to_ascii_lowercase));
-        Self { password, lower_password, bare_password, texts }
+        Self { passwords, texts }
     }
 
-    /// Whether a text contains all letters of the password in order.
+    /// Whether a text contains all letters of a password in order.
     fn is_spelt_in(&self, words: &str) -> bool {
         let letters: String =
             words.to_ascii_lowercase().chars().filter(|c| is_letter(*c)).collect();
-        self.bare_password.len() >= SHARED_CHARS && letters.contains(&self.bare_password)
+        let is_in =
+            |Sought { bare, .. }: &Sought| bare.len() >= SHARED_CHARS && letters.contains(bare);
+        self.passwords.iter().any(is_in)
     }
 
     fn hide_in(&self, words: &str) -> String {
-        let words = match self.password {
-            "" => Cow::Borrowed(words),
-            password => Cow::Owned(words.replace(password, HIDDEN)),
-        };
+        let mut words = Cow::Borrowed(words);
+        for Sought { whole, .. } in self.passwords.iter().filter(|sought| !sought.lower.is_empty())
+        {
+            words = Cow::Owned(words.replace(whole.expose(), HIDDEN));
+        }
         let begin = words.len() - words.trim_start_matches(is_between).len();
         let mut shown = words[..begin].to_owned();
         let mut rest = pieces(&words).peekable();
@@ -230,25 +265,7 @@ impl<'a> Search<'a> {
     /// Whether a piece may come from what was sent. `is_last`: it may have been cut off.
     fn repeats(&self, piece: &str, is_last: bool) -> bool {
         let piece = piece.to_ascii_lowercase();
-        self.is_of_password(&piece, is_last) || self.is_of_texts(&piece)
-    }
-
-    fn is_of_password(&self, piece: &str, is_last: bool) -> bool {
-        let password = &self.bare_password;
-        if password.is_empty() {
-            return false;
-        }
-        let length = password.chars().count().min(SHARED_CHARS);
-        let shares = |(begin, _)| {
-            let shared = password[begin..].chars().take(length);
-            let shared: String = shared.collect();
-            shared.chars().count() == length && length >= 3 && piece.contains(&shared)
-        };
-        pieces(&self.lower_password).any(|(known, _)| known == piece)
-            || piece == password
-            || (piece.len() >= 3 && password.contains(piece))
-            || (is_last && password.starts_with(piece))
-            || password.char_indices().any(shares)
+        self.passwords.iter().any(|sought| sought.has(&piece, is_last)) || self.is_of_texts(&piece)
     }
 
     fn is_of_texts(&self, piece: &str) -> bool {
@@ -272,7 +289,7 @@ mod tests {
     use super::*;
 
     fn shown_after(words: &str, password: &str, data: &str) -> String {
-        let login = Login { password: Some(Secret::new(password.into())), ..Login::default() };
+        let login = Login { password: Some(Password::fixed(password.into())), ..Login::default() };
         let sent = Sent { texts: [b"\"ann\"", data.as_bytes()], ..Sent::to_log_in(&login) };
         shown(words, sent, MAX_SHOWN_CHARS)
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::password::Password;
+
 /// The settings for connections and calls.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -49,9 +51,22 @@ pub struct Login {
     /// Sent with `AUTH` if there is a password.
     pub username: Option<String>,
     /// Sent with `AUTH`.
-    pub password: Option<Secret>,
+    pub password: Option<Password>,
     /// Absent for a connection without TLS.
     pub tls: Option<Tls>,
+}
+
+impl Login {
+    /// The same login for the connections to one server.
+    pub(crate) fn of_one_server(&self) -> Self {
+        let password = self.password.as_ref().map(Password::of_one_server);
+        Self { password, ..self.clone() }
+    }
+
+    /// Whether a function was asked for the password and has not answered yet.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.password.as_ref().is_some_and(Password::is_awaited)
+    }
 }
 
 /// The address that a server listens on.

@@ -36,6 +36,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether a function was asked for a password and has not answered yet.
+    pub fn awaits_password(&self) -> bool {
+        match self {
+            Self::Server(peer) => peer.login.is_awaited(),
+            Self::Primary(sentinel) | Self::Replica(sentinel) => sentinel.awaits_password(),
+        }
+    }
+
     /// How to log in.
     pub fn login(&self) -> &Login {
         match self {

@@ -44,7 +44,7 @@ impl Sentinel {
     pub fn new(sentinels: &Sentinels, settings: &Settings) -> Self {
         let peer = |address: &Address| Peer {
             address: address.clone(),
-            login: sentinels.login.clone(),
+            login: sentinels.login.of_one_server(),
             connect_timeout: settings.connect_timeout,
             purpose: Purpose::AskSentinel,
         };
@@ -63,6 +63,11 @@ impl Sentinel {
     /// How to log in to the primary and its replicas.
     pub fn login(&self) -> &Login {
         &self.primary.login
+    }
+
+    /// Whether a function was asked for a password and has not answered yet.
+    pub fn awaits_password(&self) -> bool {
+        self.primary.login.is_awaited() || self.sentinels.iter().any(|peer| peer.login.is_awaited())
     }
 
     pub fn count(&self) -> usize {

@@ -106,7 +106,8 @@ async fn open(
     // Not sooner than the retries after a refusal, and at most about ten attempts at a time.
     let pause = MAX_RECONNECT_PAUSE.max(shared.timeouts.connect / 10);
     loop {
-        if attempts.is_empty() || is_wanted() {
+        // An attempt that waits for the program's password does not hang because of the server.
+        if attempts.is_empty() || (is_wanted() && !shared.end.awaits_password()) {
             let shared = Arc::clone(shared);
             attempts.spawn(async move { shared.end.open().await });
         }
