@@ -65,6 +65,9 @@ export type NodeAddress =
       port?: number | string | undefined;
     };
 
+/** A password, or a function that gives it: {@link ServerAddress.password}. */
+export type Password = string | (() => string | Promise<string>);
+
 /**
  * Where the Redis server is, with the fields of ioredis: one server, a cluster, or a server behind Sentinel. Numbers
  * may be strings, as in environment variables.
@@ -92,8 +95,23 @@ export interface ServerAddress {
   db?: number | string | undefined;
   /** The ACL user. Needs `password`: without one there is no login. */
   username?: string | undefined;
-  /** The password of `username`, or of the default user. No error and no log repeats it. */
-  password?: string | undefined;
+  /**
+   * The password of `username`, or of the default user. No error and no log repeats it.
+   *
+   * It may be a function, for passwords that expire, such as the tokens of AWS IAM or Entra ID. It is called at each
+   * attempt to connect, not for each call. It may stand beside a `connectionString` that has no password.
+   *
+   * If it throws, rejects, gives no text, or takes longer than `connectTimeout`, the attempt has failed: an `error` event
+   * has what it threw as its `cause`, and it is called again at the next attempt. Cache what it gives if that is slow or
+   * costs money: on a Cluster each node has connections of its own.
+   *
+   * @example
+   * new SpotsSessions({
+   *   connectionString: 'rediss://my-iam-user@my-cache.amazonaws.com:6379',
+   *   password: async () => signedToken({ user: 'my-iam-user', cache: 'my-cache', expiresIn: 900 }),
+   * });
+   */
+  password?: Password | undefined;
   /**
    * The IP version of the addresses to use: 4, 6, or 0 for both.
    *
@@ -123,8 +141,8 @@ export interface ServerAddress {
   name?: string | undefined;
   /** The ACL user on the sentinels. Needs `sentinelPassword`. */
   sentinelUsername?: string | undefined;
-  /** The password on the sentinels. It may differ from that of the servers. */
-  sentinelPassword?: string | undefined;
+  /** The password on the sentinels. It may differ from that of the servers, and it may be a function, too. */
+  sentinelPassword?: Password | undefined;
   /**
    * TLS to the sentinels: `true` to use the settings of `tls`, or other settings. A URL that begins with
    * `rediss-sentinel://` asks for TLS to the servers and to the sentinels.
@@ -510,8 +528,9 @@ export interface SpotsSessionsEvents {
    */
   reconnecting: [reason: SpotsSessionsError];
   /**
-   * An attempt to connect failed, for this reason, and `reconnecting` follows. Or a sliding session that was read could
-   * not be extended; its next use tries again. Unlike with other emitters, nothing is thrown if there is no listener.
+   * An attempt to connect failed, for this reason, and `reconnecting` follows. If a function of yours failed, such as
+   * `password`, the `cause` is what it threw. Or a sliding session that was read could not be extended; its next use tries
+   * again. Unlike with other emitters, nothing is thrown if there is no listener.
    */
   error: [error: SpotsSessionsError];
 }
@@ -765,7 +784,8 @@ export class SpotsSessions<
   ping(): Promise<void>;
 
   /**
-   * An ioredis client on the same server and database, with the same credentials and TLS, for keys of your own. The
+   * An ioredis client on the same server and database, with the same credentials and TLS, for keys of your own. If
+   * `password` is a function, the client calls it at each of its own attempts to connect. The
    * methods never use it. It is created, and starts to connect, when you first read this property. From then on it
    * keeps the process alive until `close`. Tests may assign another client.
    *

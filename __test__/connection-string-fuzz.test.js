@@ -146,7 +146,9 @@ function outline({ settings, error }) {
   if (error) return [error.name, error.code, error.message];
   const { server } = settings;
   const tls = server?.tls && { ...server.tls, ca: server.tls.ca.length };
-  return { ...settings, server: server && { ...server, tls } };
+  // A function is read as a function of our own.
+  const password = typeof server?.password === 'function' ? 'function' : server?.password;
+  return { ...settings, server: server && { ...server, tls, password } };
 }
 
 function assertNothingOf(secret, error) {
@@ -177,7 +179,9 @@ function assertInRange({ server, ...settings }) {
   assert.ok([0, 4, 6].includes(server.family));
   assert.ok(server.path === undefined || /^\/[^\0]+$/.test(server.path), server.path);
   for (const name of ['username', 'password']) {
-    assert.ok(server[name] === undefined || (typeof server[name] === 'string' && server[name]));
+    const isFunction = name === 'password' && typeof server[name] === 'function';
+    const isText = typeof server[name] === 'string' && server[name];
+    assert.ok(server[name] === undefined || isText || isFunction);
   }
   assert.ok(server.username === undefined || server.password !== undefined);
   assert.ok(server.tls === undefined || server.path === undefined);

@@ -57,6 +57,81 @@ describe('options', () => {
     refuses({ connectionString: { db: 1.5 } }, 'ERR_INVALID_ARG_VALUE', '`connectionString.db`');
   });
 
+  it('may give a function as the password, in an address or beside a connection string', async () => {
+    const password = () => 's3cret';
+    const read = async (options) => {
+      const { username, password, sentinels } = readOptions(options).server;
+      const ofSentinels = sentinels && [sentinels.username, await sentinels.password?.()];
+      return [username, await password?.(), ...(ofSentinels ?? [])];
+    };
+    for (const [options, ...expected] of [
+      [{ password }, undefined, 's3cret'],
+      [{ username: 'u', password }, 'u', 's3cret'],
+      [{ connectionString: { host: 'h', username: 'u', password } }, 'u', 's3cret'],
+      [{ connectionString: { host: 'h', username: 'u' }, password }, 'u', 's3cret'],
+      [{ connectionString: 'h', password: async () => 's3cret' }, undefined, 's3cret'],
+      [{ connectionString: 'redis://u@h/2', password }, 'u', 's3cret'],
+      [{ connectionString: 'redis://u:@h?password=', password }, 'u', 's3cret'],
+      [{ connectionString: 'redis://u@h?allowUsernameInURI=false', password }, undefined, 's3cret'],
+      [{ connectionString: 'unix:///x.sock?username=u', password }, 'u', 's3cret'],
+      [{ connectionString: 'redis-cluster://u@h,i', password }, 'u', 's3cret'],
+      [{ cluster: ['h'], username: 'u', password }, 'u', 's3cret'],
+      [
+        { connectionString: 'redis-sentinel://u@h?name=m&sentinelUsername=v', password },
+        ...['u', 's3cret', undefined, undefined],
+      ],
+      [
+        {
+          connectionString: 'redis-sentinel://u@h?name=m&sentinelUsername=v',
+          ...{ password, sentinelPassword: () => 'another' },
+        },
+        ...['u', 's3cret', 'v', 'another'],
+      ],
+      [
+        {
+          ...{ sentinels: ['h'], name: 'm', sentinelUsername: 'v' },
+          sentinelPassword: () => 'another',
+        },
+        ...[undefined, undefined, 'v', 'another'],
+      ],
+    ]) {
+      assert.deepEqual(await read(options), expected);
+    }
+    assert.equal(readOptions({ connectionString: 'memory:', password }).server, null);
+  });
+
+  it('refuse a function as the password where it contradicts, or belongs to nothing', () => {
+    const password = () => assert.fail('it is not called');
+    const sentinelPassword = password;
+    const sentinel = 'redis-sentinel://h?name=m&sentinelPassword=p';
+    for (const [options, what] of [
+      [{ connectionString: 'redis://:p@h', password }, 'because `connectionString` has one'],
+      [
+        { connectionString: 'redis://h?password=p', password },
+        'because `connectionString` has one',
+      ],
+      [{ connectionString: sentinel, sentinelPassword }, 'because `connectionString` has one'],
+      [{ connectionString: { password: 'p' }, password }, '`connectionString.password`'],
+      [{ connectionString: 'redis://h', sentinelPassword }, 'redis-sentinel://'],
+      [{ connectionString: 'redis-cluster://h', sentinelPassword }, 'redis-sentinel://'],
+      [{ host: 'h', sentinelPassword }, '`sentinels`'],
+      [{ connectionString: { host: 'h' }, sentinelPassword }, '`sentinels`'],
+      [{ connectionString: 'h', password: 'p' }, '`password` to be left out or a function'],
+    ]) {
+      refuses(options, 'ERR_INVALID_ARG_VALUE', what);
+    }
+    for (const name of ['username', 'host', 'db']) {
+      refuses({ [name]: password }, 'ERR_INVALID_ARG_TYPE', `\`${name}\``);
+    }
+    for (const wrong of [true, {}, [], Symbol('s'), 5n, Promise.resolve('p')]) {
+      refuses(
+        { password: wrong },
+        'ERR_INVALID_ARG_TYPE',
+        '`password` to be a string or a function',
+      );
+    }
+  });
+
   it('refuse an empty connection string, which would mean localhost', () => {
     const what = '`connectionString` to be a connection string, or undefined for localhost';
     for (const empty of ['', ' ', '\n']) {

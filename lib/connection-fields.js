@@ -6,6 +6,7 @@
 const { isIPv6 } = require('node:net');
 const { domainToASCII } = require('node:url');
 const { rangeError, typeError, valueError } = require('./errors.js');
+const { readPassword } = require('./password.js');
 
 /** The longest delay of a timer in Node, in milliseconds, and the largest int in Redis. */
 const MAX_INT = 2 ** 31 - 1;
@@ -18,7 +19,7 @@ const MAX_INT = 2 ** 31 - 1;
  * @property {0 | 4 | 6} family the version of IP; 0: either
  * @property {number} db
  * @property {string} [username] only together with a password
- * @property {string} [password]
+ * @property {string | import('./password.js').AskPassword} [password]
  * @property {boolean} tls whether a URL asks for TLS
  * @property {Readonly<Record<string, unknown>>} clientOptions options of ioredis, for `client`
  * @property {readonly import('./connection-nodes.js').Node[]} [cluster] the nodes of a Redis Cluster
@@ -41,6 +42,8 @@ const oneOf = (choices) => ({
 });
 /** @type {Kind} */
 const text = { read: (given) => given, what: 'a string' };
+/** An object may hold a function instead. @type {Kind} */
+const password = { read: text.read, what: 'a string or a function' };
 const boolean = oneOf({ true: true, false: false });
 const milliseconds = integer(1, MAX_INT);
 
@@ -55,7 +58,7 @@ const FIELDS = {
   family: oneOf({ 0: 0, 4: 4, 6: 6, IPv4: 4, IPv6: 6 }),
   db: integer(0, MAX_INT),
   username: text,
-  password: text,
+  password,
 };
 
 /** The options of this package that a query may set too. @type {Record<string, Kind>} */
@@ -84,9 +87,13 @@ const CLIENT_OPTIONS = {
 
 /** The fields that only Sentinel has. @type {Record<string, Kind>} */
 const SENTINEL_FIELDS = {
-  ...all(text, 'name', 'sentinelUsername', 'sentinelPassword'),
+  ...all(text, 'name', 'sentinelUsername'),
+  sentinelPassword: password,
   sentinelTLS: boolean,
 };
+
+/** The fields that may be functions in an object. */
+const PASSWORD_NAMES = ['password', 'sentinelPassword'];
 
 /** The names that a query may hold. A Map, because a query may hold `__proto__`. @type {Map<string, Kind>} */
 const QUERY = new Map(
@@ -206,6 +213,7 @@ function readFields(given, names, prefix = '') {
 function readField(path, name, value) {
   if (isLeftOut(value)) return undefined;
   const { read, what } = QUERY.get(name);
+  if (typeof value === 'function' && PASSWORD_NAMES.includes(name)) return value;
   if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
   const field = read(String(value));
   if (field !== undefined) return field;
@@ -223,7 +231,7 @@ function toServer({ username, password, tls = false, ...fields }) {
     db: fields.db ?? 0,
     // Without a password no AUTH is sent. ioredis does the same.
     username: password ? username || undefined : undefined,
-    password: password || undefined,
+    password: readPassword('password', password),
     tls,
     clientOptions: Object.freeze(pick(fields, CLIENT_OPTION_NAMES)),
   };
@@ -270,6 +278,7 @@ module.exports = {
   QUERY,
   SENTINEL_NAMES: Object.keys(SENTINEL_FIELDS),
   NOT_IN_A_QUERY,
+  PASSWORD_NAMES,
   readClientOptions,
   readField,
   readFields,

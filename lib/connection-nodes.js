@@ -12,6 +12,7 @@ const {
   readServerFields,
 } = require('./connection-fields.js');
 const { typeError, valueError } = require('./errors.js');
+const { readPassword } = require('./password.js');
 const { readObject } = require('./read-object.js');
 
 /** For each kind of list: the default port, and an example for errors. */
@@ -41,7 +42,7 @@ const ADDRESS_NAMES = [...FIELD_NAMES, 'cluster', 'sentinels', ...SENTINEL_NAMES
  * @property {readonly Node[]} nodes
  * @property {string} name the primary's name, as the sentinels know it
  * @property {string} [username] the user on the sentinels; only together with a password
- * @property {string} [password] the password on the sentinels
+ * @property {string | import('./password.js').AskPassword} [password] the password on the sentinels
  * @property {unknown} [tls] as the user gave it: true, false or settings; undefined: the same as for the primary
  */
 
@@ -158,7 +159,7 @@ function toSentinels(server, nodes, { name, sentinelUsername, sentinelPassword, 
     nodes: Object.freeze(nodes),
     name,
     username: sentinelPassword ? sentinelUsername : undefined,
-    password: sentinelPassword,
+    password: readPassword('sentinelPassword', sentinelPassword),
     tls: sentinelTLS,
   };
   return { ...server, ...nodes[0], sentinels };

@@ -61,6 +61,7 @@ const FORMS = new Map(
  * - A fragment such as `#insecure` is ignored. Only in a URL of sentinels it is the name of the primary.
  *
  * @param {string} given such as `redis://user:password@host:6379/0`, `host:6379` or `memory:`
+ * @param {Record<string, Function>} [functions] `password` and `sentinelPassword`, if they are functions beside the string
  * @returns {{
  *   server: Server | null,
  *   connectTimeout?: number,
@@ -69,7 +70,7 @@ const FORMS = new Map(
  * }} `server` is null for `memory:`
  * @throws {TypeError} `ERR_INVALID_ARG_VALUE`; the error repeats no value from the string
  */
-function parseConnectionString(given) {
+function parseConnectionString(given, functions = {}) {
   // A bare port is the port of localhost.
   const string = given.trim().replace(/^\d+$/, ':$&');
   let example = EXAMPLE;
@@ -88,17 +89,39 @@ function parseConnectionString(given) {
   const { form, rest } = takeForm(string, fail);
   example = form.example ?? EXAMPLE;
   const parts = takeApart(rest, form, fail);
-  const query = readQuery(parts.query, form, fail);
+  const ofQuery = readQuery(parts.query, form, fail);
+  const query = { ...ofQuery, ...functions };
   if (form.tls && query.tls === false)
     fail('a URL that asks for TLS by its scheme or has tls=false, but not both');
   const fromUrl = readTexts(form.read(parts, fail), fail);
   if (query.allowUsernameInURI === false) delete fromUrl.username;
 
-  const server = fields.toServer({ ...query, ...fromUrl, ...(form.tls && { tls: true }) });
+  checkFunctions(functions, form, { ...ofQuery, ...fromUrl });
+  const texts = { ...ofQuery, ...fromUrl, ...(form.tls && { tls: true }) };
+  const server = fields.toServer({ ...texts, ...functions });
   return {
     server: form.complete ? form.complete(server, parts, query, fail) : server,
     ...fields.pick(query, fields.NUMBER_NAMES),
   };
+}
+
+/**
+ * Refuses functions that contradict the string.
+ *
+ * @param {Record<string, Function>} functions
+ * @param {Form} form
+ * @param {Record<string, unknown>} texts the fields of the string
+ */
+function checkFunctions(functions, form, texts) {
+  for (const [name, value] of Object.entries(functions)) {
+    if (texts[name] !== undefined) {
+      throw valueError(name, 'left out, because `connectionString` has one', value);
+    }
+    if (name === 'sentinelPassword' && form.complete !== sentinelsOf) {
+      const beside = `left out, or given with sentinels, as in ${SENTINEL_EXAMPLE}`;
+      throw valueError(name, beside, value);
+    }
+  }
 }
 
 /**
@@ -192,7 +215,8 @@ function sentinelsOf(server, parts, query, fail) {
 /** @type {(port: number, parts: UrlParts, query: Record<string, any>, fail: Fail) => import('./connection-nodes.js').Node[]} */
 function readNodes(port, { login, addresses }, query, fail) {
   // Some users write only a password in this way. It would be ignored without an error.
-  if (login.username && !login.password) fail('a URL with user:password@, :password@ or neither');
+  const hasPassword = login.password || typeof query.password === 'function';
+  if (login.username && !hasPassword) fail('a URL with user:password@, :password@ or neither');
   const stray = nodes.ONE_SERVER.find((name) => query[name] !== undefined);
   if (stray) fail(`a URL without ${stray} in its query`);
   return addresses.map((address) => nodes.toNode(readTexts({ ...address }, fail), port));

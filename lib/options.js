@@ -109,10 +109,14 @@ function readOptions(options) {
 function readServer(given) {
   const { connectionString } = given;
   if (connectionString === undefined) return { server: readAddress(checkSentinelMode(given)) };
-  const { server, ...rest } = readConnection(connectionString, given.tls);
-  const field = ADDRESS_NAMES.find((name) => given[name] !== undefined);
+  const isFunction = (name) => typeof given[name] === 'function';
+  const names = fields.PASSWORD_NAMES.filter(isFunction);
+  const functions = fields.pick(given, names);
+  const { server, ...rest } = readConnection(connectionString, given.tls, functions);
+  const field = ADDRESS_NAMES.find((name) => given[name] !== undefined && !names.includes(name));
   if (field !== undefined) {
-    throw valueError(field, 'left out, because there is a `connectionString`', given[field]);
+    const or = fields.PASSWORD_NAMES.includes(field) ? ' or a function' : '';
+    throw valueError(field, `left out${or}, because there is a \`connectionString\``, given[field]);
   }
   const own = fields.readClientOptions(given);
   if (server === null) return { server, clientOptions: own };
@@ -123,14 +127,19 @@ function readServer(given) {
 /**
  * @param {unknown} connectionString a connection string in any form, or an object instead of it
  * @param {unknown} tls the option `tls` beside it
+ * @param {Record<string, Function>} functions the passwords beside it that are functions
  */
-function readConnection(connectionString, tls) {
+function readConnection(connectionString, tls, functions) {
   const string = readString('connectionString', connectionString);
-  if (string !== undefined) return parseConnectionString(string);
+  if (string !== undefined) return parseConnectionString(string, functions);
 
   const names = [...ADDRESS_NAMES, ...fields.NUMBER_NAMES, 'tls'];
   const address = readObject('connectionString', connectionString, names, ADDRESS, CLIENT_NAMES);
   const prefix = 'connectionString.';
+  for (const [name, value] of Object.entries(functions)) {
+    if (fields.isLeftOut(address[name])) address[name] = value;
+    else throw valueError(name, `left out, because there is \`${prefix}${name}\``, value);
+  }
   checkSentinelMode({ ...address, tls: tls ?? address.tls }, prefix);
   return {
     server: readAddress(address, prefix),

@@ -27,4 +27,15 @@ function askPassword(name, given) {
   };
 }
 
-module.exports = { askPassword };
+/**
+ * Returns a password as the settings hold it. An empty one counts as left out.
+ *
+ * @param {string} name the option
+ * @param {string | (() => unknown) | undefined} given
+ * @returns {string | AskPassword | undefined}
+ */
+function readPassword(name, given) {
+  return typeof given === 'function' ? askPassword(name, given) : given || undefined;
+}
+
+module.exports = { readPassword };
