@@ -2,6 +2,7 @@
 
 // Creates `sessions.client`, an ioredis client with the same settings as the engine.
 
+const { connectorOf } = require('./client-passwords.js');
 const { tlsOfClient } = require('./tls.js');
 
 /** The options that ioredis' Cluster takes itself. All others are options of its nodes. */
@@ -19,8 +20,13 @@ const OF_CLUSTER = [
  */
 function createClient({ server, connectTimeout }) {
   // Loaded only here, because most programs never use `client`.
-  const { Cluster, Redis } = require('ioredis');
-  const { clientOptions, tls, cluster, sentinels, host, port, path, db, ...login } = server;
+  const ioredis = require('ioredis');
+  const { Cluster, Redis } = ioredis;
+  const { clientOptions, tls, cluster, sentinels, host, port, path, db, ...rest } = server;
+  const { fixed: password, asked } = split('password', rest.password);
+  const ofSentinels = split('sentinelPassword', sentinels?.password);
+  const Connector = connectorOf(ioredis, asked, ofSentinels.asked, sentinels !== undefined);
+  const login = { ...rest, password, ...(Connector && { Connector }) };
   const options = { ...clientOptions, ...login, connectTimeout };
   if (cluster) {
     const isOfCluster = ([name]) => OF_CLUSTER.includes(name);
@@ -42,7 +48,7 @@ function createClient({ server, connectTimeout }) {
       sentinels: [...sentinels.nodes],
       name: sentinels.name,
       sentinelUsername: sentinels.username,
-      sentinelPassword: sentinels.password,
+      sentinelPassword: ofSentinels.fixed,
       ...(sentinels.tls && { sentinelTLS: tlsOfClient(sentinels.tls) }),
       ...(tls && { tls: tlsOfClient(tls), enableTLSForSentinelMode: true }),
     });
@@ -52,6 +58,16 @@ function createClient({ server, connectTimeout }) {
     ...{ host, port, path, db },
     ...(tls && { tls: tlsOfClient(tls, host) }),
   });
+}
+
+/**
+ * Tells a password that is fixed from one that a function gives.
+ *
+ * @param {string} name the option, for errors
+ * @param {string | import('./password.js').AskPassword | undefined} password
+ */
+function split(name, password) {
+  return typeof password === 'function' ? { asked: { name, ask: password } } : { fixed: password };
 }
 
 module.exports = { createClient };
