@@ -1,10 +1,14 @@
 //! Connecting to servers that are there, that are absent, and that refuse.
 
+use std::future::pending;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use spots_sessions::question::{Ask, Unanswered};
 use spots_sessions::store::redis::password::Password;
 use spots_sessions::store::redis::settings::{Address, Deployment, Login, Settings};
 
@@ -69,6 +73,50 @@ fn a_server_that_is_down_rejects_with_the_reason_and_works_when_it_is_back() {
     server.restart();
     wait_until("it works again", || sessions.call(create("app", "ann", "{}", DAY)).is_ok());
     assert_works(&mut sessions);
+}
+
+#[test]
+fn a_function_gives_the_password_at_each_attempt_to_connect() {
+    let mut server = Server::start_with(&["--requirepass", "right"]);
+    let asked = Arc::new(AtomicU32::new(0));
+    let questions = Arc::clone(&asked);
+    let ask = Ask::new(move |question| {
+        assert_eq!(question.function, "password");
+        let number = questions.fetch_add(1, Ordering::Relaxed);
+        async move { if number == 0 { Err(Unanswered { number: 7 }) } else { Ok("right".into()) } }
+    });
+    let password = Some(Password::asked(ask, "password"));
+    let login = Login { password, ..Login::default() };
+    let mut sessions = open(Settings { login, ..server.settings() });
+    let message = format!(
+        "cannot reach redis at 127.0.0.1:{}: the function `password` failed (the event `error` has the cause)",
+        server.port
+    );
+    assert_eq!(
+        sessions.event("unanswered"),
+        ["7".to_owned(), "ERR_SESSIONS_CONNECTION".into(), message]
+    );
+    for _ in 0..10 {
+        assert_works(&mut sessions);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    server.restart();
+    wait_until("it works again", || sessions.call(create("app", "ann", "{}", DAY)).is_ok());
+    assert!(asked.load(Ordering::Relaxed) > 2);
+}
+
+#[test]
+fn a_function_that_gives_no_password_in_time_is_an_outage() {
+    let ask = Ask::new(|_| pending());
+    let login = Login { password: Some(Password::asked(ask, "password")), ..Login::default() };
+    let server = Server::start();
+    let connect_timeout = Duration::from_millis(50);
+    let rejection = outage(Settings { login, connect_timeout, ..server.settings() });
+    assert_eq!(rejection.code, "ERR_SESSIONS_CONNECTION");
+    assert!(
+        rejection.message.ends_with("the function `password` gave no answer within 50 ms"),
+        "{rejection:?}"
+    );
 }
 
 #[test]

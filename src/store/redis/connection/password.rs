@@ -117,3 +117,62 @@ impl Drop for Awaited<'_> {
         self.0.lock().open -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A password that differs at each question.
+    fn changing() -> AskedPassword {
+        let asked = AtomicUsize::new(0);
+        let ask = Ask::new(move |question| {
+            assert_eq!((question.function, question.argument.as_str()), ("password", ""));
+            let number = asked.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(format!("s3cret-{number}")) }
+        });
+        match Password::asked(ask, "password") {
+            Password::Asked(asked) => asked,
+            Password::Fixed(_) => unreachable!("it is asked for"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_passwords_of_one_server_are_remembered_and_are_not_printed() {
+        let asked = changing();
+        let first = Password::Asked(asked.clone());
+        let other = first.of_one_server();
+        assert!(first.sent().is_empty() && !first.is_awaited());
+        for _ in 0..2 * MAX_REMEMBERED {
+            asked.get().await.unwrap();
+        }
+        let sent = first.sent();
+        assert_eq!(sent.len(), MAX_REMEMBERED);
+        assert_eq!(sent.last().unwrap().expose(), "s3cret-31");
+        assert!(other.sent().is_empty(), "what another server was sent");
+        assert!(!format!("{first:?} {:?}", Password::fixed("s3cret".into())).contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn the_same_password_is_remembered_once() {
+        let ask = Ask::new(|_| async { Ok("s3cret".to_owned()) });
+        let Password::Asked(asked) = Password::asked(ask, "password") else { unreachable!() };
+        asked.get().await.unwrap();
+        asked.get().await.unwrap();
+        assert_eq!(Password::Asked(asked).sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_question_counts_until_it_is_answered_or_taken_back() {
+        let ask = Ask::new(|_| std::future::pending());
+        let Password::Asked(asked) = Password::asked(ask, "password") else { unreachable!() };
+        let password = Password::Asked(asked.clone());
+        let question = tokio::spawn(async move { asked.get().await });
+        tokio::task::yield_now().await;
+        assert!(password.is_awaited());
+        question.abort();
+        assert!(question.await.unwrap_err().is_cancelled());
+        assert!(!password.is_awaited());
+    }
+}
