@@ -251,6 +251,62 @@ for (const [label, end] of [
   });
 }
 
+test('R59 a function that never answers keeps no instance that the program has forgotten', async (t) => {
+  const { url } = await serverWithUser(t);
+  const { code, stdout, stderr } = await runScript(
+    `let collected = 0;
+     const registry = new FinalizationRegistry(() => collected++);
+     const waiting = [];
+     const password = () => new Promise((give) => waiting.push(give));
+     const make = () => {
+       const sessions = new SpotsSessions({ connectionString: given.url, password, connectTimeout: 50 });
+       registry.register(sessions);
+     };
+     for (let n = 0; n < 20; n++) make();
+     (async () => {
+       while (collected < 20) {
+         gc();
+         await new Promise((resolve) => setTimeout(resolve, 10));
+       }
+       for (const give of waiting) give('s3cret');
+       console.log(waiting.length, 'were asked, and are collected');
+     })();`,
+    { given: { url }, flags: ['--expose-gc'] },
+  );
+  assert.deepEqual(
+    { code, stdout, stderr },
+    { code: 0, stdout: '20 were asked, and are collected\n', stderr: '' },
+  );
+});
+
+test('R59 a worker thread may be terminated while its function is asked', async (t) => {
+  const { url } = await serverWithUser(t);
+  const { code, signal, stdout, stderr } = await runScript(
+    `const { Worker } = require('node:worker_threads');
+     const source = \`
+       const { parentPort, workerData } = require('node:worker_threads');
+       const { SpotsSessions } = require(workerData.root);
+       const password = () => {
+         parentPort.postMessage('asked');
+         return new Promise((give) => setTimeout(give, workerData.n % 3, 's3cret'));
+       };
+       new SpotsSessions({ connectionString: workerData.url, password }).ping();
+     \`;
+     const run = (n) => new Promise((resolve) => {
+       const worker = new Worker(source, { eval: true, workerData: { root, n, url: given.url } });
+       worker.once('message', () => setTimeout(() => worker.terminate(), n % 4));
+       worker.once('exit', resolve);
+     });
+     (async () => {
+       for (let n = 0; n < 24; n++) await run(n);
+       console.log('all have ended');
+     })();`,
+    { given: { url } },
+  );
+  const expected = { code: 0, signal: null, stdout: 'all have ended\n', stderr: '' };
+  assert.deepEqual({ code, signal, stdout, stderr }, expected);
+});
+
 test('R59 an instance shows nothing of its password, nor of what the function threw', async (t) => {
   const { open, app, url, disconnect } = await serverWithUser(t);
   let works = true;
@@ -261,8 +317,10 @@ test('R59 an instance shows nothing of its password, nor of what the function th
   const sessions = open({ connectionString: url, password, commandTimeout: 100 });
   await recovers(sessions, app);
   assertHidden(sessions);
-  await once(sessions.client, 'ready');
-  assertHidden(sessions.client);
+  const { client } = sessions;
+  client.on('error', () => {});
+  await once(client, 'ready');
+  assertHidden(client);
   works = false;
   const failed = nextError(sessions);
   await disconnect();
