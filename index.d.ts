@@ -784,10 +784,10 @@ export class SpotsSessions<
   ping(): Promise<void>;
 
   /**
-   * An ioredis client on the same server and database, with the same credentials and TLS, for keys of your own. If
-   * `password` is a function, the client calls it at each of its own attempts to connect. The
+   * An ioredis client on the same server and database, with the same credentials and TLS, for keys of your own. The
    * methods never use it. It is created, and starts to connect, when you first read this property. From then on it
-   * keeps the process alive until `close`. Tests may assign another client.
+   * keeps the process alive until `close`. Tests may assign another client. If `password` is a function, it is called at
+   * each attempt of the client to connect, too.
    *
    * On a Redis Cluster it is ioredis' `Cluster`. TypeScript takes it for a `Redis`, which has the same commands. To
    * name its type: `new SpotsSessions<Data, Cluster>('redis-cluster://…')`.

@@ -44,7 +44,11 @@ function source(text) {
 
 /** An instance that ends with the test. */
 function open(t, options) {
-  const sessions = new SpotsSessions({ commandTimeout: 20_000, ...options });
+  const sessions = new SpotsSessions({
+    // Beside an attempt that hangs for a tenth of connectTimeout, another one begins.
+    ...{ commandTimeout: 20_000, connectTimeout: 200_000 },
+    ...options,
+  });
   t.after(() => sessions.close());
   return sessions;
 }
