@@ -236,9 +236,9 @@ export interface ClientOptions {
 /** Limits of time and size. Each may also be a string, as in environment variables, or stand in a URL's query. */
 export interface Timeouts {
   /**
-   * Milliseconds within which every call settles, including connecting and retries: 1 to 2³¹ − 1. For `killAll` it is
-   * the limit of each step. A call with a long reply may take ten times as long, while at least 64 KiB of the reply
-   * arrive each second. The default is less than the 5 seconds that Jest and Vitest give a test.
+   * Milliseconds within which every call settles, including connecting and retries: 1 to 2³¹ − 1. For `killAll` and
+   * `list` it is the limit of each step. A call with a long reply may take ten times as long, while at least 64 KiB of
+   * the reply arrive each second. The default is less than the 5 seconds that Jest and Vitest give a test.
    *
    * @default 4000
    */
@@ -303,26 +303,21 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
    */
   defaultDuration?: number | undefined;
   /**
-   * The default of `sliding` in `create`: whether each use lets the session live its `duration` from then on: each `get` and each `update` that finds it.
-   * `info` and `list` are no uses. The session ends between 0.9 and 1 `duration` after its last use, or at the end of
-   * its `lifetime`. It is the idle timeout of the OWASP Session Management Cheat Sheet. A use never makes the session end
-   * sooner, so it undoes nothing of a longer `refresh`.
+   * The default of `sliding` in `create`: whether each use lets a session live its `duration` from then on.
    *
    * @default false
    */
   sliding?: boolean | undefined;
   /**
-   * The default of `lifetime` in `create`: how many seconds after its creation the session ends, whatever happens: any positive number, or `Infinity`. No
-   * `refresh` and no use goes beyond it, and it cuts a longer `duration`. It is the absolute timeout of the OWASP Session
-   * Management Cheat Sheet.
+   * The default of `lifetime` in `create`: how many seconds after its creation a session ends, whatever happens. Any
+   * positive number, or `Infinity`.
    *
    * @default Infinity
    */
   lifetime?: number | undefined;
   /**
-   * The default of `maxSessions` in `create`: the most live sessions that the owner may have in the app, the new one included: 1 to 10000, or `Infinity`. If there
-   * are more, those that would end soonest end, in the same atomic step: the older first where they tie, and never the
-   * new one. One `create` ends at most 100 sessions or 8 MiB, and the next one the rest.
+   * The default of `maxSessions` in `create`: the most live sessions that an owner may have in an app, 1 to 10000, or
+   * `Infinity`.
    *
    * @default Infinity
    */
