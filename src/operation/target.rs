@@ -36,7 +36,7 @@ pub struct Target<'c> {
     /// The session; `None` if the call is about all sessions of the owner.
     pub id: Option<SessionId>,
     /// The token that the call makes, and the session's id with it.
-    pub minted: Option<(String, SessionId)>,
+    pub minted: Option<Box<(String, SessionId)>>,
     /// The settings of the instance.
     pub policy: &'c Policy,
 }
@@ -60,7 +60,7 @@ impl<'c> Target<'c> {
         policy: &'c Policy,
     ) -> Result<Self, Error> {
         let target = Self::of_owner(app, owner, policy).with_new_token()?;
-        Ok(Self { id: target.minted.as_ref().map(|(_, id)| *id), ..target })
+        Ok(Self { id: target.minted.as_ref().map(|minted| minted.1), ..target })
     }
 
     /// Makes a new token of the same owner.
@@ -68,12 +68,12 @@ impl<'c> Target<'c> {
         let Policy { token_size, token_encoding, .. } = *self.policy;
         let (text, token) =
             token::mint(self.owner, token_size, token_encoding).map_err(|_| Error::Internal)?;
-        Ok(Self { minted: Some((text, token.id())), ..self })
+        Ok(Self { minted: Some(Box::new((text, token.id()))), ..self })
     }
 
     /// The answer of a call that made a new token.
     pub(super) fn new_token(&self) -> Answer<'_> {
-        self.minted.as_ref().map_or(Answer::Absent, |(text, _)| Answer::Token(text.into()))
+        self.minted.as_ref().map_or(Answer::Absent, |minted| Answer::Token((&minted.0).into()))
     }
 
     /// The key of the session, if the call is about one.
@@ -102,7 +102,7 @@ impl<'c> Target<'c> {
 
     /// The id of the session with the new token, as the index holds it; empty if the call makes none.
     pub(super) fn new_member(&self) -> &[u8] {
-        self.minted.as_ref().map_or(&[], |(_, id)| id.as_bytes())
+        self.minted.as_ref().map_or(&[], |minted| minted.1.as_bytes())
     }
 
     /// The session's id as the index holds it; empty if the call has no session.

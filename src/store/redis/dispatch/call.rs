@@ -174,7 +174,7 @@ impl<'c> InFlightCall<'c> {
     /// The keys of its script.
     fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
         let index = self.operation.spec().needs_index.then(|| self.target.index_key());
-        let minted = self.target.minted.as_ref().map(|(_, id)| *id);
+        let minted = self.target.minted.as_ref().map(|minted| minted.1);
         // A `create` makes the token of its own session, a `rotate` that of another one.
         let moved = minted.filter(|id| Some(*id) != self.target.id);
         let moved = moved.map(|id| self.target.key_of(&id));
