@@ -68,9 +68,8 @@ forEachTarget((_target, open, server) => {
         return data.a;
       });
       const closing = [sessions.close(), sessions.close(), sessions[Symbol.asyncDispose]()];
-      const requests = requestsOf(app, token);
-      for (const method of METHODS) {
-        const error = await rejection(() => sessions[method](requests[method]));
+      for (const [method, request] of Object.entries(requestsOf(app, token))) {
+        const error = await rejection(() => sessions[method](request));
         assert.equal(error.code, 'ERR_SESSIONS_CLOSED', method);
         assert.equal(error.name, 'SpotsSessionsError');
       }
@@ -78,7 +77,10 @@ forEachTarget((_target, open, server) => {
       assert.equal(settled, 1000);
       assert.ok((await Promise.all(calls)).every((a) => a === 1));
       await sessions.close();
-      assert.equal((await rejection(() => sessions.get(requests.get))).code, 'ERR_SESSIONS_CLOSED');
+      assert.equal(
+        (await rejection(() => sessions.get({ app, token }))).code,
+        'ERR_SESSIONS_CLOSED',
+      );
     });
 
     test('leaves nothing open that async_hooks can see, without a garbage collection', async () => {

@@ -8,7 +8,7 @@ const { existsSync } = require('node:fs');
 const { describe, test } = require('node:test');
 const { repeat, runScript } = require('./support/scripts.js');
 const { forEachTarget } = require('./support/targets.js');
-const { METHODS } = require('./support/requests.js');
+const { requestsOf } = require('./support/requests.js');
 
 /** Where Linux shows a process its own threads and open files. */
 const hasProc = existsSync('/proc/self/task');
@@ -22,10 +22,12 @@ const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 const IN_FLIGHT = `
   const sessions = new SpotsSessions({ connectionString: given.url, commandTimeout: 60_000 });
   const fly = () => {
-    const request = { app: 'app', ownerId: 'alice', duration: 60, data: { text: 'x'.repeat(500) } };
-    request.token = 'A'.repeat(172);
-    const methods = ${JSON.stringify(METHODS)};
-    return Array.from({ length: 1000 }, (_, n) => sessions[methods[n % methods.length]](request));
+    const requests = Object.entries(${JSON.stringify(requestsOf('app', 'A'.repeat(172)))});
+    for (const [, request] of requests) if (request?.data) request.data.text = 'x'.repeat(500);
+    return Array.from({ length: 1000 }, (_, n) => {
+      const [method, request] = requests[n % requests.length];
+      return sessions[method](request);
+    });
   };`;
 
 /** The states at the end: nothing sent yet, calls in flight, and answers arriving. */

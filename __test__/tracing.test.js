@@ -41,7 +41,9 @@ forEachTarget((_target, open) => {
     assert.equal(await sessions.update({ ...call, data: { key: 's3cret-too' } }), true);
     assert.equal(await sessions.kill(call), true);
     assert.equal(await sessions.killAll(owner), false);
-
+    assert.equal(await sessions.info(call), undefined);
+    assert.deepEqual(await sessions.list(owner), []);
+    assert.equal(await sessions.rotate(call), undefined);
     await sessions.ping();
 
     const methods = METHODS;

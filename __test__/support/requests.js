@@ -14,6 +14,9 @@ function requestsOf(app, token = 'nobody has this token') {
     update: { app, token, data: {} },
     kill: { app, token },
     killAll: { app, ownerId: 'nobody' },
+    info: { app, token },
+    list: { app, ownerId: 'nobody' },
+    rotate: { app, token },
     ping: undefined,
   };
 }
@@ -25,6 +28,6 @@ const METHODS = Object.keys(requestsOf('any'));
 const METHODS_OF_TOKEN = METHODS.filter((method) => 'token' in (requestsOf('any')[method] ?? {}));
 
 /** The methods that change nothing, so that a server that refuses writes answers them. */
-const READS = ['get', 'ping'];
+const READS = ['get', 'info', 'list', 'ping'];
 
 module.exports = { READS, METHODS, METHODS_OF_TOKEN, requestsOf };
