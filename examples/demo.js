@@ -6,55 +6,12 @@
 //   node examples/demo.js redis://localhost:6379     the same on a server
 
 const { randomUUID } = require('node:crypto');
-const { inspect } = require('node:util');
-const { SpotsSessions } = require('..');
+const { faint, green, step, tell } = require('./story.js');
 
-const target = process.argv[2] ?? 'memory:';
 const app = `demo ${randomUUID()}`; // unique, because others may use the server too
 const ownerId = 'john';
 
-const colourful = process.stdout.isTTY && !process.env.NO_COLOR;
-const paint = (/** @type {number} */ code) => (/** @type {string} */ text) =>
-  colourful ? `\x1b[${code}m${text}\x1b[0m` : text;
-const bold = paint(1);
-const faint = paint(2);
-const green = paint(32);
-const cyan = paint(36);
-
-let steps = 0;
-
-/**
- * Shows what happens, the call, and its answer.
- *
- * @template T
- * @param {string} what what happens
- * @param {string} call the call as a program would write it
- * @param {Promise<T>} answer
- * @returns {Promise<T>}
- */
-async function step(what, call, answer) {
-  steps += 1;
-  console.log(`\n${bold(`${steps}. ${what}`)}`);
-  console.log(`   ${cyan(call)}`);
-  const value = await answer;
-  console.log(`   ${faint('→')} ${green(show(value))}`);
-  return value;
-}
-
-/** Formats an answer. A string is a token, so its middle is hidden. @param {unknown} value */
-function show(value) {
-  if (typeof value === 'string')
-    return `'${shorten(value)}'  ${faint(`(${value.length} characters)`)}`;
-  return inspect(value, { breakLength: Number.POSITIVE_INFINITY });
-}
-
-/** @param {string} token */
-function shorten(token) {
-  return `${token.slice(0, 6)}…${token.slice(-4)}`;
-}
-
-/** @param {SpotsSessions} sessions */
-async function demonstrate(sessions) {
+tell('npm run demo --', async (sessions) => {
   const laptop = await step(
     'John logs in on his laptop. His session lives for an hour',
     "create({ app, ownerId: 'john', data: { name: 'John Doe', theme: 'light' }, duration: 3600 })",
@@ -83,14 +40,30 @@ async function demonstrate(sessions) {
     sessions.create({ app, ownerId, data: { device: 'phone' }, duration: 3600 }),
   );
   await step(
-    'He logs out on his laptop',
-    'kill({ app, token: laptop })',
-    sessions.kill({ app, token: laptop }),
+    'His devices. Each has an id, which opens nothing',
+    "list({ app, ownerId: 'john', token: laptop })",
+    sessions.list({ app, ownerId, token: laptop }),
+    (devices) =>
+      devices
+        .map(
+          ({ id, current }) => `   ${faint('→')} ${green(`{ id: '${id}', current: ${current} }`)}`,
+        )
+        .join('\n'),
+  );
+  const renewed = await step(
+    'He changes his password on the laptop, so its session gets a new token',
+    'rotate({ app, token: laptop })',
+    sessions.rotate({ app, token: laptop }),
   );
   await step(
-    'The token of the laptop opens no session now',
+    'The old token of the laptop opens no session now',
     'get({ app, token: laptop })',
     sessions.get({ app, token: laptop }),
+  );
+  await step(
+    'He logs out on his laptop',
+    'kill({ app, token: renewed })',
+    sessions.kill({ app, token: renewed }),
   );
   await step(
     'His phone is still logged in',
@@ -112,27 +85,4 @@ async function demonstrate(sessions) {
     "get({ app, token: '*' })",
     sessions.get({ app, token: '*' }),
   );
-}
-
-/** Describes the target without the connection string, which may hold a password. */
-function describeTarget() {
-  if (target === 'memory:')
-    return 'in the memory of this process (on a server: npm run demo -- redis://localhost:6379)';
-  return 'on a Redis server';
-}
-
-async function main() {
-  console.log(`${bold('@spots-tech/sessions')} ${describeTarget()}`);
-  const sessions = new SpotsSessions(target);
-  try {
-    await demonstrate(sessions);
-    console.log(`\n${bold('Done')}: ${steps} steps.`);
-  } finally {
-    await sessions.close();
-  }
-}
-
-main().catch((error) => {
-  console.error(`\n${error.message}`);
-  process.exitCode = 1;
 });
