@@ -52,7 +52,12 @@ async function write(redis, owner) {
 const ttl = String(duration * 1000);
 const calls = {
   get: ({ session }) => ['GET', session],
-  update: ({ session }) => ['EVAL', scriptText('update'), 1, session, '{}', 2 ** 21],
+  update: ({ session, owned, id }) => [
+    'EVAL',
+    scriptText('update'),
+    ...[2, session, owned],
+    ...[id, '{}', 2 ** 21],
+  ],
   refresh: ({ session, owned, id }) => ['EVAL', scriptText('refresh'), 2, session, owned, id, ttl],
   kill: ({ session, owned, id }) => ['EVAL', scriptText('kill'), 2, session, owned, id],
   killAll: ({ session, owned, id }) => [
@@ -61,6 +66,7 @@ const calls = {
     1,
     owned,
     session.slice(0, -id.length),
+    '',
   ],
   create: ({ fresh, owned }) => [
     'EVAL',
@@ -72,6 +78,7 @@ const calls = {
     ttl,
     '"user"',
     '{}',
+    '',
   ],
 };
 

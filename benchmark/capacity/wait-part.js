@@ -109,6 +109,7 @@ async function create(redis, count) {
       3600000,
       '"user"',
       '{}',
+      '',
     );
     return [`${tag}:s:${id}`, `${tag}:o:${'0'.repeat(16)}`, id];
   });
