@@ -2,7 +2,7 @@
 
 // One call of each operation, for the driver to repeat. A call that does not find its session fails.
 
-const { duration, sessionOf, patchOf } = require('./payload');
+const { duration, ownerOf, sessionOf, patchOf } = require('./payload');
 
 /** The number of calls of each operation in 100 calls of the mix. */
 const shares = { get: 90, refresh: 4, update: 3, create: 2, kill: 1 };
@@ -15,12 +15,15 @@ const mix = Object.entries(shares)
 /**
  * @param {import('./peers/peer').Sessions} sessions
  * @param {object} live
- * @param {string[]} live.handles the calls use these in turn; only `kill` removes their sessions
+ * @param {string[]} live.handles the calls use these in turn; only `kill` removes their sessions, and `rotate` replaces
+ *   the handles
  * @param {string[]} live.spare the mix appends the sessions that it creates, and kills from the front
+ * @param {number} live.count how many sessions there are
+ * @param {number} live.perOwner how many of them each owner has
  * @param {string} size
  * @returns {Record<string, (index: number) => Promise<unknown>>}
  */
-function operationsOn(sessions, { handles, spare }, size) {
+function operationsOn(sessions, { handles, spare, count, perOwner }, size) {
   const handle = (index) => handles[index % handles.length];
   const operations = {
     async get(index) {
@@ -30,6 +33,15 @@ function operationsOn(sessions, { handles, spare }, size) {
     update: (index) => sessions.update(handle(index), patchOf(index)).then(found),
     refresh: (index) => sessions.refresh(handle(index), duration).then(found),
     kill: (index) => sessions.kill(handles[index]).then(found),
+    async rotate(index) {
+      const rotated = await sessions.rotate(handle(index));
+      if (rotated === undefined) throw missing();
+      handles[index % handles.length] = rotated;
+    },
+    async list(index) {
+      const listed = await sessions.list(ownerOf((index * perOwner) % count, perOwner));
+      if (listed.length !== perOwner) throw missing();
+    },
     mix: (index) => ofMix[mix[index % mix.length]](index),
   };
   const ofMix = {

@@ -53,13 +53,20 @@ function filled(data, bytes) {
 }
 
 /**
- * The session with the number `index`. Each has its own owner.
+ * The session with the number `index`, which is also in its data as `visits`.
  *
  * @param {keyof typeof payloads} size
  * @param {number} index
+ * @param {number} [perOwner] how many sessions each owner has
  */
-function sessionOf(size, index) {
-  return { app, ownerId: `user-${index}`, data: { ...payloads[size], visits: index }, duration };
+function sessionOf(size, index, perOwner = 1) {
+  const data = { ...payloads[size], visits: index };
+  return { app, ownerId: ownerOf(index, perOwner), data, duration };
+}
+
+/** @param {number} index of a session @param {number} perOwner */
+function ownerOf(index, perOwner) {
+  return `user-${Math.floor(index / perOwner)}`;
 }
 
 /** The data that `update` merges, about 30 bytes. */
@@ -67,4 +74,4 @@ function patchOf(index) {
   return { theme: 'dark', visits: index };
 }
 
-module.exports = { app, duration, sessionOf, patchOf };
+module.exports = { app, duration, ownerOf, sessionOf, patchOf };

@@ -10,6 +10,8 @@ const { parseArgs } = require('node:util');
 const suites = [
   'get',
   'write',
+  'life',
+  'sliding',
   'peers',
   'http',
   'builds',

@@ -38,6 +38,30 @@ const targets = [
     least: 1.5,
     unit: '×',
   })),
+  {
+    id: 'life.list',
+    text: 'list of 10 sessions ÷ an index by hand through ioredis, calls/s, 64 in flight',
+    least: 1.5,
+    unit: '×',
+  },
+  {
+    id: 'life.rotate',
+    text: 'rotate ÷ the same script through ioredis, calls/s, 64 in flight',
+    least: 1.5,
+    unit: '×',
+  },
+  {
+    id: 'sliding.steady',
+    text: 'get of sliding sessions ÷ get of others, calls/s, 64 in flight',
+    least: 0.95,
+    unit: '×',
+  },
+  {
+    id: 'sliding.first',
+    text: 'the same for sessions that a process reads for the first time, 50 processes',
+    least: 0.5,
+    unit: '×',
+  },
   ...perLevel({ 1: 1.0, 8: 1.0, 64: 1.4 }, (level, least) => ({
     id: `http.${level}`,
     text: `node:http server, a session per request ÷ with ioredis, requests/s, connections: ${level}`,

@@ -8,7 +8,7 @@ const { drive } = require('./driver');
 const { copyOf, shuffle } = require('./handles');
 const { servers } = require('./http-server');
 const { check, operationsOn, same } = require('./operations');
-const { sessionOf } = require('./payload');
+const { ownerOf, sessionOf } = require('./payload');
 const { processMemory } = require('./process-memory');
 const { answer } = require('./requests');
 
@@ -19,6 +19,9 @@ let handles = [];
 
 /** @type {string[]} the sessions that the mix of operations may kill */
 const spare = [];
+
+/** How many sessions `fill` created, and how many for each owner. */
+let filled = { count: 0, perOwner: 1 };
 
 const requests = {
   async open({ peer, url }) {
@@ -33,18 +36,20 @@ const requests = {
    * fewer sessions than `keep`, the list repeats the handles as copies. So the list always takes the same memory, and
    * the processor's caches treat it the same, at any number of sessions.
    */
-  async fill({ count, keep = count, size }) {
+  async fill({ count, keep = count, size, perOwner = 1 }) {
     const every = Math.max(1, Math.floor(count / keep));
     const kept = [];
     const create = async (index) => {
-      const handle = await sessions.create(sessionOf(size, index));
+      const handle = await sessions.create(sessionOf(size, index, perOwner));
       if (index % every === 0) kept.push(handle);
     };
     await drive(create, { inFlight: 256, calls: count });
     handles = Array.from({ length: keep }, (_, index) => copyOf(kept[index % kept.length]));
     shuffle(handles);
     spare.length = 0;
+    filled = { count, perOwner };
     await verify(size);
+    if (perOwner > 1) await verifyList(size);
   },
 
   /** Creates sessions until at least `count` are spare, which means that the mix may kill them. */
@@ -54,7 +59,7 @@ const requests = {
   },
 
   run({ operation, size, ...run }) {
-    return drive(operationsOn(sessions, { handles, spare }, size)[operation], run);
+    return drive(operationsOn(sessions, { handles, spare, ...filled }, size)[operation], run);
   },
 
   handles: ({ count }) => handles.slice(0, count),
@@ -69,7 +74,23 @@ const requests = {
 /** Checks that the peer returns the data of one session that it just created. */
 async function verify(size) {
   const { ownerId, data } = await sessions.get(handles[0]);
-  same(data, sessionOf(size, Number(ownerId.slice('user-'.length))).data);
+  const expected = sessionOf(size, data.visits, filled.perOwner);
+  same({ ownerId, data }, { ownerId: expected.ownerId, data: expected.data });
+}
+
+/** Checks that the peer lists the first owner's sessions as they were created. */
+async function verifyList(size) {
+  const { perOwner } = filled;
+  const listed = await sessions.list(ownerOf(0, perOwner));
+  const given = listed.map(({ data }) => data).sort((one, other) => one.visits - other.visits);
+  same(
+    given,
+    Array.from({ length: perOwner }, (_, index) => sessionOf(size, index, perOwner).data),
+  );
+  const now = Date.now();
+  if (!listed.every(({ createdAt, expiresAt }) => createdAt <= now && expiresAt > now)) {
+    throw new Error('the peer listed a session with wrong times');
+  }
 }
 
 answer(requests);

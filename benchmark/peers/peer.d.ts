@@ -24,4 +24,14 @@ export interface Sessions {
   /** Makes the session expire `duration` seconds from now. */
   refresh?(handle: string, duration: number): Promise<unknown>;
   kill?(handle: string): Promise<unknown>;
+  /** Gives the session a new handle. */
+  rotate?(handle: string): Promise<string | undefined>;
+  /** All sessions of an owner, the newest first. */
+  list?(ownerId: string): Promise<Listed[]>;
+}
+
+export interface Listed {
+  data: Record<string, unknown>;
+  createdAt: Date;
+  expiresAt: Date;
 }

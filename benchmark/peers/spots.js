@@ -16,6 +16,8 @@ module.exports = {
       update: (token, data) => sessions.update({ app, token, data }),
       refresh: (token, duration) => sessions.refresh({ app, token, duration }),
       kill: (token) => sessions.kill({ app, token }),
+      rotate: (token) => sessions.rotate({ app, token }),
+      list: (ownerId) => sessions.list({ app, ownerId }),
     };
   },
 };
