@@ -6,58 +6,13 @@
 const assert = require('node:assert/strict');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { indexKey, sessionKey } = require('./keys.js');
+const checks = require('./race-checks.js');
 const { waitUntil } = require('./wait-until.js');
 
-/**
- * @typedef {object} Track what a race is run on
- * @property {import('../../index.js').SpotsSessions} a
- * @property {import('../../index.js').SpotsSessions} b an instance with another connection, if there is one
- * @property {import('ioredis').Redis | null} redis
- * @property {string} app
- * @property {boolean} certain whether no reply gets lost. A kill that is sent again resolves to `true`
- * @property {Set<string>} outcomes the outcomes that have happened so far, of those that chance decides
- */
+const { assertAllGone, assertEnds, assertGone, assertNoIndex } = checks;
+const { DATA, PAD, SHORT, STEP, create, inTurn, times } = checks;
 
-const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
-const DATA = { a: 1 };
-/** How many sessions one step of killAll removes: see kill_all.lua. */
-const STEP = 100;
-/** Three of these make a record long enough to be folded. */
-const PAD = 'x'.repeat(1500);
-
-/** Makes the calls of a race. The two sides take turns to begin. */
-const inTurn = (n, first, second) => (n % 2 ? [second(), first()].reverse() : [first(), second()]);
-
-const create = ({ a, app }, ownerId, duration = 600) =>
-  a.create({ app, ownerId, data: DATA, duration });
-
-async function assertGone({ a, b, app, redis }, ownerId, tokens) {
-  for (const token of tokens) {
-    assert.equal(await a.get({ app, token }), undefined, 'it is back');
-    assert.equal(await b.update({ app, token, data: {} }), false, 'it is back');
-    if (redis) assert.equal(await redis.exists(sessionKey(app, ownerId, token)), 0);
-  }
-}
-
-/** The same for many sessions at once. */
-async function assertAllGone({ b, app, redis }, ownerId, tokens) {
-  const found = await Promise.all(tokens.map((token) => b.get({ app, token })));
-  const left = found.filter(Boolean).length;
-  assert.equal(left, 0, `${left} of ${tokens.length} are there`);
-  if (!redis) return;
-  const keys = tokens.map((token) => sessionKey(app, ownerId, token));
-  assert.equal(await redis.exists(keys), 0);
-}
-
-/** Asserts that the owner has no index in Redis. */
-async function assertNoIndex({ redis, app }, ownerId) {
-  if (redis) assert.equal(await redis.exists(indexKey(app, ownerId)), 0, 'the index has it');
-}
-
-async function assertEnds({ redis, app }, ownerId, token) {
-  if (redis)
-    assert.notEqual(await redis.pttl(sessionKey(app, ownerId, token)), -1, 'it has no expiry');
-}
+/** @typedef {import('./race-checks.js').Track} Track */
 
 /** @type {Record<string, (track: Track, n: number) => Promise<void>>} */
 const RACES = {
@@ -261,8 +216,5 @@ const RACES = {
     assert.equal(await a.get({ app, token }), undefined);
   },
 };
-
-/** The life of sessions that must end in the middle of a race, in ms. */
-const SHORT = 40;
 
 module.exports = { RACES };
