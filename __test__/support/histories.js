@@ -9,6 +9,7 @@ const { join } = require('node:path');
 const { inspect } = require('node:util');
 const { fork } = require('../../scripts/children.js');
 const { useTogether } = require('./history-client.js');
+const { idOf } = require('./keys.js');
 const { linearize } = require('./linearizable.js');
 const { ownerSpec, projections } = require('./session-spec.js');
 const { freshName } = require('./targets.js');
@@ -90,7 +91,19 @@ async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
   }
   const seed = SEED + n;
   const task = { app, ownerId, tokens, seed, calls, pause, anew, epoch: String(epoch) };
-  return { begun, ops: await clients.run(task) };
+  const ops = await clients.run({ ...task, tokens: tokens.slice() });
+  nameListed(ops, tokens);
+  return { begun, ops };
+}
+
+/** Names the sessions of each list by their ids. Nobody was told the token of a session that is left without a name. */
+function nameListed(ops, tokens) {
+  const names = new Map(tokens.map(([name, token]) => [idOf(token), name]));
+  for (const { publicId, id } of ops) if (publicId) names.set(publicId, id);
+  for (const { method, answer } of ops) {
+    if (method !== 'list') continue;
+    for (const listed of answer ?? []) listed.name = names.get(listed.publicId);
+  }
 }
 
 /**
@@ -142,11 +155,18 @@ function assertEachLinearizable(ops, begun) {
 function told(ops) {
   return ops
     .toSorted((a, b) => a.call - b.call)
-    .map(({ id, method, session = '', call, end, answer, code, again }) => {
-      const read =
-        answer && typeof answer === 'object' ? Object.keys(answer).concat(answer.last) : answer;
+    .map(({ id, method, session = '', except, call, end, answer, code, again }) => {
+      const keys = (data) => Object.keys(data).concat(data.last);
+      const listed = ({ name, data }) => `${name}: ${keys(data)};`;
+      const read = Array.isArray(answer)
+        ? answer.map(listed).join(' ')
+        : answer && typeof answer === 'object'
+          ? keys(answer)
+          : answer;
       const times = [call, end].map((time) => Math.round(time / 1000)).join('..');
-      const more = [code, again && 'may have been sent again'].filter(Boolean).join(', ');
+      const more = [except && `except ${except}`, code, again && 'may have been sent again']
+        .filter(Boolean)
+        .join(', ');
       return `${times} ${id} ${method} ${session}: ${read} ${more}`;
     })
     .join('\n');

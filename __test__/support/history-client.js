@@ -5,10 +5,20 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { SpotsSessions, SpotsSessionsError } = require('../../index.js');
+const { idOf } = require('./keys.js');
 
 /** How often each method is called. Most calls keep the sessions alive, so that calls race. */
-const SHARES = { get: 40, update: 34, refresh: 8, create: 9, kill: 6, killAll: 3 };
+const SHARES = {
+  ...{ get: 30, info: 8, list: 6, update: 30, refresh: 6 },
+  ...{ create: 9, rotate: 8, kill: 6, killAll: 3 },
+};
 const METHODS = Object.entries(SHARES).flatMap(([method, share]) => Array(share).fill(method));
+
+/** The methods that are about an owner, not about one session. */
+const OF_OWNER = ['create', 'killAll', 'list'];
+
+/** How many of the latest tokens get half of the calls. Most of the older ones open nothing. */
+const LATEST = 3;
 
 /** Some records are long enough to be folded. */
 const PAD = 'x'.repeat(1500);
@@ -50,30 +60,51 @@ const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoc
 async function useSessions(sessions, client, { app, ownerId, tokens, seed, calls, pause, epoch }) {
   const random = randomFrom(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
+  const pickToken = () => pick(random() < 0.5 ? tokens.slice(-LATEST) : tokens);
   const now = clockSince(epoch);
   const ops = [];
   for (let n = 0; n < calls; n++) {
     const method = pick(METHODS);
     const id = `${client}-${n}`;
-    const [session, token] = method === 'create' ? [id] : method === 'killAll' ? [] : pick(tokens);
+    const [session, token] = OF_OWNER.includes(method) ? [] : pickToken();
     /** @type {any} */
     const op = { id, client, method, session };
-    if (method === 'create') op.data = { base: id };
-    if (method === 'update') op.data = { [id]: 1, last: id, ...(random() < 0.2 && { pad: PAD }) };
+    /** @type {any} */
+    let request = { app, token };
+    if (method === 'create') {
+      op.session = id;
+      op.data = { base: id };
+      request = { app, ownerId, data: op.data, duration: 600 };
+    } else if (method === 'update') {
+      op.data = { [id]: 1, last: id, ...(random() < 0.2 && { pad: PAD }) };
+      request.data = op.data;
+    } else if (method === 'refresh') request.duration = 600;
+    else if (method === 'rotate') op.fresh = id;
+    else if (method === 'kill' && random() < 0.5) request = { app, ownerId, id: idOf(token) };
+    else if (method === 'list') request = { app, ownerId };
+    else if (method === 'killAll') {
+      const [name, except] = random() < 0.7 ? pickToken() : [];
+      op.except = name;
+      request = { app, ownerId, except };
+    }
     op.call = now();
     try {
-      const request = { app, ownerId, token, data: op.data, duration: 600 };
       const answer = await sessions[method](request);
       op.end = now();
-      op.answer = method === 'get' ? (answer?.data ?? null) : answer;
+      op.answer = answer;
+      if (method === 'get' || method === 'info') op.answer = answer?.data ?? null;
       if (answer?.ownerId !== undefined && answer.ownerId !== ownerId) op.code = 'ANOTHER OWNER';
+      if (method === 'info' && answer && answer.id !== idOf(token)) op.code = 'ANOTHER ID';
+      if (method === 'list') op.answer = answer.map(({ id, data }) => ({ publicId: id, data }));
+      if (method === 'rotate') op.answer = answer !== undefined;
+      if (method === 'create' || (op.answer === true && op.fresh)) {
+        tokens.push([id, answer]);
+        op.answer = true; // a reader of the history does not need the token
+        op.publicId = idOf(answer);
+      }
     } catch (error) {
       op.end = now();
       op.code = error instanceof SpotsSessionsError ? error.code : String(error);
-    }
-    if (method === 'create' && op.answer) {
-      tokens.push([id, op.answer]);
-      op.answer = true; // a reader of the history does not need the token
     }
     ops.push(op);
     if (pause) await sleep(random() * pause);

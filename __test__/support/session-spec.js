@@ -2,28 +2,38 @@
 
 // The effect of each call on the sessions of one owner, for `linearizable.js`.
 //
-// A state holds the data of each session as JSON, or null if the session does not exist. Each update adds a key of its
-// own, so the data shows which updates acted, and in which order.
+// A state holds the data under each token as JSON, or null if the token opens nothing. Each update adds a key of its
+// own, so the data shows which updates acted, and in which order. A rotation moves the data from one token to another.
 
 /**
  * @typedef {import('./linearizable.js').Op & {
- *   method: string, session?: string, data?: object, answer?: any,
- * }} SessionOp `answer` of a `get` is the data, or null
+ *   method: string, session?: string, fresh?: string, except?: string, data?: object, answer?: any,
+ * }} SessionOp Sessions are named by their tokens. `fresh` is the name of the new token of a rotation, and `except` that
+ *   of the session that a killAll spares. `answer` of `get` and `info` is the data, or null; of `list`, an array of
+ *   `{ name, data }`, where `name` is left out if nobody was told the token; of other methods, whether there was a session
  */
+
+/** The names of all tokens of a history. @param {SessionOp[]} ops @param {Record<string, object>} begun */
+function namesOf(ops, begun) {
+  const named = ops.flatMap(({ session, fresh }) => [session ?? [], fresh ?? []].flat());
+  return [...new Set([...Object.keys(begun), ...named])];
+}
 
 /**
  * @param {SessionOp[]} ops
  * @param {Record<string, object>} begun the data of the sessions that exist at the start
  */
 function ownerSpec(ops, begun) {
-  const names = [
-    ...new Set([...Object.keys(begun), ...ops.flatMap(({ session }) => session ?? [])]),
-  ];
+  const names = namesOf(ops, begun);
   const place = new Map(names.map((name, n) => [name, n]));
   const longest = longestReads(ops);
 
   const replaced = (state, op, text) => state.with(place.get(op.session), text);
-  const none = names.map(() => null);
+  const spared = (state, { except }) =>
+    state.map((text, n) => (except !== undefined && n === place.get(except) ? text : null));
+  const isAnyEnded = (state, op) => spared(state, op).some((text, n) => text !== state[n]);
+  const moved = (state, op) =>
+    replaced(state, op, null).with(place.get(op.fresh), state[place.get(op.session)]);
 
   /** The state after an update, or undefined if it contradicts a read. */
   function updated(state, op, text) {
@@ -34,15 +44,34 @@ function ownerSpec(ops, begun) {
     return alike ? replaced(state, op, JSON.stringify(data)) : undefined;
   }
 
+  /** Whether a list shows the sessions of a state, each once and under its own id. */
+  function isList(state, listed) {
+    const texts = listed.map(({ data }) => JSON.stringify(data));
+    const there = state.filter((text) => text !== null);
+    return (
+      listed.every(({ name }, n) => name === undefined || state[place.get(name)] === texts[n]) &&
+      there.sort().join('\n') === texts.sort().join('\n')
+    );
+  }
+
   function step(state, op) {
     const doubt = op.end === Infinity;
     const answered = (answer) => doubt || op.answer === answer;
     const text = state[place.get(op.session)];
-    const there = op.method === 'killAll' ? state.some((other) => other !== null) : text !== null;
+    const there = op.method === 'killAll' ? isAnyEnded(state, op) : text !== null;
     switch (op.method) {
       case 'create':
         return replaced(state, op, JSON.stringify(op.data));
+      case 'list':
+        return doubt || isList(state, op.answer.slice()) ? state : undefined;
+      case 'rotate': {
+        // Present before it acts: an earlier attempt has moved the session.
+        const isMoved = !there && state[place.get(op.fresh)] !== null;
+        if (!answered(there || isMoved)) return undefined;
+        return there ? moved(state, op) : state;
+      }
       case 'get':
+      case 'info':
         return doubt || text === JSON.stringify(op.answer) || (!there && op.answer === null)
           ? state
           : undefined;
@@ -55,7 +84,7 @@ function ownerSpec(ops, begun) {
         // `true` after a lost answer: an earlier attempt of this call may have ended the session.
         const excused = op.answer === true && (op.again || op.partial);
         if (!answered(there) && !excused) return undefined;
-        return op.method === 'killAll' ? none : replaced(state, op, null);
+        return op.method === 'killAll' ? spared(state, op) : replaced(state, op, null);
       }
     }
   }
@@ -70,7 +99,9 @@ function ownerSpec(ops, begun) {
       case 'kill':
         return text === null || op.answer === false ? undefined : replaced(state, op, null);
       case 'killAll':
-        return op.answer === false ? undefined : none;
+        return op.answer === false ? undefined : spared(state, op);
+      case 'rotate':
+        return text === null ? undefined : moved(state, op);
       default:
         return undefined;
     }
@@ -87,7 +118,7 @@ function ownerSpec(ops, begun) {
 function longestReads(ops) {
   const longest = new Map();
   for (const { method, session, answer } of ops) {
-    if (method !== 'get' || !answer) continue;
+    if (!['get', 'info'].includes(method) || !answer) continue;
     const keys = Object.keys(answer);
     if (keys.length > (longest.get(session)?.length ?? 0)) longest.set(session, keys);
   }
@@ -95,21 +126,29 @@ function longestReads(ops) {
 }
 
 /**
- * One history for each session, with its own calls and every killAll. The answer `true` of a killAll
- * says nothing about one session. The answer `false` does.
+ * One history for each session, with the calls on any of its tokens, every killAll, and what each list shows of it. The
+ * answer `true` of a killAll says nothing about one session. The answer `false` does.
  *
  * @param {SessionOp[]} ops
  * @param {Record<string, object>} begun
  */
 function projections(ops, begun) {
-  const names = [
-    ...new Set([...Object.keys(begun), ...ops.flatMap(({ session }) => session ?? [])]),
-  ];
-  return names.map((name) => ({
-    begun: name in begun ? { [name]: begun[name] } : {},
+  /** The names of each session's tokens, by each of these names. */
+  const tokensOf = new Map(namesOf(ops, begun).map((name) => [name, new Set([name])]));
+  for (const { session, fresh } of ops) {
+    if (fresh === undefined) continue;
+    const tokens = new Set([...tokensOf.get(session), ...tokensOf.get(fresh)]);
+    for (const name of tokens) tokensOf.set(name, tokens);
+  }
+  return [...new Set(tokensOf.values())].map((tokens) => ({
+    begun: Object.fromEntries(Object.entries(begun).filter(([name]) => tokens.has(name))),
     ops: ops
-      .filter(({ method, session }) => method === 'killAll' || session === name)
-      .map((op) => (op.method === 'killAll' ? { ...op, partial: true } : op)),
+      .filter(({ session }) => session === undefined || tokens.has(session))
+      .map((op) => {
+        if (op.method === 'killAll') return { ...op, partial: true };
+        if (op.method !== 'list' || !op.answer) return op;
+        return { ...op, answer: op.answer.filter(({ data }) => tokens.has(data.base)) };
+      }),
   }));
 }
 
