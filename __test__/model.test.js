@@ -11,6 +11,7 @@ const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
 const { inspect } = require('node:util');
 const fc = require('fast-check');
+const { idOf } = require('./support/keys.js');
 const { Model } = require('./support/model.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 const { PATTERNS, TWISTS, twisted } = require('./support/twists.js');
@@ -53,6 +54,15 @@ const data = fc
 /** Short ones end while others are made; none is so short that it needs luck. */
 const duration = fc.constantFrom(0.02, 0.06, 600, 3600, Infinity);
 
+const limits = fc.record(
+  {
+    sliding: fc.boolean(),
+    lifetime: fc.constantFrom(0.06, 1800, Infinity),
+    maxSessions: fc.constantFrom(1, 2, 5, Infinity),
+  },
+  { requiredKeys: [] },
+);
+
 /** A call as it is drawn; which session it is about is seen when it is made. */
 const call = fc.oneof(
   {
@@ -64,12 +74,15 @@ const call = fc.oneof(
       ownerId: fc.constantFrom(...OWNERS),
       data: fc.option(data, { nil: undefined }),
       duration: fc.option(duration, { nil: undefined }),
+      limits: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, limits),
     }),
   },
   {
     weight: 6,
     arbitrary: fc.record({
-      method: fc.constantFrom('get', 'get', 'update', 'update', 'refresh', 'kill'),
+      method: fc.constantFrom(
+        ...['get', 'get', 'update', 'update', 'refresh', 'kill', 'info', 'rotate', 'kill by id'],
+      ),
       twists: fc.oneof(
         { weight: 3, arbitrary: fc.constant({}) },
         fc.record({ token: maybe([...TWISTS, ...PATTERNS]) }),
@@ -83,15 +96,17 @@ const call = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
-      method: fc.constant('killAll'),
+      method: fc.constantFrom('killAll', 'list', 'list'),
       twists: fc.oneof(
         fc.constant({}),
         fc.record({ ownerId: maybe([...TWISTS, ...PATTERNS]) }),
         fc.record({ app: maybe([...TWISTS, ...PATTERNS]) }),
       ),
       which: fc.nat(30),
+      tokenOf: fc.option(fc.nat(30), { nil: undefined }),
+      limit: fc.constantFrom(undefined, 1, 3),
     }),
   },
 );
@@ -107,17 +122,26 @@ function requestOf(call, model, app) {
       ownerId: twisted(twists.ownerId, which % 2 ? at(which).ownerId : call.ownerId),
       data: call.data,
       duration: call.duration,
+      ...call.limits,
     };
   }
   const session = at(which);
   const name = twisted(twists.app, session.app);
-  if (method === 'killAll') return { app: name, ownerId: twisted(twists.ownerId, session.ownerId) };
+  if (method === 'killAll' || method === 'list') {
+    const owner = { app: name, ownerId: twisted(twists.ownerId, session.ownerId) };
+    const token = call.tokenOf === undefined ? undefined : at(call.tokenOf).token;
+    return method === 'list' ? { ...owner, token, limit: call.limit } : { ...owner, except: token };
+  }
   const token = twists.tokenOf === undefined ? session.token : at(twists.tokenOf).token;
   const request = { app: name, token: twisted(twists.token, token) };
+  if (method === 'kill by id')
+    return { app: name, ownerId: session.ownerId, id: idOf(request.token) };
   if (method === 'update') request.data = call.data;
   if (method === 'refresh') request.duration = call.duration;
   return request;
 }
+
+const methodOf = ({ method }) => (method === 'kill by id' ? 'kill' : method);
 
 /** Calls that are made without waiting, by one instance: they act in their order. */
 class Calls {
@@ -135,11 +159,11 @@ class Calls {
     const requests = this.calls.map((call) => requestOf(call, model, app));
     const begun = performance.now();
     const answers = await Promise.all(
-      requests.map((request, n) => sessions[this.calls[n].method](request)),
+      requests.map((request, n) => sessions[methodOf(this.calls[n])](request)),
     );
     const span = { begun, ended: performance.now() };
-    for (const [n, { method }] of this.calls.entries())
-      model.observe(method, requests[n], answers[n], span);
+    for (const [n, call] of this.calls.entries())
+      model.observe(methodOf(call), requests[n], answers[n], span);
   }
 
   toString() {
@@ -209,6 +233,11 @@ forEachTarget((target, open) => {
   });
 });
 
+const DATA = { a: 1, b: 1 };
+const TIMES = { createdAt: new Date(0), expiresAt: new Date(86_400_000) };
+const INFO = { id: idOf('t'), ownerId: 'o', data: DATA, ...TIMES };
+const LISTED = { id: idOf('t'), data: DATA, ...TIMES, current: false };
+
 test('the model rejects answers that the contract does not allow', () => {
   const now = { begun: 0, ended: 1 };
   const session = { app: 'a', ownerId: 'o' };
@@ -221,10 +250,21 @@ test('the model rejects answers that the contract does not allow', () => {
     ['a killAll of nobody that is true', 'killAll', { ownerId: 'O' }, true],
     ['a killAll that did nothing', 'killAll', {}, false],
     ['a token that is given again', 'create', {}, 't'],
+    ['a session under another id', 'info', { token: 't' }, { ...INFO, id: idOf('u') }],
+    ['a session that ends too late', 'info', { token: 't' }, { ...INFO, expiresAt: undefined }],
+    ['a rotation to the same token', 'rotate', { token: 't' }, 't'],
+    ['a rotation that finds nothing', 'rotate', { token: 't' }, undefined],
+    ['a kill by the id of another', 'kill', { ownerId: 'O', id: idOf('t') }, true],
+    ['a kill by id that finds nothing', 'kill', { id: idOf('t') }, false],
+    ['a killAll that ends the excepted session', 'killAll', { except: 't' }, true],
+    ['a list without the session', 'list', {}, []],
+    ['a list with the session twice', 'list', {}, [LISTED, LISTED]],
+    ['a list of another', 'list', { ownerId: 'O' }, [LISTED]],
+    ['a list with the wrong current session', 'list', { token: 't' }, [LISTED]],
   ];
   for (const [label, method, request, answer] of rows) {
     const model = new Model();
-    model.observe('create', { ...session, data: { a: 1, b: 1 } }, 't', now);
+    model.observe('create', { ...session, data: DATA }, 't', now);
     assert.throws(
       () => model.observe(method, { ...session, ...request }, answer, now),
       { name: 'AssertionError' },
@@ -241,4 +281,34 @@ test('the model rejects answers that the contract does not allow', () => {
   assert.throws(() => ask(found, 1100), { name: 'AssertionError' });
   ask(undefined, 999); // or not, and then never again
   assert.throws(() => ask(found, 999), { name: 'AssertionError' });
+});
+
+test('the model rejects more sessions than maxSessions, one that ends out of turn, and one that outlives its lifetime', () => {
+  const session = { app: 'a', ownerId: 'o', maxSessions: 2, lifetime: 5000 };
+  /** A model of an owner who had three sessions, of which `t1` ended first. */
+  const three = () => {
+    const model = new Model();
+    for (const [n, duration] of [2000, 1000, 3000].entries()) {
+      const span = { begun: n, ended: n + 1 };
+      model.observe('create', { ...session, duration }, `t${n}`, span);
+    }
+    return model;
+  };
+  const ask = (model, token, answer, at = 10) =>
+    model.observe('get', { app: 'a', token }, answer, { begun: at, ended: at + 1 });
+  const found = { ownerId: 'o', data: {} };
+  for (const [token, answer] of [
+    ['t0', found],
+    ['t1', undefined],
+    ['t2', found],
+  ]) {
+    ask(three(), token, answer);
+    const wrong = answer ? undefined : found;
+    assert.throws(() => ask(three(), token, wrong), { name: 'AssertionError' }, token);
+  }
+  const model = three();
+  const refresh = { app: 'a', token: 't0', duration: Infinity };
+  model.observe('refresh', refresh, true, { begun: 20, ended: 21 });
+  ask(model, 't0', found, 4_900_000);
+  assert.throws(() => ask(model, 't0', found, 5_000_100), { name: 'AssertionError' });
 });
