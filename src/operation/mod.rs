@@ -128,6 +128,11 @@ pub(crate) trait OnRedis: Send + Sync {
         self.spec().can_share_script
     }
 
+    /// Whether it may let the session end sooner, so that the next use of a sliding session must extend it.
+    fn may_shorten(&self) -> bool {
+        false
+    }
+
     /// Adds the arguments of its script.
     fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd);
 

@@ -55,6 +55,10 @@ impl OnRedis for Refresh<'_> {
         Ok(Target::of_token(&self.app, &self.token, policy))
     }
 
+    fn may_shorten(&self) -> bool {
+        true
+    }
+
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         command.arg(target.member()).arg(ttl_ms(self.ttl));
     }

@@ -109,6 +109,7 @@ impl Replied<'_> {
                     Reply::Bytes(record) => call.note_use(record),
                     _ => call.note_use_by_fold(),
                 }
+                call.note_shorter_life();
                 Next::Settled
             }
             Meaning::Long(work) => {

@@ -47,19 +47,33 @@ impl SlidingTable {
         })
     }
 
-    /// Notes how long a session has left: it need not be extended before nine tenths of its duration are left.
+    /// Notes how long a session has left: it need not be extended before nine tenths of its duration are left, nor for
+    /// more than a tenth of its duration, because another process may let it end sooner. If it was forgotten meanwhile,
+    /// the next use extends it.
     pub fn note(&self, id: SessionId, duration_ms: u64, left_ms: u64) {
-        let spare = left_ms.saturating_sub(duration_ms - duration_ms / 10);
+        let spare = left_ms.saturating_sub(duration_ms - duration_ms / 10).min(duration_ms / 10);
         if spare > 0 {
             self.with_place(id, |place, session, now_ms| {
-                *place = Place { session, next_ms: now_ms.saturating_add(spare) };
+                if place.session == session {
+                    place.next_ms = now_ms.saturating_add(spare);
+                }
             });
         }
     }
 
     /// Lets the next use of a session extend it.
     pub fn forget(&self, id: SessionId) {
-        self.with_place(id, |place, _, _| *place = Place::default());
+        if self.is_used() {
+            self.with_place(id, |place, session, _| {
+                if place.session == session {
+                    *place = Place::default();
+                }
+            });
+        }
+    }
+
+    fn is_used(&self) -> bool {
+        !self.places.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn with_place<T>(&self, id: SessionId, use_it: impl FnOnce(&mut Place, u64, u64) -> T) -> T {
@@ -101,6 +115,11 @@ impl<'t> Uses<'t> {
         }
     }
 
+    /// Lets the next use of a session extend it.
+    pub fn forget(&self, id: SessionId) {
+        self.table.forget(id);
+    }
+
     /// Takes the uses after which a session must be extended.
     pub fn take(&self) -> Vec<Use> {
         std::mem::take(&mut *self.lock())
@@ -108,5 +127,50 @@ impl<'t> Uses<'t> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Use>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn id(text: &str) -> SessionId {
+        SessionId::from_text(&text.repeat(22)).unwrap()
+    }
+
+    #[test]
+    fn a_session_is_due_at_its_first_use_and_after_it_was_forgotten() {
+        let table = SlidingTable::default();
+        table.forget(id("a"));
+        for _ in 0..2 {
+            assert!(table.claim(id("a"), HOUR_MS));
+            assert!(!table.claim(id("a"), HOUR_MS));
+            assert!(table.claim(id("b"), HOUR_MS));
+            table.forget(id("a"));
+            table.forget(id("b"));
+        }
+    }
+
+    #[test]
+    fn what_is_noted_after_it_was_forgotten_does_not_count() {
+        let table = SlidingTable::default();
+        assert!(table.claim(id("a"), HOUR_MS));
+        table.forget(id("a"));
+        table.note(id("a"), HOUR_MS, HOUR_MS);
+        assert!(table.claim(id("a"), HOUR_MS));
+    }
+
+    #[test]
+    fn a_session_that_lives_long_is_due_again_after_a_tenth_of_its_duration() {
+        let table = SlidingTable::default();
+        assert!(table.claim(id("a"), 50));
+        table.note(id("a"), 50, 1000 * HOUR_MS);
+        let began = Instant::now();
+        while !table.claim(id("a"), 50) {
+            assert!(began.elapsed().as_secs() < 30, "it is not due again");
+            std::thread::yield_now();
+        }
     }
 }
