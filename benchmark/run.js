@@ -33,7 +33,7 @@ const help = `npm run bench -- [options]
   --quick            fewer and shorter rounds: two minutes instead of twenty-five
   --only <suites>    some of ${suites.join(', ')}; comma-separated
   --before <folder>  another build of this package, for example of an older commit, to compare
-                     \`get\` with
+                     \`get\`, \`create\`, \`refresh\` and \`kill\` with
   --subject <peer>   judges another file of peers/: \`--subject ioredis\` compares ioredis with
                      itself, so every ratio shows how far noise alone moves it from 1
   --help             shows this`;

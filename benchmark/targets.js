@@ -86,6 +86,12 @@ const targets = [
     least,
     unit: '×',
   })),
+  ...['create', 'refresh', 'kill'].map((operation) => ({
+    id: `builds.${operation}`,
+    text: `${operation} ÷ of another build of this package, calls/s, 64 in flight`,
+    least: 0.97,
+    unit: '×',
+  })),
   {
     id: 'get.redisSessions',
     text: 'get ÷ redis-sessions 4 get, calls/s, 64 in flight',

@@ -1,62 +1,46 @@
 'use strict';
 
-// A process that loads two builds of the package and compares their `get`.
+// A process that loads two builds of the package and makes the same calls with each.
 
-const { performance } = require('node:perf_hooks');
-const { app, sessionOf } = require('../payload');
+const { drive } = require('../driver');
+const { app, duration, sessionOf } = require('../payload');
 const { answer } = require('../requests');
-const { median } = require('../statistics');
 
 const SESSIONS = 1000;
-const SLICE_MS = 100;
+const SIZE = 170;
 
-/** @type {{ sessions: any, tokens: string[], next: number }[]} */
-let builds;
+/** @type {Map<string, Record<string, (index: number) => Promise<void>>>} the operations of each build */
+const builds = new Map();
 
-/**
- * Runs one slice and returns the calls per millisecond.
- *
- * @param {typeof builds[number]} build
- * @param {number} level how many calls are in flight
- */
-async function slice(build, level) {
-  const begun = performance.now();
-  let calls = 0;
-  const lane = async () => {
-    while (performance.now() < begun + SLICE_MS) {
-      // Read the clock only every 8 calls, because reading it takes time too.
-      for (let call = 0; call < 8; call++) {
-        await build.sessions.get({ app, token: build.tokens[build.next++ % SESSIONS] });
-      }
-      calls += 8;
-    }
+/** The operations of a build. `kill` ends the sessions that `create` has created. */
+async function open(folder, url) {
+  const { SpotsSessions } = require(folder);
+  const sessions = new SpotsSessions(url);
+  /** Each session has an owner of its own. */
+  let created = 0;
+  const create = () => sessions.create(sessionOf(SIZE, created++));
+  const staying = await Promise.all(Array.from({ length: SESSIONS }, create));
+  const ending = [];
+  const token = (index) => staying[index % SESSIONS];
+  return {
+    get: async (index) => found(await sessions.get({ app, token: token(index) })),
+    refresh: async (index) => found(await sessions.refresh({ app, token: token(index), duration })),
+    create: async () => void ending.push(await create()),
+    kill: async () => found(await sessions.kill({ app, token: ending.pop() })),
   };
-  await Promise.all(Array.from({ length: level }, lane));
-  return calls / (performance.now() - begun);
+}
+
+function found(session) {
+  if (!session) throw new Error('a session was not found');
 }
 
 answer({
-  async open({ builds: folders, url }) {
-    builds = [];
-    for (const folder of folders) {
-      const { SpotsSessions } = require(folder);
-      const sessions = new SpotsSessions(url);
-      const creates = Array.from({ length: SESSIONS }, (_, n) =>
-        sessions.create(sessionOf(170, n)),
-      );
-      builds.push({ sessions, tokens: await Promise.all(creates), next: 0 });
+  /** Loads the builds, in this order. Each gets its own database. */
+  async open({ builds: wanted, url }) {
+    for (const [db, { label, folder }] of wanted.entries()) {
+      builds.set(label, await open(folder, `${url}/${db}`));
     }
   },
 
-  /** The median ratio of the first build's call rate to the second's. */
-  async compare({ level, slices }) {
-    const ratios = [];
-    for (let round = -2; round < slices; round++) {
-      const order = round % 2 === 0 ? builds : builds.toReversed();
-      const rates = new Map();
-      for (const build of order) rates.set(build, await slice(build, level));
-      if (round >= 0) ratios.push(rates.get(builds[0]) / rates.get(builds[1]));
-    }
-    return median(ratios);
-  },
+  run: ({ build, operation, ...run }) => drive(builds.get(build)[operation], run),
 });
