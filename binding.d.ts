@@ -54,6 +54,16 @@ export interface EngineSettings {
   server?: ServerSettings
 }
 
+/** A node that is not reached at the address that it announces. */
+export interface MappedNode {
+  /** `host:port`, without brackets if the host is IPv6. */
+  announced: string
+  /** The name or the address where it is reached. */
+  host: string
+  /** 1 to 65535. */
+  port: number
+}
+
 /** The address of one of several servers. */
 export interface NodeAddress {
   /** A name or an address. */
@@ -102,6 +112,8 @@ export interface ServerSettings {
   asksPassword?: boolean
   /** Absent for a connection without TLS. */
   tls?: TlsSettings
+  /** Where nodes are reached that announce other addresses. */
+  natMap?: Array<MappedNode>
 }
 
 /** TLS. Certificates and keys are in PEM. */

@@ -155,7 +155,34 @@ export interface ServerAddress {
    * contradicts `tls` is an error.
    */
   enableTLSForSentinelMode?: boolean | undefined;
+  /**
+   * Where nodes are reached that announce other addresses, for example behind Docker, Kubernetes or a tunnel. Only with
+   * `cluster` or `sentinels`, or a URL of one. A key is the `host:port` that a node of the cluster, or a sentinel,
+   * tells, such as `'10.0.0.1:6379'`; the host is the text that it tells, and IPv6 may have brackets. A node that is not
+   * named is reached at the address that it announces. The addresses that you list yourself are used as they are.
+   *
+   * @example
+   * new SpotsSessions({
+   *   cluster: ['localhost:7001'],
+   *   natMap: {
+   *     '172.18.0.2:6379': { host: 'localhost', port: 7001 },
+   *     '172.18.0.3:6379': { host: 'localhost', port: 7002 },
+   *   },
+   * });
+   */
+  natMap?: NatMap | undefined;
 }
+
+/** The host and the port where a node is reached. */
+export interface ReachedAddress {
+  /** The name or the IP address. */
+  host: string;
+  /** The port, 1 to 65535. */
+  port: number | string;
+}
+
+/** Where nodes are reached, by the `host:port` that they announce. A node that is not named is reached there. */
+export type NatMap = { readonly [announced: string]: ReachedAddress | null | undefined };
 
 /** The type of an option of ioredis. A number or a boolean may also be a string. */
 type IoredisOption<Name extends keyof RedisOptions> =

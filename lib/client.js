@@ -3,6 +3,7 @@
 // Creates `sessions.client`, an ioredis client with the same settings as the engine.
 
 const { connectorOf } = require('./client-passwords.js');
+const { natMapOfClient } = require('./nat-map.js');
 const { tlsOfClient } = require('./tls.js');
 
 /** The options that ioredis' Cluster takes itself. All others are options of its nodes. */
@@ -22,17 +23,19 @@ function createClient({ server, connectTimeout }) {
   // Loaded only here, because most programs never use `client`.
   const ioredis = require('ioredis');
   const { Cluster, Redis } = ioredis;
-  const { clientOptions, tls, cluster, sentinels, host, port, path, db, ...rest } = server;
+  const { clientOptions, tls, cluster, sentinels, host, port, path, db, natMap, ...rest } = server;
   const { fixed: password, asked } = split('password', rest.password);
   const ofSentinels = split('sentinelPassword', sentinels?.password);
   const Connector = connectorOf(ioredis, asked, ofSentinels.asked, sentinels !== undefined);
   const login = { ...rest, password, ...(Connector && { Connector }) };
+  const mapped = natMap && { natMap: natMapOfClient(natMap) };
   const options = { ...clientOptions, ...login, connectTimeout };
   if (cluster) {
     const isOfCluster = ([name]) => OF_CLUSTER.includes(name);
     const entries = Object.entries(options);
     return new Cluster([...cluster], {
       ...Object.fromEntries(entries.filter(isOfCluster)),
+      ...mapped,
       // By default ioredis replaces host names by addresses, but certificates are issued for names.
       ...(tls && { dnsLookup: (name, answer) => answer(null, name) }),
       redisOptions: {
@@ -44,6 +47,7 @@ function createClient({ server, connectTimeout }) {
   if (sentinels) {
     return new Redis({
       ...options,
+      ...mapped,
       db,
       sentinels: [...sentinels.nodes],
       name: sentinels.name,

@@ -8,6 +8,7 @@ const fields = require('./connection-fields.js');
 const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
 const { parseConnectionString } = require('./connection-string.js');
 const { rangeError, typeError, valueError } = require('./errors.js');
+const { readNatMap } = require('./nat-map.js');
 const { readObject } = require('./read-object.js');
 const { TLS_NAMES, completeTls, readTls } = require('./tls.js');
 
@@ -35,7 +36,10 @@ const NUMBERS = { commandTimeout: 4000, connectTimeout: 10_000, maxDataSize: 2 *
 const LONGEST_PREFIX = 256;
 /** What `options` and `connectionString` should be, for errors. */
 const ADDRESS = 'a connection string or an object';
-const OPTION_NAMES = ['connectionString', 'tls', ...Object.keys(OPTIONS), ...fields.NUMBER_NAMES];
+const OPTION_NAMES = [
+  ...['connectionString', 'tls', 'natMap'],
+  ...[...Object.keys(OPTIONS), ...fields.NUMBER_NAMES],
+];
 /** The names of ioredis' options for `client`. `keyPrefix` is read too, only to be refused. */
 const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
 
@@ -43,7 +47,7 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  * @typedef {Readonly<import('./tls.js').TlsSettings>} Tls
  * @typedef {Omit<import('./connection-nodes.js').Sentinels, 'tls'> & { tls?: Tls }} Sentinels
  * @typedef {Omit<import('./connection-fields.js').ServerSettings, 'tls' | 'sentinels'>
- *   & { tls?: Tls, sentinels?: Readonly<Sentinels> }} Server
+ *   & { tls?: Tls, sentinels?: Readonly<Sentinels>, natMap?: readonly import('./nat-map.js').MappedNode[] }} Server
  *
  * @typedef {object} Settings
  * @property {Readonly<Server> | null} server null for the embedded store, `memory:`
@@ -79,7 +83,7 @@ function readOptions(options) {
       ? readObject('options', options ?? null, names, ADDRESS, CLIENT_NAMES)
       : { connectionString: string };
 
-  const { server, tlsOfServer, clientOptions = {}, ...fromServer } = readServer(given);
+  const { natMap, server, tlsOfServer, clientOptions = {}, ...fromServer } = readServer(given);
   const [name, value] = chooseOption(given.tls, tlsOfServer);
   const tls = readTlsOption(name, value);
   /** @type {[string, unknown]} */
@@ -98,28 +102,42 @@ function readOptions(options) {
     );
   }
   const { showFriendlyErrorStack } = server?.clientOptions ?? clientOptions;
+  const mapped = readNatMapOption(natMap, server);
   return Object.freeze({
-    server: server && withTls(server, tls, asked),
+    server: server && withTls({ ...server, ...mapped }, tls, asked),
     ...read,
     ...(showFriendlyErrorStack === true && { showFriendlyErrorStack }),
   });
 }
 
-/** Reads where the server is, and the numbers that its connection string sets. @param {Record<string, any>} given */
+/**
+ * Reads where the server is, and the numbers that its connection string sets. `natMap` is the one that counts, with its
+ * name for errors.
+ *
+ * @param {Record<string, any>} given
+ */
 function readServer(given) {
   const { connectionString } = given;
-  if (connectionString === undefined) return { server: readAddress(checkSentinelMode(given)) };
+  const natMap = ['natMap', given.natMap];
+  if (connectionString === undefined) {
+    return { server: readAddress(checkSentinelMode(given)), natMap };
+  }
   const isFunction = (name) => typeof given[name] === 'function';
   const names = fields.PASSWORD_NAMES.filter(isFunction);
   const functions = fields.pick(given, names);
-  const { server, ...rest } = readConnection(connectionString, given.tls, functions);
+  const { natMap: inner, ...read } = readConnection(connectionString, given.tls, functions);
+  const isInner = given.natMap === undefined;
+  const { server, ...rest } = {
+    ...read,
+    natMap: isInner ? ['connectionString.natMap', inner] : natMap,
+  };
   const field = ADDRESS_NAMES.find((name) => given[name] !== undefined && !names.includes(name));
   if (field !== undefined) {
     const or = fields.PASSWORD_NAMES.includes(field) ? ' or a function' : '';
     throw valueError(field, `left out${or}, because there is a \`connectionString\``, given[field]);
   }
   const own = fields.readClientOptions(given);
-  if (server === null) return { server, clientOptions: own };
+  if (server === null) return { server, clientOptions: own, natMap };
   const clientOptions = Object.freeze({ ...server.clientOptions, ...own });
   return { server: { ...server, clientOptions }, ...rest };
 }
@@ -133,7 +151,7 @@ function readConnection(connectionString, tls, functions) {
   const string = readString('connectionString', connectionString);
   if (string !== undefined) return parseConnectionString(string, functions);
 
-  const names = [...ADDRESS_NAMES, ...fields.NUMBER_NAMES, 'tls'];
+  const names = [...ADDRESS_NAMES, ...fields.NUMBER_NAMES, 'tls', 'natMap'];
   const address = readObject('connectionString', connectionString, names, ADDRESS, CLIENT_NAMES);
   const prefix = 'connectionString.';
   for (const [name, value] of Object.entries(functions)) {
@@ -144,8 +162,22 @@ function readConnection(connectionString, tls, functions) {
   return {
     server: readAddress(address, prefix),
     tlsOfServer: address.tls,
+    natMap: address.natMap,
     ...fields.readFields(address, fields.NUMBER_NAMES, prefix),
   };
+}
+
+/**
+ * Reads `natMap`. Returns nothing if it is left out.
+ *
+ * @param {[name: string, value: unknown]} option
+ * @param {import('./connection-fields.js').ServerSettings | null} server
+ */
+function readNatMapOption([name, value], server) {
+  if (value === undefined) return {};
+  const natMap = readNatMap(name, value);
+  if (server?.cluster || server?.sentinels) return { natMap };
+  throw valueError(name, 'left out, because it works only with Sentinel or Cluster', value);
 }
 
 /**

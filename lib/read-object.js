@@ -65,4 +65,4 @@ function unknownOption(name, names) {
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
-module.exports = { readObject };
+module.exports = { isPlain, readObject };

@@ -28,6 +28,7 @@ use crate::engine::{Engine, Target};
 use crate::inline::InlineIo;
 use crate::question::{Ask, Questions};
 use crate::store::Policy;
+use crate::store::redis::nat_map::NatMap;
 use crate::store::redis::password::Password;
 use crate::store::redis::settings::{Address, Deployment, Login, Sentinels, Settings, Tls};
 use crate::store::redis::tls;
@@ -79,6 +80,19 @@ pub struct ServerSettings {
     pub asks_password: Option<bool>,
     /// Absent for a connection without TLS.
     pub tls: Option<TlsSettings>,
+    /// Where nodes are reached that announce other addresses.
+    pub nat_map: Option<Vec<MappedNode>>,
+}
+
+/// A node that is not reached at the address that it announces.
+#[napi(object)]
+pub struct MappedNode {
+    /// `host:port`, without brackets if the host is IPv6.
+    pub announced: String,
+    /// The name or the address where it is reached.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
 }
 
 /// The address of one of several servers.
@@ -282,6 +296,9 @@ fn target(settings: EngineSettings, ask: &Ask) -> Result<Target> {
         )?,
         database: server.db,
         reads_replicas: settings.read_from == "replica",
+        nat_map: server.nat_map.map(|nodes| {
+            NatMap::new(nodes.into_iter().map(|node| (node.announced, (node.host, node.port))))
+        }),
         connect_timeout: Duration::from_millis(settings.connect_timeout.into()),
         command_timeout: Duration::from_millis(settings.command_timeout.into()),
     })))

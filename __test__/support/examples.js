@@ -80,7 +80,7 @@ function redirected(url, opened, called) {
     constructor(options) {
       const { server } = readOptions(options);
       const own = typeof options === 'object' ? { ...options } : {};
-      for (const name of [...ADDRESS_NAMES, 'readFrom', 'tls']) delete own[name];
+      for (const name of [...ADDRESS_NAMES, 'natMap', 'readFrom', 'tls']) delete own[name];
       // An example that shows an outage: there is no server at port 1.
       const isAsItStands = server === null || server.port === 1;
       super(isAsItStands ? options : { ...own, connectionString: url });

@@ -148,6 +148,7 @@ pub fn settings_of(port: u16) -> Settings {
         login: Login::default(),
         database: 0,
         reads_replicas: false,
+        nat_map: None,
         connect_timeout: PATIENCE * 2,
         command_timeout: PATIENCE * 2,
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use self::connection::exhaustion::lack;
 pub(crate) use self::connection::pipe::{Pipe, writing_directly};
-pub use self::connection::{password, settings, tls};
+pub use self::connection::{nat_map, password, settings, tls};
 use self::dispatch::batch::Batch;
 use self::dispatch::call::InFlightCall;
 use self::dispatch::ping::ping;

@@ -7,6 +7,7 @@ pub(crate) mod exhaustion;
 pub(crate) mod handshake;
 pub(crate) mod known_servers;
 mod lookup;
+pub mod nat_map;
 pub(crate) mod open;
 pub mod password;
 pub(crate) mod pipe;

@@ -19,6 +19,7 @@ use super::exhaustion::lack;
 use super::handshake::{Failure, log_in};
 use super::known_servers::Server;
 use super::lookup::look_up;
+use super::nat_map::NatMap;
 use super::password::Password;
 use super::pipe::{Pipe, Replies};
 use super::poll_once;
@@ -36,6 +37,8 @@ pub(crate) type Opened = (Pipe, Driver);
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub address: Address,
+    /// Where it is reached, if another server has announced its address. `None` if the address is to be used as it is.
+    pub nat_map: Option<NatMap>,
     pub login: Login,
     pub connect_timeout: Duration,
     pub purpose: Purpose,
@@ -73,6 +76,7 @@ impl Peer {
     pub fn new(address: Address, settings: &Settings) -> Self {
         Self {
             address,
+            nat_map: settings.nat_map.clone(),
             login: settings.login.of_one_server(),
             connect_timeout: settings.connect_timeout,
             purpose: Purpose::Serve { database: settings.database },
@@ -104,12 +108,19 @@ impl Peer {
             }
         }
     }
+
+    /// The same server at the address where it is reached.
+    pub fn reached(&self) -> Self {
+        let reached = self.nat_map.as_ref().map(|nat_map| nat_map.reach(&self.address));
+        let address = reached.unwrap_or_else(|| self.address.clone());
+        Self { address, nat_map: None, ..self.clone() }
+    }
 }
 
 /// How long a peer may be silent, or not acknowledge what was sent, before the kernel drops the connection.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Opens a connection.
+/// Opens a connection to the peer's address, as it is: see [`Peer::reached`].
 ///
 /// # Errors
 ///

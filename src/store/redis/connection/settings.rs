@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::nat_map::NatMap;
 use super::password::Password;
 
 /// The settings for connections and calls.
@@ -17,6 +18,9 @@ pub struct Settings {
     pub database: u32,
     /// Whether `get` may read from replicas. Ignored for a single server.
     pub reads_replicas: bool,
+    /// Where nodes are reached that sentinels or a cluster announce. The addresses of `deployment` are not announced, and
+    /// are used as they are.
+    pub nat_map: Option<NatMap>,
     /// How long a connection may take to be ready for commands.
     pub connect_timeout: Duration,
     /// How long a call may take, including connecting and retries.

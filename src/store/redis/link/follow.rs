@@ -26,8 +26,8 @@ pub(crate) async fn follow(shared: Arc<Shared>, number: usize) {
             loop {
                 state.mark_unchanged();
                 if let Some(live) = shared.live()
-                    && primary.as_ref() != Some(&live.server)
-                    && sentinel.has_moved_from(&live.server).await
+                    && primary.as_ref() != Some(&live.announced)
+                    && sentinel.has_moved_from(&live.announced).await
                 {
                     shared.replace(live.number);
                 }

@@ -44,11 +44,14 @@ const FIRST_RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// thousand calls is alone.
 const FIRST_RECONNECT_PAUSE_APART: Duration = Duration::from_millis(1);
 
-/// A live connection, the address of its server, and its number among the connections of this link.
+/// A live connection, the addresses of its server, and its number among the connections of this link.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub pipe: Pipe,
+    /// Where the server was reached.
     pub server: Address,
+    /// The address that the server announces.
+    announced: Address,
     number: u64,
 }
 
@@ -147,16 +150,16 @@ impl Link {
         Self { shared, tasks }
     }
 
-    /// Whether the link leads to the server at this address. A link by sentinels never does, because its address may
+    /// Whether the link leads to the server that announces this address. A link by sentinels never does, because its address may
     /// change.
     pub fn leads_to(&self, address: &Address) -> bool {
         self.address() == Some(address)
     }
 
-    /// The address of the server. `None` if sentinels name it.
+    /// The address that the server announces. `None` if sentinels name it.
     pub fn address(&self) -> Option<&Address> {
         match &*self.shared.end {
-            Endpoint::Server(peer) => Some(&peer.address),
+            Endpoint::Server { peer, .. } => Some(&peer.address),
             Endpoint::Primary(_) | Endpoint::Replica(_) => None,
         }
     }

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::backoff::random;
+use super::endpoint::{Addresses, open_announced};
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::store::redis::connection::handshake::refused;
@@ -45,6 +46,7 @@ impl Sentinel {
         let peer = |address: &Address| Peer {
             address: address.clone(),
             login: sentinels.login.of_one_server(),
+            nat_map: None,
             connect_timeout: settings.connect_timeout,
             purpose: Purpose::AskSentinel,
         };
@@ -76,13 +78,14 @@ impl Sentinel {
 
     /// Opens a connection to the primary. The sentinels vote on its address, because some may have missed a failover.
     /// The server itself must confirm that it is the primary, because all of them may have missed it.
-    pub async fn open(&self) -> Result<(Opened, Address), Error> {
+    pub async fn open(&self) -> Result<(Opened, Addresses), Error> {
         let mut last = None;
         let votes = self.votes().await?;
         let most = votes.first().map_or(0, |(_, votes)| *votes);
         for (address, _) in votes.into_iter().filter(|(_, votes)| *votes == most) {
-            match open::open(&Peer { address: address.clone(), ..self.primary.clone() }).await {
-                Ok(opened) => return Ok((opened, address)),
+            let peer = Peer { address, ..self.primary.clone() };
+            match open_announced(&peer, |_| {}).await {
+                Ok(opened) => return Ok(opened),
                 Err(error) => last = Some(error),
             }
         }
@@ -90,7 +93,7 @@ impl Sentinel {
     }
 
     /// Opens a connection to one of the replicas that the sentinels know, chosen at random.
-    pub async fn open_replica(&self) -> Result<(Opened, Address), Error> {
+    pub async fn open_replica(&self) -> Result<(Opened, Addresses), Error> {
         let mut replicas = self.replicas().await?;
         let middle = random() as usize % replicas.len().max(1);
         replicas.rotate_left(middle);
@@ -98,9 +101,9 @@ impl Sentinel {
         for address in replicas.into_iter().take(MAX_REPLICAS_TRIED) {
             let Purpose::ServeAsPrimary { database } = self.primary.purpose else { break };
             let purpose = Purpose::ServeAsReplica { database };
-            let peer = Peer { address: address.clone(), purpose, ..self.primary.clone() };
-            match open::open(&peer).await {
-                Ok(opened) => return Ok((opened, address)),
+            let peer = Peer { address, purpose, ..self.primary.clone() };
+            match open_announced(&peer, |_| {}).await {
+                Ok(opened) => return Ok(opened),
                 Err(error) => last = Some(error),
             }
         }

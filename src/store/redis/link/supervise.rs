@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::backoff::with_jitter;
+use super::endpoint::Addresses;
 use super::eviction;
 use super::{Live, Shared, State};
 use crate::error::Error;
@@ -16,7 +17,6 @@ use crate::event::Event;
 use crate::store::redis::connection::known_servers::Server;
 use crate::store::redis::connection::open::Opened;
 use crate::store::redis::connection::pipe::Pipe;
-use crate::store::redis::connection::settings::Address;
 
 const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -37,7 +37,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
             None => open(&shared, || shared.demand.is_there()).await,
         };
         match opened {
-            Ok(((pipe, mut driver), server)) => {
+            Ok(((pipe, mut driver), Addresses { announced, reached: server })) => {
                 let since = Instant::now();
                 let name = server.to_string();
                 // A bare server hung up on the handshake. It may be a proxy, which would hang up on this question
@@ -47,7 +47,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
                     let observer = Arc::clone(&shared.observer);
                     tokio::spawn(eviction::look(pipe.clone(), name.clone(), observer));
                 }
-                let live = Live { pipe: pipe.clone(), server, number };
+                let live = Live { pipe: pipe.clone(), server, announced, number };
                 shared.set(State::Up(live), &Event::Ready);
                 let mut beside = pin!(None);
                 let lost = loop {
@@ -101,7 +101,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
 async fn open(
     shared: &Arc<Shared>,
     is_wanted: impl Fn() -> bool,
-) -> Result<(Opened, Address), Error> {
+) -> Result<(Opened, Addresses), Error> {
     let mut attempts = JoinSet::new();
     // Not sooner than the retries after a refusal, and at most about ten attempts at a time.
     let pause = MAX_RECONNECT_PAUSE.max(shared.timeouts.connect / 10);
@@ -119,7 +119,7 @@ async fn open(
 }
 
 /// Opens a connection beside one that is silent while calls wait. `None` if the silent one receives something first.
-async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Address)> {
+async fn open_beside(shared: &Arc<Shared>, pipe: &Pipe) -> Option<(Opened, Addresses)> {
     let heard = pipe.received();
     let is_silent = || pipe.received() == heard && pipe.is_awaited();
     loop {

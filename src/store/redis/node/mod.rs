@@ -80,12 +80,12 @@ impl Node {
 
     /// Begins to connect to a server at a known address.
     pub fn at(address: Address, setup: &Setup) -> Arc<Self> {
-        Self::new(Endpoint::Server(Peer::new(address, &setup.settings)), setup)
+        Self::new(Endpoint::server(Peer::new(address, &setup.settings)), setup)
     }
 
     /// Begins to connect to a replica at a known address.
     pub fn replica_at(address: Address, setup: &Setup) -> Arc<Self> {
         let purpose = Purpose::ServeAsReplica { database: setup.settings.database };
-        Self::new(Endpoint::Server(Peer { purpose, ..Peer::new(address, &setup.settings) }), setup)
+        Self::new(Endpoint::server(Peer { purpose, ..Peer::new(address, &setup.settings) }), setup)
     }
 }

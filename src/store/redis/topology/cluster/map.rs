@@ -298,6 +298,7 @@ mod tests {
             login: Login::default(),
             database: 0,
             reads_replicas: true,
+            nat_map: None,
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
         };

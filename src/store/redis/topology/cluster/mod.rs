@@ -235,6 +235,7 @@ mod tests {
             login: Login::default(),
             database: 0,
             reads_replicas: false,
+            nat_map: None,
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(1),
         };

@@ -101,21 +101,26 @@ fn retire(node: &Arc<Node>) {
 /// Asks one node after the other until one answers. Each round begins at another node, because a node may be cut off
 /// from the rest without knowing it.
 async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> {
+    let settings = &shared.setup.settings;
     let mut nodes = shared.state.borrow().map.addresses();
     if !nodes.is_empty() {
         let middle = round % nodes.len();
         nodes.rotate_left(middle);
     }
-    let seeds = shared.seeds.iter().filter(|seed| !nodes.contains(seed)).cloned();
-    nodes.extend(seeds.collect::<Vec<_>>());
+    // With `natMap`, a node that announces the address of a seed may be reached elsewhere.
+    let is_new = |seed: &&Address| settings.nat_map.is_some() || !nodes.contains(seed);
+    let seeds: Vec<_> = shared.seeds.iter().filter(is_new).cloned().collect();
+    let to_ask = |address| Peer { purpose: Purpose::AskNode, ..Peer::new(address, settings) };
+    let seeds = seeds.into_iter().map(|seed| Peer { nat_map: None, ..to_ask(seed) });
+    let nodes: Vec<_> = nodes.into_iter().map(to_ask).chain(seeds).collect();
     let mut rest = nodes.iter();
     let mut again = pin!(ask_again(shared, &nodes));
     let mut asked = JoinSet::new();
     let mut trouble = None;
     let mut next = rest.next();
     while next.is_some() || !asked.is_empty() {
-        if let Some(address) = next.take() {
-            asked.spawn(ask(peer(shared, address)));
+        if let Some(peer) = next.take() {
+            asked.spawn(ask(peer.clone()));
         }
         tokio::select! {
             Some(answer) = asked.join_next() => match answer.unwrap_or(Err(Error::Internal)) {
@@ -133,7 +138,7 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
 }
 
 /// Asks all nodes again and again while calls wait, beside questions that hang. The cause of the hanging may be over.
-async fn ask_again(shared: &Shared, nodes: &[Address]) -> Vec<Range> {
+async fn ask_again(shared: &Shared, nodes: &[Peer]) -> Vec<Range> {
     // At the rate at which a link retries a server that hangs; see `link/supervise.rs`.
     let pause = MAX_REFRESH_PAUSE.max(shared.setup.settings.connect_timeout / 10);
     let pause = (pause / u32::try_from(nodes.len()).unwrap_or(u32::MAX)).max(HEAD_START);
@@ -146,21 +151,16 @@ async fn ask_again(shared: &Shared, nodes: &[Address]) -> Vec<Range> {
             },
             () = sleep(pause) => {
                 let is_wanted = shared.demand.is_there() && asked.len() < MAX_QUESTIONS_IN_FLIGHT;
-                if let Some(address) = rest.next().filter(|_| is_wanted) {
-                    asked.spawn(ask(peer(shared, address)));
+                if let Some(peer) = rest.next().filter(|_| is_wanted) {
+                    asked.spawn(ask(peer.clone()));
                 }
             }
         }
     }
 }
 
-fn peer(shared: &Shared, address: &Address) -> Peer {
-    let purpose = Purpose::AskNode;
-    Peer { purpose, ..Peer::new(address.clone(), &shared.setup.settings) }
-}
-
 async fn ask(peer: Peer) -> Result<Vec<Range>, Error> {
-    let peer = &peer;
+    let peer = &peer.reached();
     let mut opened = open::open(peer).await?;
     let slots = redis::cmd("CLUSTER").arg("SLOTS").get_packed_command();
     let replies = timeout(peer.connect_timeout, open::ask(&mut opened, &slots, 1)).await;
