@@ -8,10 +8,13 @@ const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
 const { startCluster } = require('../support/cluster.js');
 const { patience } = require('../support/faulty-cluster.js');
+const { startFakeSentinel } = require('../support/fake-sentinel.js');
 const { recovers, settled } = require('../support/faults.js');
 const { indexKey, sessionKey } = require('../support/keys.js');
 const { startLoad } = require('../support/load.js');
 const { startNat } = require('../support/nat.js');
+const { startProxy } = require('../support/proxy.js');
+const { startRedis } = require('../support/redis-server.js');
 const { startSentinels } = require('../support/sentinel.js');
 const { freshName } = require('../support/targets.js');
 const { waitUntil } = require('../support/wait-until.js');
@@ -161,6 +164,23 @@ describe('R93 a cluster behind NAT', () => {
     assert.deepEqual(load.errors, {});
   });
 
+  test('no seed is needed after the start', async (t) => {
+    const { around, options } = await nat(t);
+    const [old] = await cluster.primaries();
+    const [seed] = await cluster.replicas();
+    const connectionString = `redis-cluster://${around.reached(seed)}`;
+    const sessions = open(t, { ...options, connectionString });
+    await recovers(sessions, freshName());
+    await around.proxy(seed).refuse();
+    const load = startLoad(t, sessions, { app: freshName(), commandTimeout: patience });
+    const isSeedsPrimary = (await cluster.replicas(old)).includes(seed);
+    const [, other] = await cluster.primaries();
+    await cluster.failover(isSeedsPrimary ? other : old);
+    await load.goesOn();
+    await load.stop();
+    assert.deepEqual(load.errors, {});
+  });
+
   test('a node that natMap does not name is tried at the address that it announces', async (t) => {
     const { around, options } = await nat(t);
     const [missing, present] = await cluster.primaries();
@@ -262,17 +282,27 @@ describe('R93 Sentinel behind NAT', () => {
     assert.deepEqual(load.errors, {});
   });
 
-  test('the connection to the primary is kept while the sentinels name it', async (t) => {
-    const { options } = await nat(t);
-    const sessions = open(t, options);
+  test('the connection to the primary is kept while most sentinels name it', async (t) => {
+    const server = await startRedis();
+    const proxy = await startProxy(server.port);
+    const fakes = await Promise.all(times(3, () => startFakeSentinel(1)));
+    t.after(() => Promise.all([server, proxy, ...fakes].map((each) => each.stop())));
+    const list = fakes.map(({ host, port }) => `${host}:${port}`);
+    const sessions = open(t, {
+      connectionString: `redis-sentinel://${list}?name=m`,
+      natMap: { '127.0.0.1:1': { host: proxy.host, port: proxy.port } },
+    });
     const lost = [];
     sessions.on('reconnecting', (reason) => lost.push(reason));
     await recovers(sessions, freshName());
-    // Sentinels that are asked again name the same primary.
-    const sentinel = group.sentinels[0].client();
-    for (const type of ['pubsub', 'normal']) await sentinel.client('KILL', 'TYPE', type);
+    const [outvoted, ...others] = fakes;
+    const asked = others.map((fake) => fake.asked);
+    outvoted.moveTo(2);
+    const isAskedAgain = () => others.some((fake, n) => fake.asked > asked[n]);
+    await waitUntil(isAskedAgain, 'the other sentinels to be asked');
     await recovers(sessions, freshName());
     assert.deepEqual(lost, []);
+    assert.equal(proxy.connections, 1);
   });
 
   test('a primary that natMap does not name is tried at the address that is announced', async (t) => {
