@@ -114,6 +114,8 @@ export interface ServerSettings {
   tls?: TlsSettings
   /** Where nodes are reached that announce other addresses. */
   natMap?: Array<MappedNode>
+  /** Whether the function `natMap` is asked for it. */
+  asksNatMap?: boolean
 }
 
 /** TLS. Certificates and keys are in PEM. */

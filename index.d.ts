@@ -161,6 +161,11 @@ export interface ServerAddress {
    * tells, such as `'10.0.0.1:6379'`; the host is the text that it tells, and IPv6 may have brackets. A node that is not
    * named is reached at the address that it announces. The addresses that you list yourself are used as they are.
    *
+   * An object is read once. A function is called before each attempt to connect, with `host:port`, IPv6 without
+   * brackets. It returns `{ host, port }`, or `null` or `undefined` for a node that is reached at the address that it
+   * announces. If it throws, or returns anything else, the attempt has failed: an `error` event has what it threw as its
+   * `cause`, and it is called again at the next attempt.
+   *
    * @example
    * new SpotsSessions({
    *   cluster: ['localhost:7001'],
@@ -181,8 +186,13 @@ export interface ReachedAddress {
   port: number | string;
 }
 
-/** Where nodes are reached, by the `host:port` that they announce. A node that is not named is reached there. */
-export type NatMap = { readonly [announced: string]: ReachedAddress | null | undefined };
+/**
+ * Where nodes are reached that announce other addresses: an object with the `host:port` that they announce as its keys,
+ * or a function that gets it. See {@link ServerAddress.natMap}.
+ */
+export type NatMap =
+  | { readonly [announced: string]: ReachedAddress | null | undefined }
+  | ((announced: string) => ReachedAddress | null | undefined);
 
 /** The type of an option of ioredis. A number or a boolean may also be a string. */
 type IoredisOption<Name extends keyof RedisOptions> =
@@ -551,8 +561,8 @@ export interface SpotsSessionsEvents {
   reconnecting: [reason: SpotsSessionsError];
   /**
    * An attempt to connect failed, for this reason, and `reconnecting` follows. If a function of yours failed, such as
-   * `password`, the `cause` is what it threw. Or a sliding session that was read could not be extended; its next use tries
-   * again. Unlike with other emitters, nothing is thrown if there is no listener.
+   * `password` or `natMap`, the `cause` is what it threw. Or a sliding session that was read could not be extended; its
+   * next use tries again. Unlike with other emitters, nothing is thrown if there is no listener.
    */
   error: [error: SpotsSessionsError];
 }

@@ -71,9 +71,48 @@ describe('natMap', () => {
     for (const part of [nodes, nodes[0]]) assert.ok(Object.isFrozen(part));
   });
 
+  it('may be a function, which is checked when it gives an address', () => {
+    const rows = [
+      [
+        { host: '::1', port: '7001' },
+        { host: '::1', port: 7001 },
+      ],
+      [null, null],
+      [undefined, null],
+    ];
+    for (const [given, expected] of rows) {
+      const asked = [];
+      const natMap = (announced) => {
+        asked.push(announced);
+        return given;
+      };
+      for (const place of [CLUSTER, SENTINEL, { connectionString: 'redis-cluster://h' }]) {
+        assert.deepEqual(read(natMap, place)('h:1'), expected);
+      }
+      assert.deepEqual(asked, ['h:1', 'h:1', 'h:1']);
+    }
+    const cause = new Error('from the function');
+    for (const [natMap, words] of [
+      [() => ({ host: 'h' }), /`natMap\('h:1'\)\.port` to be a whole number/],
+      [() => ({ host: 'h', port: 70_000 }), /`natMap\('h:1'\)\.port` .* got 70000$/],
+      [() => ({ ...NODE, tls: {} }), /unknown option `natMap\('h:1'\)\.tls`/],
+      [async () => NODE, /`natMap\('h:1'\)` to be where .* got an instance of Promise/],
+      [() => false, /`natMap\('h:1'\)` to be where the node is reached/],
+    ]) {
+      assert.throws(() => read(natMap)('h:1'), { name: 'TypeError', message: words });
+    }
+    assert.throws(
+      () =>
+        read(() => {
+          throw cause;
+        })('h:1'),
+      cause,
+    );
+  });
+
   it('is refused with one server, and in memory', () => {
     for (const place of [{}, { host: 'h' }, { connectionString: 'redis://h' }]) {
-      for (const natMap of [{}, { 'h:1': NODE }]) {
+      for (const natMap of [{}, { 'h:1': NODE }, () => NODE]) {
         refuses(
           { ...place, natMap },
           'ERR_INVALID_ARG_VALUE',

@@ -3,8 +3,12 @@
 // Creates `sessions.client`, an ioredis client with the same settings as the engine.
 
 const { connectorOf } = require('./client-passwords.js');
+const { SpotsSessionsError } = require('./errors.js');
 const { natMapOfClient } = require('./nat-map.js');
 const { tlsOfClient } = require('./tls.js');
+
+// Node's own, taken when this module loads, so that a test's fake timers do not stop the events.
+const { setImmediate } = require('node:timers');
 
 /** The options that ioredis' Cluster takes itself. All others are options of its nodes. */
 const OF_CLUSTER = [
@@ -28,14 +32,14 @@ function createClient({ server, connectTimeout }) {
   const ofSentinels = split('sentinelPassword', sentinels?.password);
   const Connector = connectorOf(ioredis, asked, ofSentinels.asked, sentinels !== undefined);
   const login = { ...rest, password, ...(Connector && { Connector }) };
-  const mapped = natMap && { natMap: natMapOfClient(natMap) };
   const options = { ...clientOptions, ...login, connectTimeout };
   if (cluster) {
     const isOfCluster = ([name]) => OF_CLUSTER.includes(name);
     const entries = Object.entries(options);
-    return new Cluster([...cluster], {
+    const tell = (error, announced) => client.emit('node error', error, announced);
+    const client = new Cluster([...cluster], {
       ...Object.fromEntries(entries.filter(isOfCluster)),
-      ...mapped,
+      ...(natMap && { natMap: withoutThrowing(natMapOfClient(natMap), tell) }),
       // By default ioredis replaces host names by addresses, but certificates are issued for names.
       ...(tls && { dnsLookup: (name, answer) => answer(null, name) }),
       redisOptions: {
@@ -43,11 +47,12 @@ function createClient({ server, connectTimeout }) {
         ...(tls && { tls: tlsOfClient(tls) }),
       },
     });
+    return client;
   }
   if (sentinels) {
     return new Redis({
       ...options,
-      ...mapped,
+      ...(natMap && { natMap: natMapOfClient(natMap) }),
       db,
       sentinels: [...sentinels.nodes],
       name: sentinels.name,
@@ -62,6 +67,31 @@ function createClient({ server, connectTimeout }) {
     ...{ host, port, path, db },
     ...(tls && { tls: tlsOfClient(tls, host) }),
   });
+}
+
+/** Nothing listens there, and it refuses at once, so ioredis soon refreshes its slots and asks again. */
+const NOWHERE = { host: '127.0.0.1', port: 1 };
+
+/**
+ * Makes a `natMap` never throw. If it throws, ioredis' Cluster stops refreshing its slots, and the error is one that
+ * nobody catches. ioredis' Sentinel tries again.
+ *
+ * @param {(announced: string) => { host: string, port: number } | null} natMap
+ * @param {(error: Error, announced: string) => void} tell
+ */
+function withoutThrowing(natMap, tell) {
+  return (/** @type {string} */ announced) => {
+    try {
+      return natMap(announced);
+    } catch (cause) {
+      const message = `cannot connect to redis at ${announced}: the function \`natMap\` failed (see the cause)`;
+      const error = new SpotsSessionsError('ERR_SESSIONS_CONNECTION', message, undefined, {
+        cause,
+      });
+      setImmediate(tell, error, announced);
+      return { ...NOWHERE };
+    }
+  };
 }
 
 /**

@@ -10,21 +10,26 @@ const { isPlain, readObject } = require('./read-object.js');
  * @typedef {{ readonly host: string, readonly port: number }} Address
  * @typedef {Address & { readonly announced: string }} MappedNode `announced` is `host:port`, without brackets if the
  *   host is IPv6
+ *
+ * @typedef {(announced: string) => Address | null} AskNatMap a function that says where a node is reached; null: at the
+ *   address that it announces. It throws if the program's function throws, or gives no address
  */
 
 /** What `natMap` and each of its entries should be, for errors. */
-const MAP = "an object such as { '10.0.0.1:6379': { host: 'localhost', port: 7001 } }";
+const MAP =
+  "an object such as { '10.0.0.1:6379': { host: 'localhost', port: 7001 } }, or a function";
 const ENTRY = "where the node is reached, as in { host: 'localhost', port: 7001 }";
 
 /**
- * Reads `natMap`. An entry that is null or undefined counts as left out.
+ * Reads `natMap`. An entry that is null or undefined counts as left out, and so does such an answer of a function.
  *
  * @param {string} name the name of the option, for errors
  * @param {unknown} given
- * @returns {readonly MappedNode[]}
+ * @returns {readonly MappedNode[] | AskNatMap}
  * @throws {TypeError}
  */
 function readNatMap(name, given) {
+  if (typeof given === 'function') return askNatMap(name, given);
   if (typeof given !== 'object') throw typeError(name, MAP, given);
   let entries, isOther;
   try {
@@ -42,6 +47,15 @@ function readNatMap(name, given) {
       return Object.freeze({ announced, ...readEntry(`${name}['${key}']`, value) });
     }),
   );
+}
+
+/** Makes a function of the program check what it gives. @param {string} name @param {Function} given @returns {AskNatMap} */
+function askNatMap(name, given) {
+  return (announced) => {
+    const reached = given(announced);
+    if (reached === null || reached === undefined) return null;
+    return readEntry(`${name}('${announced}')`, reached);
+  };
 }
 
 /** @param {string} name @param {string} key @returns {string} */
@@ -69,10 +83,11 @@ function readEntry(path, value) {
 /**
  * Makes the `natMap` of `client`. ioredis changes the objects that it gets from it, so each is a new one.
  *
- * @param {readonly MappedNode[]} nodes
- * @returns {import('ioredis').NatMap}
+ * @param {readonly MappedNode[] | AskNatMap} nodes
+ * @returns {AskNatMap}
  */
 function natMapOfClient(nodes) {
+  if (typeof nodes === 'function') return nodes;
   const table = new Map(nodes.map(({ announced, host, port }) => [announced, { host, port }]));
   return (announced) => {
     const node = table.get(announced);
@@ -80,4 +95,16 @@ function natMapOfClient(nodes) {
   };
 }
 
-module.exports = { natMapOfClient, readNatMap };
+/**
+ * Makes the function that the engine asks. It answers in a text: `host:port`, or nothing for an address that stays.
+ *
+ * @param {AskNatMap} ask
+ */
+function natMapOfEngine(ask) {
+  return (/** @type {string} */ announced) => {
+    const reached = ask(announced);
+    return reached === null ? '' : `${reached.host}:${reached.port}`;
+  };
+}
+
+module.exports = { natMapOfClient, natMapOfEngine, readNatMap };

@@ -47,7 +47,7 @@ const CLIENT_NAMES = [...fields.CLIENT_OPTION_NAMES, 'keyPrefix'];
  * @typedef {Readonly<import('./tls.js').TlsSettings>} Tls
  * @typedef {Omit<import('./connection-nodes.js').Sentinels, 'tls'> & { tls?: Tls }} Sentinels
  * @typedef {Omit<import('./connection-fields.js').ServerSettings, 'tls' | 'sentinels'>
- *   & { tls?: Tls, sentinels?: Readonly<Sentinels>, natMap?: readonly import('./nat-map.js').MappedNode[] }} Server
+ *   & { tls?: Tls, sentinels?: Readonly<Sentinels>, natMap?: ReturnType<typeof readNatMap> }} Server
  *
  * @typedef {object} Settings
  * @property {Readonly<Server> | null} server null for the embedded store, `memory:`

@@ -3,6 +3,8 @@
 // The functions among the options, such as a `password` that expires. The engine asks them by an event, and gets the
 // answer under the number of the question. The other side is src/question.rs.
 
+const { natMapOfEngine } = require('./nat-map.js');
+
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the answers.
 const { setImmediate } = require('node:timers');
 
@@ -86,9 +88,12 @@ function takeFunctions(settings) {
   };
   if (settings.server === null)
     return { functions, engineSettings: { ...settings, server: undefined } };
-  const { sentinels, ...server } = settings.server;
+  const { sentinels, natMap, ...server } = settings.server;
+  const isAsked = typeof natMap === 'function';
+  if (isAsked) functions.natMap = natMapOfEngine(natMap);
   const engineServer = {
     ...take('password', server),
+    ...(isAsked ? { asksNatMap: true } : { natMap }),
     sentinels: sentinels && take('sentinelPassword', sentinels),
   };
   return { functions, engineSettings: { ...settings, server: engineServer } };

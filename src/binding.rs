@@ -82,6 +82,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsSettings>,
     /// Where nodes are reached that announce other addresses.
     pub nat_map: Option<Vec<MappedNode>>,
+    /// Whether the function `natMap` is asked for it.
+    pub asks_nat_map: Option<bool>,
 }
 
 /// A node that is not reached at the address that it announces.
@@ -296,9 +298,7 @@ fn target(settings: EngineSettings, ask: &Ask) -> Result<Target> {
         )?,
         database: server.db,
         reads_replicas: settings.read_from == "replica",
-        nat_map: server.nat_map.map(|nodes| {
-            NatMap::new(nodes.into_iter().map(|node| (node.announced, (node.host, node.port))))
-        }),
+        nat_map: nat_map(server.nat_map, server.asks_nat_map, ask),
         connect_timeout: Duration::from_millis(settings.connect_timeout.into()),
         command_timeout: Duration::from_millis(settings.command_timeout.into()),
     })))
@@ -310,6 +310,12 @@ fn login(
     tls: Option<TlsSettings>,
 ) -> Result<Login> {
     Ok(Login { username, password, tls: tls.map(read_tls).transpose()? })
+}
+
+fn nat_map(table: Option<Vec<MappedNode>>, is_asked: Option<bool>, ask: &Ask) -> Option<NatMap> {
+    let asked = is_asked.unwrap_or(false).then(|| NatMap::asked(ask.clone()));
+    let entry = |node: MappedNode| (node.announced, (node.host, node.port));
+    asked.or_else(|| table.map(|nodes| NatMap::new(nodes.into_iter().map(entry))))
 }
 
 fn password(

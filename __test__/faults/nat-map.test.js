@@ -1,6 +1,6 @@
 'use strict';
 
-// `natMap`: nodes of a cluster, and servers behind Sentinel, that announce addresses which lead nowhere.
+// The option `natMap`: nodes of a cluster, and servers behind Sentinel, that announce addresses which lead nowhere.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
@@ -50,6 +50,34 @@ async function worksEverywhere(sessions) {
   );
   await sessions.ping();
 }
+
+const THROWN = new Error('s3cret of the program');
+
+/** Ways in which a function fails, with the cause of the event. @type {[string, () => any, (cause: any) => void][]} */
+const FAILURES = [
+  [
+    'throws',
+    () => {
+      throw THROWN;
+    },
+    (cause) => assert.equal(cause, THROWN),
+  ],
+  [
+    'gives a promise',
+    () => Promise.resolve({ host: '127.0.0.1', port: 1 }),
+    ({ message }) => assert.match(message, /^expected `natMap\('.*'\)` to be where the node is/),
+  ],
+  [
+    'gives no port',
+    () => ({ host: '127.0.0.1' }),
+    ({ message }) => assert.match(message, /^expected `natMap\('.*'\)\.port` to be a whole number/),
+  ],
+  [
+    'gives a text',
+    () => '127.0.0.1:6379',
+    ({ message }) => assert.match(message, /^expected `natMap\('.*'\)` to be where the node is/),
+  ],
+];
 
 /** GETs that servers have carried out. */
 async function gets(nodes) {
@@ -103,6 +131,63 @@ describe('R93 a cluster behind NAT', () => {
       entries.map(([key, value]) => [key.replace(/^(.*):/, '[$1]:'), value]),
     );
     await worksEverywhere(open(t, { ...options, natMap }));
+  });
+
+  test('a function gets what each primary announces, and all methods work', async (t) => {
+    const { around, options } = await nat(t, '2001:db8::1');
+    const asked = new Set();
+    const natMap = (...args) => {
+      asked.add(args.join());
+      return around.map[args[0]];
+    };
+    await worksEverywhere(open(t, { ...options, natMap }));
+    const primaries = await cluster.primaries();
+    assert.deepEqual([...asked].sort(), primaries.map((node) => around.announced(node)).sort());
+  });
+
+  for (const [how, natMap, isCause] of FAILURES) {
+    test(`a function that ${how} makes the attempt fail, and is called again at the next one`, async (t) => {
+      const { around, options } = await nat(t);
+      let fails = true;
+      const [failing] = await cluster.primaries();
+      const fn = (announced) =>
+        fails && announced === around.announced(failing) ? natMap() : around.map[announced];
+      const sessions = open(t, { ...options, natMap: fn, commandTimeout: 1000 });
+      const [error] = await once(sessions, 'error');
+      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION');
+      assert.match(error.message, /the function `natMap` failed/);
+      assert.ok(error.message.includes(around.announced(failing)), error.message);
+      assert.ok(!error.message.includes('s3cret'));
+      isCause(error.cause);
+
+      // The other nodes serve their sessions.
+      const app = freshName();
+      const create = (n) => settled(sessions.create({ app, ownerId: `owner-${n}` }), 1000);
+      const ends = await Promise.all(times(30, create));
+      const errors = ends.flatMap(({ error }) => error ?? []);
+      assert.ok(errors.length > 0 && errors.length < ends.length, `${errors.length} errors`);
+      for (const { message } of errors) assert.match(message, /the function `natMap` failed/);
+      fails = false;
+      for (let n = 0; n < 30; n++) await recovers(sessions, `${app}-${n}`);
+    });
+  }
+
+  test('a function may give another address at each attempt to connect', async (t) => {
+    const { around, options } = await nat(t);
+    const [moving] = await cluster.primaries();
+    const other = await startProxy(moving.port);
+    t.after(() => other.stop());
+    let hasMoved = false;
+    const natMap = (announced) =>
+      hasMoved && announced === around.announced(moving)
+        ? { host: other.host, port: other.port }
+        : around.map[announced];
+    const sessions = open(t, { ...options, natMap });
+    await worksEverywhere(sessions);
+    hasMoved = true;
+    await around.proxy(moving).refuse();
+    await worksEverywhere(sessions);
+    assert.ok(other.connections > 0);
   });
 
   test('get reads from replicas', async (t) => {
@@ -232,11 +317,33 @@ describe('R93 a cluster behind NAT', () => {
   });
 
   test('client uses natMap, too', async (t) => {
-    const { options } = await nat(t);
-    const { client } = open(t, options);
-    const names = times(30, (n) => `${freshName()}-${n}`);
-    await Promise.all(names.map((name) => client.set(name, name)));
-    assert.deepEqual(await Promise.all(names.map((name) => client.get(name))), names);
+    const { around, options } = await nat(t);
+    for (const natMap of [around.map, (announced) => around.map[announced]]) {
+      const { client } = open(t, { ...options, natMap });
+      const names = times(30, (n) => `${freshName()}-${n}`);
+      await Promise.all(names.map((name) => client.set(name, name)));
+      assert.deepEqual(await Promise.all(names.map((name) => client.get(name))), names);
+    }
+  });
+
+  test('client outlives a function that fails, and calls it again', async (t) => {
+    const { around, options } = await nat(t);
+    let fails = true;
+    const natMap = (announced) => (fails ? FAILURES[0][1]() : around.map[announced]);
+    const { client } = open(t, { ...options, natMap, maxRetriesPerRequest: null });
+    const [error, announced] = await once(client, 'node error');
+    assert.equal(error.cause, THROWN);
+    assert.match(
+      error.message,
+      /^cannot connect to redis at 192\.0\.2\.1:\d+: the function `natMap`/,
+    );
+    assert.ok(!error.message.includes('s3cret'));
+    assert.ok(announced in around.map);
+    fails = false;
+    const name = freshName();
+    const isWritten = () => client.set(name, 'value').catch(() => false);
+    await waitUntil(isWritten, 'the client to connect');
+    assert.equal(await client.get(name), 'value');
   });
 });
 
@@ -262,6 +369,35 @@ describe('R93 Sentinel behind NAT', () => {
     test(`all methods work on a primary that is announced by ${kind}`, async (t) => {
       const { options } = await nat(t, host);
       await worksEverywhere(open(t, options));
+    });
+  }
+
+  test('a function gets what is announced, and all methods work', async (t) => {
+    const { around, options } = await nat(t, '2001:db8::1');
+    const asked = new Set();
+    const natMap = (announced) => {
+      asked.add(announced);
+      return around.map[announced];
+    };
+    await worksEverywhere(open(t, { ...options, natMap }));
+    assert.deepEqual([...asked], [around.announced(await group.primary())]);
+  });
+
+  for (const [how, natMap, isCause] of FAILURES) {
+    test(`a function that ${how} makes the attempt fail, and is called again at the next one`, async (t) => {
+      const { around, options } = await nat(t);
+      let fails = true;
+      const fn = (announced) => (fails ? natMap() : around.map[announced]);
+      const sessions = open(t, { ...options, natMap: fn });
+      const [error] = await once(sessions, 'error');
+      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION');
+      assert.match(error.message, /the function `natMap` failed/);
+      assert.ok(error.message.includes(around.announced(await group.primary())), error.message);
+      assert.ok(!error.message.includes('s3cret'));
+      isCause(error.cause);
+      const call = sessions.ping();
+      fails = false;
+      await call;
     });
   }
 
@@ -295,12 +431,14 @@ describe('R93 Sentinel behind NAT', () => {
     const lost = [];
     sessions.on('reconnecting', (reason) => lost.push(reason));
     await recovers(sessions, freshName());
+    const isFollowed = () => fakes.every(({ subscribers }) => subscribers > 0);
+    await waitUntil(isFollowed, 'the sentinels to be subscribed to');
     const [outvoted, ...others] = fakes;
     const asked = others.map((fake) => fake.asked);
     outvoted.moveTo(2);
-    const isAskedAgain = () => others.some((fake, n) => fake.asked > asked[n]);
+    const isAskedAgain = () => others.every((fake, n) => fake.asked > asked[n]);
     await waitUntil(isAskedAgain, 'the other sentinels to be asked');
-    await recovers(sessions, freshName());
+    for (let n = 0; n < 20; n++) await recovers(sessions, freshName());
     assert.deepEqual(lost, []);
     assert.equal(proxy.connections, 1);
   });
@@ -317,10 +455,23 @@ describe('R93 Sentinel behind NAT', () => {
   });
 
   test('client uses natMap, too', async (t) => {
-    const { options } = await nat(t);
-    const { client } = open(t, options);
-    const name = freshName();
-    await client.set(name, 'value');
-    assert.equal(await client.get(name), 'value');
+    const { around, options } = await nat(t);
+    for (const natMap of [around.map, (announced) => around.map[announced]]) {
+      const { client } = open(t, { ...options, natMap });
+      const name = freshName();
+      await client.set(name, 'value');
+      assert.equal(await client.get(name), 'value');
+    }
+  });
+
+  test('client outlives a function that fails, and calls it again', async (t) => {
+    const { around, options } = await nat(t);
+    let fails = true;
+    const natMap = (announced) => (fails ? FAILURES[0][1]() : around.map[announced]);
+    const { client } = open(t, { ...options, natMap, maxRetriesPerRequest: null });
+    const [error] = await once(client, 'error');
+    assert.match(error.message, /unreachable/);
+    fails = false;
+    assert.equal(await client.set(freshName(), 'value'), 'OK');
   });
 });

@@ -43,6 +43,11 @@ class FakeSentinel {
     this.port = 0;
   }
 
+  /** How many connections have subscribed to its messages. */
+  get subscribers() {
+    return this.#subscribers.size;
+  }
+
   async listen() {
     this.#listener.listen(0, this.host);
     await once(this.#listener, 'listening');

@@ -19,7 +19,7 @@ use super::exhaustion::lack;
 use super::handshake::{Failure, log_in};
 use super::known_servers::Server;
 use super::lookup::look_up;
-use super::nat_map::NatMap;
+use super::nat_map::{self, NatMap};
 use super::password::Password;
 use super::pipe::{Pipe, Replies};
 use super::poll_once;
@@ -90,13 +90,33 @@ impl Peer {
             return Ok(Cow::Borrowed(self));
         };
         let begun = Instant::now();
-        let function = asked.function();
-        match tokio::time::timeout(self.connect_timeout, asked.get()).await {
-            Ok(Ok(secret)) => {
-                let login = Login { password: Some(Password::Fixed(secret)), ..self.login.clone() };
-                let connect_timeout = self.connect_timeout.saturating_sub(begun.elapsed());
-                Ok(Cow::Owned(Self { login, connect_timeout, ..self.clone() }))
-            }
+        let secret = self.answered(asked.function(), asked.get()).await?;
+        let login = Login { password: Some(Password::Fixed(secret)), ..self.login.clone() };
+        let connect_timeout = self.connect_timeout.saturating_sub(begun.elapsed());
+        Ok(Cow::Owned(Self { login, connect_timeout, ..self.clone() }))
+    }
+
+    /// The same server at the address where it is reached.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Function`] if the function `natMap` fails, [`Error::Connection`] if it gives no answer in time.
+    pub async fn reached(&self) -> Result<Self, Error> {
+        let address = match &self.nat_map {
+            Some(nat_map) => self.answered(nat_map::OPTION, nat_map.reach(&self.address)).await?,
+            None => self.address.clone(),
+        };
+        Ok(Self { address, nat_map: None, ..self.clone() })
+    }
+
+    /// Waits for the answer of a function of the program, as long as one attempt to connect may take.
+    async fn answered<T>(
+        &self,
+        function: &'static str,
+        answer: impl Future<Output = Result<T, Unanswered>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.connect_timeout, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Unanswered { number: question })) => {
                 let server = self.address.to_string();
                 Err(Error::Function { server, function, question })
@@ -107,13 +127,6 @@ impl Peer {
                 Err(unreachable(self, &reason))
             }
         }
-    }
-
-    /// The same server at the address where it is reached.
-    pub fn reached(&self) -> Self {
-        let reached = self.nat_map.as_ref().map(|nat_map| nat_map.reach(&self.address));
-        let address = reached.unwrap_or_else(|| self.address.clone());
-        Self { address, nat_map: None, ..self.clone() }
     }
 }
 

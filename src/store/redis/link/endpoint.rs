@@ -87,7 +87,7 @@ pub(crate) async fn open_announced(
     peer: &Peer,
     try_at: impl FnOnce(&Address),
 ) -> Result<(Opened, Addresses), Error> {
-    let reached = peer.reached();
+    let reached = peer.reached().await?;
     try_at(&reached.address);
     let opened = open::open(&reached).await?;
     Ok((opened, Addresses { announced: peer.address.clone(), reached: reached.address }))

@@ -160,7 +160,7 @@ async fn ask_again(shared: &Shared, nodes: &[Peer]) -> Vec<Range> {
 }
 
 async fn ask(peer: Peer) -> Result<Vec<Range>, Error> {
-    let peer = &peer.reached();
+    let peer = &peer.reached().await?;
     let mut opened = open::open(peer).await?;
     let slots = redis::cmd("CLUSTER").arg("SLOTS").get_packed_command();
     let replies = timeout(peer.connect_timeout, open::ask(&mut opened, &slots, 1)).await;
