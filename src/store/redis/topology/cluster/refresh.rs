@@ -15,7 +15,6 @@ use crate::event::Event;
 use crate::protocol::Reply;
 use crate::store::redis::connection::handshake::refused;
 use crate::store::redis::connection::open::{self, Peer, Purpose, unreachable};
-use crate::store::redis::connection::settings::Address;
 use crate::store::redis::link::backoff::with_jitter;
 use crate::store::redis::node::Node;
 
@@ -107,10 +106,10 @@ async fn ask_around(shared: &Shared, round: usize) -> Result<Vec<Range>, Error> 
         let middle = round % nodes.len();
         nodes.rotate_left(middle);
     }
-    // With `natMap`, a node that announces the address of a seed may be reached elsewhere.
-    let is_new = |seed: &&Address| settings.nat_map.is_some() || !nodes.contains(seed);
-    let seeds: Vec<_> = shared.seeds.iter().filter(is_new).cloned().collect();
+    let seeds = shared.seeds.iter().filter(|seed| !nodes.contains(seed)).cloned();
+    let seeds: Vec<_> = seeds.collect();
     let to_ask = |address| Peer { purpose: Purpose::AskNode, ..Peer::new(address, settings) };
+    // The program lists the seeds as they are reached.
     let seeds = seeds.into_iter().map(|seed| Peer { nat_map: None, ..to_ask(seed) });
     let nodes: Vec<_> = nodes.into_iter().map(to_ask).chain(seeds).collect();
     let mut rest = nodes.iter();
