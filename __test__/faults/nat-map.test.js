@@ -319,7 +319,13 @@ describe('R93 a cluster behind NAT', () => {
   test('client uses natMap, too', async (t) => {
     const { around, options } = await nat(t);
     for (const natMap of [around.map, (announced) => around.map[announced]]) {
-      const { client } = open(t, { ...options, natMap });
+      // An attempt that leads nowhere ends soon.
+      const { client } = open(t, {
+        ...options,
+        natMap,
+        connectTimeout: 2000,
+        maxRetriesPerRequest: 2,
+      });
       const names = times(30, (n) => `${freshName()}-${n}`);
       await Promise.all(names.map((name) => client.set(name, name)));
       assert.deepEqual(await Promise.all(names.map((name) => client.get(name))), names);
@@ -457,7 +463,13 @@ describe('R93 Sentinel behind NAT', () => {
   test('client uses natMap, too', async (t) => {
     const { around, options } = await nat(t);
     for (const natMap of [around.map, (announced) => around.map[announced]]) {
-      const { client } = open(t, { ...options, natMap });
+      // An attempt that leads nowhere ends soon.
+      const { client } = open(t, {
+        ...options,
+        natMap,
+        connectTimeout: 2000,
+        maxRetriesPerRequest: 2,
+      });
       const name = freshName();
       await client.set(name, 'value');
       assert.equal(await client.get(name), 'value');
