@@ -87,6 +87,11 @@ impl Page {
         Some(Self { read: read.collect::<Option<_>>()?, left: left.collect::<Option<_>>()? })
     }
 
+    /// How many sessions are left. Each step reads at least one, or a list would never end.
+    fn sessions_left(&self) -> u64 {
+        self.left.len() as u64 / 2
+    }
+
     fn bytes(&self) -> usize {
         self.read.iter().map(|session| session.record.len()).sum()
     }
@@ -123,7 +128,9 @@ impl OnRedis for List<'_> {
 
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         let Some(page) = Page::of(reply) else { return Meaning::Anothers };
-        if !page.read.iter().all(|session| is_own_record(&session.record, target)) {
+        let asked_for = past.pages.last().map_or(self.limit, Page::sessions_left);
+        let is_a_step = page.sessions_left() < asked_for;
+        if !(is_a_step && page.read.iter().all(|session| is_own_record(&session.record, target))) {
             return Meaning::Anothers;
         }
         let bytes = past.pages.iter().chain([&page]).map(Page::bytes).sum::<usize>();
