@@ -9,7 +9,7 @@ const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
 const { startCluster } = require('./support/cluster.js');
-const { sessionKey } = require('./support/keys.js');
+const { idOf, sessionKey } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
@@ -24,7 +24,7 @@ const owner = { app: 'shop', ownerId: '42' };
 const ONLY_IN_NEED = ['ping'];
 
 /** The rights that are not needed: the page says what they are good for. */
-const NOT_NEEDED = /^(client(\|setinfo)?|info)$/;
+const NOT_NEEDED = /^(client(\|setinfo)?|info|pexpiretime)$/;
 
 /**
  * Uses everything that an instance can do.
@@ -51,10 +51,32 @@ async function useAll(sessions, database, admins) {
 
   await Promise.all(admins.map((admin) => admin.script('FLUSH')));
   assert.equal(await sessions.kill(call), true);
+  await useLife(sessions, database);
   await sessions.create(owner);
   await sessions.create(owner);
   assert.equal(await sessions.killAll(owner), true);
   assert.equal(await database.dbsize(), 0);
+}
+
+/** Uses `info`, `list`, `rotate`, `kill` by id, and what `create` takes besides. */
+async function useLife(sessions, database) {
+  const limits = { sliding: true, lifetime: 3600, maxSessions: 2 };
+  const token = await sessions.create({ ...owner, ...limits });
+  const key = sessionKey('shop', '42', token);
+  await database.pexpire(key, 1000);
+  assert.ok(await sessions.get({ app: 'shop', token }));
+  await waitUntil(async () => (await database.pttl(key)) > 1000, 'it to be extended');
+  const rotated = await sessions.rotate({ app: 'shop', token });
+  assert.equal(await sessions.refresh({ app: 'shop', token: rotated, duration: 60 }), true);
+  const last = await sessions.create({ ...owner, ...limits });
+  const { id, expiresAt } = await sessions.info({ app: 'shop', token: last });
+  const listed = await sessions.list({ ...owner, token: last });
+  const current = listed.find((session) => session.current);
+  assert.ok(Math.abs(current.expiresAt - expiresAt) <= 1);
+  assert.equal(await sessions.kill({ ...owner, id }), true);
+  await sessions.create(owner);
+  assert.equal(await sessions.killAll({ ...owner, except: rotated }), true);
+  assert.equal(idOf(last), id);
 }
 
 /** The rights that a rule gives: commands, and channels. @param {string[]} rule */
