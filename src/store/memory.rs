@@ -25,6 +25,9 @@ pub struct MemoryStore {
     sessions: Mutex<Sessions>,
 }
 
+/// One create ends at most this many sessions, as `max_sessions.lua` does. The next create ends the rest.
+const MAX_ENDED_BY_CREATE: usize = 100;
+
 /// An owner in an app, and the app. Redis keys encode the same.
 type Place = (OwnerHash, Vec<u8>);
 
@@ -117,7 +120,7 @@ impl Sessions {
     fn keep_at_most(&mut self, most: NonZeroU64, place: &Place, new: SessionId) {
         let Some(sessions) = self.places.get(place) else { return };
         let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
-        let excess = sessions.len().saturating_sub(most);
+        let excess = sessions.len().saturating_sub(most).min(MAX_ENDED_BY_CREATE);
         let others = sessions.iter().filter(|(id, _)| **id != new);
         let mut others: Vec<_> = others
             .map(|(id, session)| (session.expiry.unwrap_or(Time::MAX), session.created_at, *id))
