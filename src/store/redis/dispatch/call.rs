@@ -219,17 +219,17 @@ impl<'c> InFlightCall<'c> {
         }
     }
 
-    /// Lets the next use of its session extend it, if this call may have let the session end sooner.
-    pub fn note_shorter_life(&self) {
-        if let (true, Some(id)) = (self.operation.may_shorten(), self.target.id) {
-            self.uses.forget(id);
-        }
-    }
-
     /// Notes that the session was used by the update that has folded its record.
     pub fn note_use_by_fold(&self) {
         if let Some(fold) = &self.fold {
             self.note_use(fold.record());
+        }
+    }
+
+    /// Lets the next use of the session extend it, if the call may have brought its end forward.
+    pub fn forget_use(&self) {
+        if let (true, Some(id)) = (self.operation.may_shorten(), self.target.id) {
+            self.uses.forget(id);
         }
     }
 

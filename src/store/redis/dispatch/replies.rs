@@ -104,12 +104,12 @@ impl Replied<'_> {
         let is_apart = !std::ptr::eq(self.link, &raw const self.node.link);
         let next = match call.read(reply) {
             Meaning::Answered(answer) => {
+                call.forget_use();
                 answers.put(call.place, answer);
                 match reply {
                     Reply::Bytes(record) => call.note_use(record),
                     _ => call.note_use_by_fold(),
                 }
-                call.note_shorter_life();
                 Next::Settled
             }
             Meaning::Long(work) => {

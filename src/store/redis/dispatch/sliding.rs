@@ -48,44 +48,49 @@ impl SlidingTable {
     }
 
     /// Notes how long a session has left: it need not be extended before nine tenths of its duration are left, nor for
-    /// more than a tenth of its duration, because another process may let it end sooner. If it was forgotten meanwhile,
-    /// the next use extends it.
+    /// more than a tenth of its duration, because another process may let it end sooner.
     pub fn note(&self, id: SessionId, duration_ms: u64, left_ms: u64) {
         let spare = left_ms.saturating_sub(duration_ms - duration_ms / 10).min(duration_ms / 10);
-        if spare > 0 {
-            self.with_place(id, |place, session, now_ms| {
-                if place.session == session {
-                    place.next_ms = now_ms.saturating_add(spare);
-                }
-            });
-        }
+        self.with_place(id, |place, session, now_ms| {
+            // It was forgotten meanwhile, if the place is not its own.
+            if spare > 0 && place.session == session {
+                place.next_ms = now_ms.saturating_add(spare);
+            }
+        });
     }
 
     /// Lets the next use of a session extend it.
     pub fn forget(&self, id: SessionId) {
-        if self.is_used() {
-            self.with_place(id, |place, session, _| {
-                if place.session == session {
-                    *place = Place::default();
-                }
-            });
+        let session = self.hash(id);
+        if let Some(place) = self.lock().get_mut(position(session))
+            && place.session == session
+        {
+            *place = Place::default();
         }
-    }
-
-    fn is_used(&self) -> bool {
-        !self.places.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn with_place<T>(&self, id: SessionId, use_it: impl FnOnce(&mut Place, u64, u64) -> T) -> T {
-        let session = self.hasher.hash_one(id) | 1; // 0 stands for none
+        let session = self.hash(id);
         let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.lock();
         if places.is_empty() {
             places.resize(PLACES, Place::default());
         }
-        let place = usize::try_from(session >> 1).unwrap_or_default() % PLACES;
-        use_it(&mut places[place], session, now_ms)
+        use_it(&mut places[position(session)], session, now_ms)
     }
+
+    /// What the table knows of a session. 0 stands for none.
+    fn hash(&self, id: SessionId) -> u64 {
+        self.hasher.hash_one(id) | 1
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn position(session: u64) -> usize {
+    usize::try_from(session >> 1).unwrap_or_default() % PLACES
 }
 
 /// The sliding sessions that the calls of one batch have used and that must be extended.
@@ -115,7 +120,7 @@ impl<'t> Uses<'t> {
         }
     }
 
-    /// Lets the next use of a session extend it.
+    /// Notes that a session may end sooner than the table knows.
     pub fn forget(&self, id: SessionId) {
         self.table.forget(id);
     }
@@ -132,45 +137,113 @@ impl<'t> Uses<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    const HOUR_MS: u64 = 3_600_000;
+    use super::*;
+    use crate::token::Token;
+
+    const MINUTE_MS: u64 = 60_000;
+    const DURATION_MS: u64 = 10 * MINUTE_MS;
 
     fn id(text: &str) -> SessionId {
-        SessionId::from_text(&text.repeat(22)).unwrap()
+        Token::new(text.as_bytes().to_vec().into()).id()
+    }
+
+    /// Two sessions that have the same place.
+    fn rivals(table: &SlidingTable) -> (SessionId, SessionId) {
+        let first = id("first");
+        let place = position(table.hash(first));
+        let others = (0..).map(|n: u64| id(&n.to_string()));
+        let rival = others.into_iter().find(|other| position(table.hash(*other)) == place);
+        (first, rival.unwrap())
+    }
+
+    /// As if this time had passed.
+    fn pass(table: &mut SlidingTable, ms: u64) {
+        table.began -= Duration::from_millis(ms);
     }
 
     #[test]
-    fn a_session_is_due_at_its_first_use_and_after_it_was_forgotten() {
-        let table = SlidingTable::default();
-        table.forget(id("a"));
-        for _ in 0..2 {
-            assert!(table.claim(id("a"), HOUR_MS));
-            assert!(!table.claim(id("a"), HOUR_MS));
-            assert!(table.claim(id("b"), HOUR_MS));
-            table.forget(id("a"));
-            table.forget(id("b"));
+    fn a_session_is_due_once_in_a_tenth_of_its_duration() {
+        let mut table = SlidingTable::default();
+        let session = id("session");
+        for _ in 0..3 {
+            assert!(table.claim(session, DURATION_MS));
+            assert!(!table.claim(session, DURATION_MS));
+            pass(&mut table, MINUTE_MS - 10_000);
+            assert!(!table.claim(session, DURATION_MS));
+            pass(&mut table, 10_000);
         }
     }
 
     #[test]
-    fn what_is_noted_after_it_was_forgotten_does_not_count() {
-        let table = SlidingTable::default();
-        assert!(table.claim(id("a"), HOUR_MS));
-        table.forget(id("a"));
-        table.note(id("a"), HOUR_MS, HOUR_MS);
-        assert!(table.claim(id("a"), HOUR_MS));
+    fn a_session_is_due_when_nine_tenths_are_left() {
+        for (left_ms, due_ms) in [
+            (10 * MINUTE_MS, MINUTE_MS),
+            (9 * MINUTE_MS + 20_000, 20_000),
+            // Another process may shorten its life.
+            (60 * MINUTE_MS, MINUTE_MS),
+            // What it has left says nothing. It is due a tenth after it was claimed.
+            (9 * MINUTE_MS, MINUTE_MS),
+            (MINUTE_MS, MINUTE_MS),
+            (0, MINUTE_MS),
+        ] {
+            let mut table = SlidingTable::default();
+            let session = id("session");
+            assert!(table.claim(session, DURATION_MS));
+            table.note(session, DURATION_MS, left_ms);
+            pass(&mut table, due_ms - 10_000);
+            assert!(!table.claim(session, DURATION_MS), "{left_ms} ms left, too early");
+            pass(&mut table, 10_000);
+            assert!(table.claim(session, DURATION_MS), "{left_ms} ms left");
+        }
     }
 
     #[test]
-    fn a_session_that_lives_long_is_due_again_after_a_tenth_of_its_duration() {
+    fn a_session_that_was_forgotten_is_due_at_once() {
         let table = SlidingTable::default();
-        assert!(table.claim(id("a"), 50));
-        table.note(id("a"), 50, 1000 * HOUR_MS);
-        let began = Instant::now();
-        while !table.claim(id("a"), 50) {
-            assert!(began.elapsed().as_secs() < 30, "it is not due again");
-            std::thread::yield_now();
+        let session = id("session");
+        assert!(table.claim(session, DURATION_MS));
+        table.forget(session);
+        // The answer to an extension that was sent before does not count.
+        table.note(session, DURATION_MS, 10 * DURATION_MS);
+        assert!(table.claim(session, DURATION_MS));
+        assert!(!table.claim(session, DURATION_MS));
+    }
+
+    #[test]
+    fn a_session_in_the_same_place_takes_it_and_harms_nothing_else() {
+        let table = SlidingTable::default();
+        let (first, rival) = rivals(&table);
+        assert!(table.claim(first, DURATION_MS));
+        assert!(table.claim(rival, DURATION_MS));
+        assert!(!table.claim(rival, DURATION_MS));
+        // The place belongs to the other session.
+        table.note(first, DURATION_MS, 10 * DURATION_MS);
+        table.forget(first);
+        assert!(!table.claim(rival, DURATION_MS));
+        assert!(table.claim(first, DURATION_MS));
+    }
+
+    #[test]
+    fn the_shortest_and_the_longest_duration_have_no_overflow() {
+        for duration_ms in [1, 9, 10, u64::MAX] {
+            let table = SlidingTable::default();
+            assert!(table.claim(id("session"), duration_ms));
+            table.note(id("session"), duration_ms, u64::MAX);
         }
+    }
+
+    #[test]
+    fn the_table_takes_four_mebibytes_from_the_first_use_on_and_never_more() {
+        let table = SlidingTable::default();
+        table.forget(id("session"));
+        assert_eq!(table.lock().capacity(), 0, "nothing slides yet");
+        for n in 0..1000 {
+            assert!(table.claim(id(&n.to_string()), DURATION_MS) || n > 0);
+        }
+        let places = table.lock();
+        assert_eq!(places.capacity() * size_of::<Place>(), 4 << 20);
+        assert_eq!(places.len(), PLACES);
     }
 }
