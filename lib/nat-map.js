@@ -49,7 +49,13 @@ function readNatMap(name, given) {
   );
 }
 
-/** Makes a function of the program check what it gives. @param {string} name @param {Function} given @returns {AskNatMap} */
+/**
+ * Makes a function of the program check what it gives.
+ *
+ * @param {string} name the option
+ * @param {Function} given
+ * @returns {AskNatMap}
+ */
 function askNatMap(name, given) {
   return (announced) => {
     const reached = given(announced);
