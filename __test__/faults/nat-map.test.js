@@ -98,6 +98,28 @@ async function readsReplicas(reader, writer, replicas) {
   }, 'a replica to be read from');
 }
 
+test('all methods work on a cluster that was told by its configuration to announce ports where nobody listens', async (t) => {
+  const cluster = await startCluster({ replicas: 0 });
+  t.after(() => cluster.stop());
+  const natMap = {};
+  for (const [n, { port, redis }] of cluster.nodes.entries()) {
+    const announced = 901 + n; // the tests start no server below 1024
+    // The nodes themselves meet on the bus, whose port stays.
+    await redis.config('SET', 'cluster-announce-bus-port', port + 10_000);
+    await redis.config('SET', 'cluster-announce-port', announced);
+    natMap[`127.0.0.1:${announced}`] = { host: '127.0.0.1', port };
+  }
+  const told = async (node) =>
+    (await node.redis.cluster('SLOTS')).every(([, , [host, port]]) => `${host}:${port}` in natMap);
+  for (const node of cluster.nodes) {
+    await waitUntil(() => told(node), 'each node to announce the new ports');
+  }
+  const seed = `127.0.0.1:${cluster.nodes[0].port}`;
+  await worksEverywhere(open(t, { cluster: [seed], natMap }));
+  const sessions = open(t, { cluster: [seed], commandTimeout: 500 });
+  await assert.rejects(sessions.ping(), { code: 'ERR_SESSIONS_CONNECTION' }, 'without natMap');
+});
+
 describe('R93 a cluster behind NAT', () => {
   /** @type {Awaited<ReturnType<typeof startCluster>>} */
   let cluster;
