@@ -5,18 +5,9 @@
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { indexKey, routeOf, idOf, sessionKey } = require('./support/keys.js');
+const { commandsIn } = require('./support/monitor.js');
 const { waitUntil } = require('./support/redis-server.js');
 const { freshName, onRedis } = require('./support/targets.js');
-
-/** The commands that clients sent, in lower case, from MONITOR, without those inside scripts. */
-function commandsIn(transcript) {
-  const lines = transcript.split('\n').filter((line) => /^\+?\d+\.\d+ \[\d+ (?!lua)/.test(line));
-  return lines
-    .map((line) => line.match(/\] "(\w+)"/)[1].toLowerCase())
-    .filter(
-      (name) => !['hello', 'auth', 'client', 'info', 'echo', 'ping', 'select'].includes(name),
-    );
-}
 
 onRedis((open, server) => {
   describe('keys', () => {

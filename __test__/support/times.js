@@ -2,6 +2,8 @@
 
 // Times by a server's clock, in milliseconds. Tests never compare them with the clock of this process.
 
+const { waitUntil } = require('./wait-until.js');
+
 const EXPIRY = `
   local left = redis.call('PTTL', KEYS[1])
   if left < 0 then return left end
@@ -40,4 +42,19 @@ async function slackOf(redis) {
   return knows ? 0 : 2;
 }
 
-module.exports = { expiryOf, serverTime, slackOf };
+/**
+ * Resolves when a key has less than `ms` to live. Fails if it is gone by then.
+ *
+ * @param {any} redis
+ * @param {string} key
+ * @param {number} ms
+ */
+async function waitUntilLeft(redis, key, ms) {
+  const left = await waitUntil(async () => {
+    const pttl = await redis.pttl(key);
+    return pttl < ms && { pttl };
+  }, `${key} to have less than ${ms} ms`);
+  return left.pttl;
+}
+
+module.exports = { expiryOf, serverTime, slackOf, waitUntilLeft };
