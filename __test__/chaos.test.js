@@ -9,6 +9,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { SpotsSessions } = require('..');
 const { startCluster } = require('./support/cluster.js');
+const { idOf } = require('./support/keys.js');
 const { startRedis } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
 
@@ -65,19 +66,32 @@ for (const { kind, start, serversOf } of KINDS) {
       for (let round = 0; round < ROUNDS || cutting.areFew(); round++) {
         const ownerId = `${worker}`;
         const data = { worker, round };
-        const token = await sessions.create({ app, ownerId, data, duration: 600 });
-        assert.deepEqual(await sessions.get({ app, token }), { ownerId, data });
+        const first = await sessions.create({ app, ownerId, data, duration: 600 });
+        assert.deepEqual(await sessions.get({ app, token: first }), { ownerId, data });
         const updates = [1, 2, 3].map((n) =>
-          sessions.update({ app, token, data: { [`n${n}`]: n } }),
+          sessions.update({ app, token: first, data: { [`n${n}`]: n } }),
         );
         assert.deepEqual(await Promise.all(updates), [true, true, true]);
-        assert.deepEqual(await sessions.get({ app, token }), {
+        assert.deepEqual(await sessions.get({ app, token: first }), {
           ownerId,
           data: { ...data, n1: 1, n2: 2, n3: 3 },
         });
-        assert.equal(await sessions.refresh({ app, token, duration: 300 }), true);
+        assert.equal(await sessions.refresh({ app, token: first, duration: 300 }), true);
+        const token = await sessions.rotate({ app, token: first });
+        assert.equal(typeof token, 'string', 'it was there');
+        assert.equal(await sessions.update({ app, token: first, data: {} }), false);
+        const id = idOf(token);
+        const listed = await sessions.list({ app, ownerId, token });
+        assert.deepEqual(
+          listed.map((session) => [session.id, session.current]),
+          [[id, true]],
+        );
         if (round % 3 === 0) assert.equal(await sessions.killAll({ app, ownerId }), true);
-        else assert.equal(await sessions.kill({ app, token }), true);
+        else
+          assert.equal(
+            await sessions.kill({ app, ...(round % 3 === 1 ? { token } : { ownerId, id }) }),
+            true,
+          );
         assert.equal(await sessions.get({ app, token }), undefined);
         assert.equal(await sessions.update({ app, token, data: { back: true } }), false);
       }

@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');
 const fc = require('fast-check');
-const { sessionKey } = require('./support/keys.js');
+const { idOf, sessionKey } = require('./support/keys.js');
 const { waitUntil } = require('./support/redis-server.js');
 const { repeat, runScript } = require('./support/scripts.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
@@ -111,9 +111,12 @@ forEachTarget((_target, open) => {
   const create = () => sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
 
   describe('calls that are made without waiting take effect in their order', () => {
-    /** One of the six methods, of one of three sessions. */
+    /** A call of one of three sessions. */
     const step = fc.record({
-      method: fc.constantFrom('get', 'update', 'update', 'update', 'get', 'refresh', 'kill'),
+      method: fc.constantFrom(
+        ...['get', 'get', 'get', 'update', 'update', 'update', 'update', 'refresh', 'info'],
+        ...['kill', 'killById', 'rotate'],
+      ),
       session: fc.nat(2),
       value: fc.nat(9),
     });
@@ -124,20 +127,29 @@ forEachTarget((_target, open) => {
           const tokens = await Promise.all(times(3, () => create()));
           const model = tokens.map(() => ({ a: 1 }));
           const expected = steps.map((step) => expect(model, step));
-          const answers = steps.map(({ method, session, value }) =>
-            sessions[method]({ app, token: tokens[session], data: { a: value }, duration: 600 }),
-          );
+          const answers = steps.map((step) => begin(tokens[step.session], step));
           assert.deepEqual(await Promise.all(answers), expected);
         }),
         { numRuns: 50 },
       );
     });
 
+    /** Makes a call, and resolves to its answer; to a boolean if only `rotate` knows the answer. */
+    async function begin(token, { method, value }) {
+      if (method === 'update') return sessions.update({ app, token, data: { a: value } });
+      if (method === 'refresh') return sessions.refresh({ app, token, duration: 600 });
+      if (method === 'killById') return sessions.kill({ app, ownerId: OWNER, id: idOf(token) });
+      if (method === 'rotate') return (await sessions.rotate({ app, token })) !== undefined;
+      if (method !== 'info') return sessions[method]({ app, token });
+      const found = await sessions.info({ app, token });
+      return found && { ownerId: found.ownerId, data: found.data };
+    }
+
     function expect(model, { method, session, value }) {
       const data = model[session];
-      if (method === 'get') return data && { ownerId: OWNER, data };
+      if (method === 'get' || method === 'info') return data && { ownerId: OWNER, data };
       if (data && method === 'update') model[session] = { a: value };
-      if (data && method === 'kill') model[session] = undefined;
+      if (['kill', 'killById', 'rotate'].includes(method)) model[session] = undefined;
       return data !== undefined;
     }
 

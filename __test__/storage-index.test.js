@@ -292,6 +292,24 @@ onRedis((open, server) => {
       assert.deepEqual(await redis.keys(`*${app}*`), []);
     });
 
+    test("do not end each other's sessions by id, and do not list them", async () => {
+      const { sessions, app, create, check } = fresh();
+      const [alice, bob] = ownersOnOneRoute(app);
+      const [a, b] = await Promise.all([create(600, alice), create(600, bob)]);
+      assert.equal(await sessions.kill({ app, ownerId: alice, id: idOf(b) }), false);
+      const listed = await sessions.list({ app, ownerId: alice, token: b });
+      assert.deepEqual(
+        listed.map(({ id, current }) => [id, current]),
+        [[idOf(a), false]],
+      );
+      assert.equal(await sessions.killAll({ app, ownerId: alice, except: b }), true);
+      assert.deepEqual(await sessions.get({ app, token: b }), { ownerId: bob, data: {} });
+      const fresher = await sessions.rotate({ app, token: b });
+      assert.deepEqual([...(await check(bob)).members.keys()], [idOf(fresher)]);
+      assert.equal(await sessions.kill({ app, ownerId: bob, id: idOf(fresher) }), true);
+      assert.equal(await sessions.killAll({ app, ownerId: bob }), false);
+    });
+
     test('do not cost each other time: killAll of one checks no session of the other', async () => {
       const { sessions, redis, app, create } = fresh();
       const [alice, bob] = ownersOnOneRoute(app);
