@@ -110,7 +110,7 @@ class Load {
     const change = this.#changes;
     /** Whether no acknowledged change may be lost. */
     const isExact = () => !this.#mayLose && this.#changes === change;
-    const token = await this.#call('create', { app, ownerId, data: { ...whose, step: 0 } });
+    let token = await this.#call('create', { app, ownerId, data: { ...whose, step: 0 } });
     const steps = [0];
 
     const find = async () => {
@@ -137,6 +137,12 @@ class Load {
     }
     await acts('refresh', { token, duration: 600 });
     await find();
+    const old = token;
+    const fresh = await this.#call('rotate', { app, token });
+    assert.ok(fresh !== undefined || !isExact(), `rotate of ${ownerId} found nothing`);
+    token = fresh ?? old;
+    await find();
+    if (isExact()) assert.equal(await this.#call('get', { app, token: old }), undefined);
     if (round % 3 === 0) await acts('killAll', { ownerId });
     else await acts('kill', { token });
     const found = await this.#call('get', { app, token });

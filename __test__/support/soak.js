@@ -107,7 +107,9 @@ class Load {
     const chance = Math.random();
     if (user.unsure) return this.#alone(user, () => this.#renew(user));
     if (!user.session) return this.#alone(user, () => this.#create(user));
-    if (chance < 0.7) return this.#alone(user, () => this.#read(user));
+    if (chance < 0.6) return this.#alone(user, () => this.#read(user));
+    if (chance < 0.65) return this.#alone(user, () => this.#list(user));
+    if (chance < 0.7) return this.#alone(user, () => this.#rotate(user));
     if (chance < 0.8) return this.#alone(user, () => this.#update(user.session));
     if (chance < 0.9) return this.#alone(user, () => this.#refresh(user.session));
     return this.#alone(user, () => this.#end(user, chance < 0.95));
@@ -141,6 +143,24 @@ class Load {
     assert.deepEqual(await this.#call('get', { token }), { ownerId, data }, 'not the session');
     if (ended)
       assert.equal(await this.#call('get', { token: ended.token }), undefined, 'it is over');
+  }
+
+  /** @param {User} user */
+  async #list({ ownerId, session }) {
+    const { token, data } = session;
+    const { id, createdAt, expiresAt } = await this.#call('info', { token });
+    const listed = await this.#call('list', { ownerId, token });
+    assert.deepEqual(listed, [{ id, data, createdAt, expiresAt, current: true }], 'not the list');
+  }
+
+  /** @param {User} user */
+  async #rotate(user) {
+    const { session } = user;
+    user.session = undefined; // until it is known that it has another token
+    const token = await this.#call('rotate', { token: session.token });
+    assert.equal(typeof token, 'string', 'rotate');
+    user.ended = session;
+    user.session = { ...session, token };
   }
 
   /** @param {Session} session */
