@@ -3,8 +3,8 @@
 // Whatever arguments a method is given, it rejects with the right error and changes nothing.
 
 const assert = require('node:assert/strict');
-const { inspect } = require('node:util');
 const { describe, test, before } = require('node:test');
+const { assertArgumentError } = require('./support/argument-error.js');
 const {
   HUGE,
   METHODS,
@@ -17,18 +17,6 @@ const {
 const { rejection } = require('./support/rejection.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 const { SpotsSessions } = require('../index.js');
-
-/** Checks class, code and message, and that the message does not repeat what was given. */
-function assertArgumentError(error, { Kind, code, hasCause }, name) {
-  assert.ok(error instanceof Kind, inspect(error));
-  assert.equal(error.code, code);
-  if (name) assert.ok(error.message.includes(`\`${name}\``), error.message);
-  assert.ok(error.message.length < 200, 'the message is short');
-  assert.ok(!error.message.includes(SECRET), 'the message does not repeat the value');
-  assert.ok(!JSON.stringify({ ...error, cause: undefined }).includes(SECRET));
-  if (hasCause) assert.ok(error.cause instanceof Error, 'the cause is kept');
-  if (hasCause === false) assert.ok(!('cause' in error), 'it has no cause');
-}
 
 forEachTarget((_target, open) => {
   let sessions;

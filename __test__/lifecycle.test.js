@@ -6,7 +6,7 @@
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
 const { rejection } = require('./support/rejection.js');
-const { METHODS, requestsOf } = require('./support/requests.js');
+const { requestsOf } = require('./support/requests.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { runScript } = require('./support/scripts.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
@@ -243,13 +243,12 @@ describe('when the server', () => {
    * one: an idle connection is checked before it is written to.
    */
   async function assertUnreachable(sessions) {
-    const token = 'a'.repeat(172);
-    const requests = requestsOf(app, token);
+    const requests = Object.entries(requestsOf(app, 'a'.repeat(172)));
     const errors = await Promise.all(
-      METHODS.map((method) => rejection(() => sessions[method](requests[method]))),
+      requests.map(([method, request]) => rejection(() => sessions[method](request))),
     );
     for (const [n, error] of errors.entries()) {
-      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION', METHODS[n]);
+      assert.equal(error.code, 'ERR_SESSIONS_CONNECTION', requests[n][0]);
       const where = `127.0.0.1:${server.port}`;
       assert.ok(error.message.includes(where), error.message);
       assert.match(error.message, /connection refused \(is it running\?\)/);

@@ -39,7 +39,10 @@ forEachTarget((_target, open) => {
     assert.equal((await sessions.get(call)).data.key, 's3cret-data');
     assert.equal(await sessions.refresh({ ...call, duration: 60 }), true);
     assert.equal(await sessions.update({ ...call, data: { key: 's3cret-too' } }), true);
-    assert.equal(await sessions.kill(call), true);
+    assert.equal((await sessions.info(call)).ownerId, owner.ownerId);
+    assert.equal((await sessions.list(owner)).length, 1);
+    const fresh = await sessions.rotate(call);
+    assert.equal(await sessions.kill({ ...call, token: fresh }), true);
     assert.equal(await sessions.killAll(owner), false);
     assert.equal(await sessions.info(call), undefined);
     assert.deepEqual(await sessions.list(owner), []);
@@ -60,7 +63,7 @@ forEachTarget((_target, open) => {
       assert.ok(message.duration >= 0 && Number.isFinite(message.duration));
     }
     const shown = inspect(published, { depth: 9, showHidden: true });
-    assert.ok(!shown.includes('s3cret') && !shown.includes(token));
+    assert.ok(!shown.includes('s3cret') && !shown.includes(token) && !shown.includes(fresh));
   });
 
   test('calls that are made at once have separate messages', async (t) => {

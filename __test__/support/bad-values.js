@@ -177,8 +177,68 @@ const DATA = [
   ].map(expecting({ ...VALUE, hasCause: true })),
 ];
 
+const FLAGS = [
+  ['0', 0],
+  ['1', 1],
+  ['a word', 'true'],
+  ['an empty string', ''],
+  ['a boxed boolean', Object(true)],
+  ...NO_ARGUMENT.filter(([label]) => label !== 'true'),
+].map(expecting(TYPE));
+
+/** Counts from 1 to `most`. @param {number} most */
+const countsTo = (most) => [
+  ...[['a number in a string', '5'], ['a bigint', 5n], ...NO_ARGUMENT].map(expecting(TYPE)),
+  ...[
+    ['0', 0],
+    ['-0', -0],
+    ['-1', -1],
+    ['a fraction', 1.5],
+    ['NaN', NaN],
+    ['-Infinity', -Infinity],
+    ['one too many', most + 1],
+    ['2^53', 2 ** 53],
+  ].map(expecting(RANGE)),
+];
+
+/** Without text of another form, which names no session. */
+const IDS = [['undefined', undefined], ['a number', 5], ['a bigint', 5n], ...NO_ARGUMENT].map(
+  expecting(TYPE),
+);
+
+/** A token is refused beside an id, whatever it is. */
+const TOKENS_BESIDE_AN_ID = [
+  ['a text', SECRET],
+  ['an empty string', ''],
+  ['a number', 5],
+  ...NO_ARGUMENT,
+].map(expecting(VALUE));
+
+/** The methods that refuse a property that they do not know, and `kill` in its form by id. */
+const STRICT_METHODS = {
+  info: { app: NAMES, token: TOKENS },
+  list: {
+    app: NAMES,
+    ownerId: NAMES,
+    token: TOKENS,
+    limit: [...countsTo(1000), expecting(RANGE)(['Infinity', Infinity])],
+  },
+  rotate: { app: NAMES, token: TOKENS },
+  'kill by id': { app: NAMES, ownerId: NAMES, id: IDS, token: TOKENS_BESIDE_AN_ID },
+  'killAll except': { app: NAMES, ownerId: NAMES, except: TOKENS },
+};
+
 const METHODS = {
-  create: { app: NAMES, ownerId: NAMES, data: DATA, duration: DURATIONS, ...MISTAKEN_DURATIONS },
+  create: {
+    app: NAMES,
+    ownerId: NAMES,
+    data: DATA,
+    duration: DURATIONS,
+    sliding: FLAGS,
+    lifetime: DURATIONS,
+    maxSessions: countsTo(10_000),
+    ...MISTAKEN_DURATIONS,
+  },
   get: { app: NAMES, token: TOKENS },
   refresh: {
     app: NAMES,
@@ -194,4 +254,7 @@ const METHODS = {
   killAll: { app: NAMES, ownerId: NAMES },
 };
 
-module.exports = { HUGE, METHODS, SECRET, TYPE, VALUE, revokedProxy, touchy };
+module.exports = {
+  ...{ DURATIONS, FLAGS, HUGE, METHODS, SECRET, STRICT_METHODS, TYPE, VALUE },
+  ...{ countsTo, revokedProxy, touchy },
+};
