@@ -48,13 +48,16 @@ impl SlidingTable {
     }
 
     /// Notes how long a session has left: it need not be extended before nine tenths of its duration are left, nor for
-    /// more than a tenth of its duration, because another process may let it end sooner.
+    /// more than a tenth of its duration, because another process may let it end sooner. The time counts from the claim:
+    /// the answer may be late, and the session may have been extended long before it.
     pub fn note(&self, id: SessionId, duration_ms: u64, left_ms: u64) {
-        let spare = left_ms.saturating_sub(duration_ms - duration_ms / 10).min(duration_ms / 10);
-        self.with_place(id, |place, session, now_ms| {
+        let tenth = duration_ms / 10;
+        // If less is left, it is gone, or no extension gives it more.
+        let Some(spare) = left_ms.checked_sub(duration_ms - tenth) else { return };
+        self.with_place(id, |place, session, _| {
             // It was forgotten meanwhile, if the place is not its own.
-            if spare > 0 && place.session == session {
-                place.next_ms = now_ms.saturating_add(spare);
+            if place.session == session {
+                place.next_ms = place.next_ms.saturating_sub(tenth - spare.min(tenth));
             }
         });
     }
@@ -184,7 +187,7 @@ mod tests {
             // Another process may shorten its life.
             (60 * MINUTE_MS, MINUTE_MS),
             // What it has left says nothing. It is due a tenth after it was claimed.
-            (9 * MINUTE_MS, MINUTE_MS),
+            (9 * MINUTE_MS - 1, MINUTE_MS),
             (MINUTE_MS, MINUTE_MS),
             (0, MINUTE_MS),
         ] {
@@ -197,6 +200,28 @@ mod tests {
             pass(&mut table, 10_000);
             assert!(table.claim(session, DURATION_MS), "{left_ms} ms left");
         }
+    }
+
+    #[test]
+    fn a_late_answer_does_not_put_the_next_extension_off() {
+        for left_ms in [DURATION_MS, 10 * DURATION_MS] {
+            let mut table = SlidingTable::default();
+            let session = id("session");
+            assert!(table.claim(session, DURATION_MS));
+            pass(&mut table, MINUTE_MS - 10_000);
+            table.note(session, DURATION_MS, left_ms);
+            assert!(!table.claim(session, DURATION_MS), "{left_ms} ms left, too early");
+            pass(&mut table, 10_000);
+            assert!(table.claim(session, DURATION_MS), "{left_ms} ms left");
+        }
+    }
+
+    #[test]
+    fn a_session_that_has_just_nine_tenths_left_is_due_at_once() {
+        let table = SlidingTable::default();
+        assert!(table.claim(id("session"), DURATION_MS));
+        table.note(id("session"), DURATION_MS, 9 * MINUTE_MS);
+        assert!(table.claim(id("session"), DURATION_MS));
     }
 
     #[test]
