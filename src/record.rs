@@ -180,16 +180,17 @@ impl<'a> Record<'a> {
 /// not slide. Most records say in line 1 only when they were created; one byte shows that.
 #[must_use]
 pub fn sliding_in(bytes: &[u8]) -> Option<u64> {
-    const NAME: &str = "\"sliding\":";
+    const NAME: &[u8] = b"\"sliding\":";
     /// Where line 1 ends if it holds only `createdAt`.
     const END: usize = "{\"createdAt\":1698765432123".len();
     if *bytes.get(END)? == b'}' {
         return None;
     }
     let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES)];
-    let about = std::str::from_utf8(&about[..memchr::memchr(b'\n', about)?]).ok()?;
-    let digits = &about[about.find(NAME)? + NAME.len()..];
-    digits[..digits.find([',', '}'])?].parse().ok()
+    let about = &about[..memchr::memchr(b'\n', about)?];
+    let digits = &about[memchr::memmem::find(about, NAME)? + NAME.len()..];
+    let digits = &digits[..memchr::memchr2(b',', b'}', digits)?];
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The owner's name in a text that may be a record. The rest is not checked.

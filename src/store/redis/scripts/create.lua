@@ -15,7 +15,7 @@ local pruned_at_once = 3
 -- index. While a slot moves, a server refuses to look for a key that it does not have. A later create will remove
 -- that member.
 local function prune(index, prefix)
-  local ids = redis.call('ZRANGE', index, '-inf', '(' .. now, 'BYSCORE', 'LIMIT', 0, pruned_at_once)
+  local ids = redis.call('ZRANGE', index, '-inf', '(' .. now, 'BYSCORE', 'LIMIT', '0', pruned_at_once)
   for _, id in ipairs(ids) do
     if redis.pcall('EXISTS', prefix .. id) == 0 then redis.call('ZREM', index, id) end
   end

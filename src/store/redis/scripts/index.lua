@@ -17,7 +17,7 @@ end
 
 -- Keeps the index for as long as its longest session needs it. The index never expires if a session never does.
 local function keep_index(index, now)
-  local expiry = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2]
+  local expiry = redis.call('ZRANGE', index, '-1', '-1', 'WITHSCORES')[2]
   if expiry == 'inf' then
     redis.call('PERSIST', index)
   elseif expiry and tonumber(expiry) > tonumber(now) then

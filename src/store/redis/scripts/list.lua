@@ -15,7 +15,7 @@ local read, left, bytes = {}, {}, 0
 for n = 1, #listed, 2 do
   local id, expiry = listed[n], listed[n + 1]
   if bytes < step_bytes then
-    local record = redis.call('GETRANGE', ARGV[1] .. id, 0, ARGV[3])
+    local record = redis.call('GETRANGE', ARGV[1] .. id, '0', ARGV[3])
     bytes = bytes + #record
     if record ~= '' then
       read[#read + 1], read[#read + 2], read[#read + 3] = id, expiry, record

@@ -24,7 +24,7 @@ local function keep_at_most(most, index, prefix, new_id)
   end
 
   local function created_at(session)
-    local line = redis.pcall('GETRANGE', session, 0, 39)
+    local line = redis.pcall('GETRANGE', session, '0', '39')
     return type(line) == 'string' and tonumber(string.match(line, '^{"createdAt":(%d+)')) or 0
   end
 
