@@ -561,8 +561,8 @@ export interface SpotsSessionsEvents {
   reconnecting: [reason: SpotsSessionsError];
   /**
    * An attempt to connect failed, for this reason, and `reconnecting` follows. If a function of yours failed, such as
-   * `password` or `natMap`, the `cause` is what it threw. Or a sliding session that was read could not be extended; its
-   * next use tries again. Unlike with other emitters, nothing is thrown if there is no listener.
+   * `password` or `natMap`, the `cause` is what it threw. Or a sliding session that was used could not be extended; a
+   * later use tries again. Unlike with other emitters, nothing is thrown if there is no listener.
    */
   error: [error: SpotsSessionsError];
 }

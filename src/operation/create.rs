@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::field::{App, Fields, Json, Limits, Owner, Ttl, ttl_ms};
-use super::script::{CLOCK, EACH, EXPIRY, FINDS_KEYS, INDEX, MAX_SESSIONS};
+use super::script::{CLOCK, EACH, EXPIRY, FINDS_KEYS, INDEX, LIMITS, NO_LIMITS};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -19,15 +19,13 @@ pub struct Create<'a> {
     pub data: Json<'a>,
 }
 
-static SCRIPT: Script = Script::new(&[
-    FINDS_KEYS,
-    CLOCK,
-    EXPIRY,
-    INDEX,
-    MAX_SESSIONS,
-    EACH,
-    include_str!("../store/redis/scripts/create.lua"),
-]);
+const CREATE: &str = include_str!("../store/redis/scripts/create.lua");
+
+static SCRIPT: Script = Script::new(&[FINDS_KEYS, CLOCK, EXPIRY, INDEX, NO_LIMITS, EACH, CREATE]);
+
+/// For sessions with limits. Other creates need not pay for it.
+pub(crate) static LIMITED: Script =
+    Script::new(&[FINDS_KEYS, CLOCK, EXPIRY, INDEX, LIMITS, EACH, CREATE]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "create",
@@ -55,6 +53,10 @@ impl Create<'_> {
         self.ttl.into_iter().chain(self.limits.lifetime).min()
     }
 
+    fn is_limited(&self) -> bool {
+        self.limits != Limits::default()
+    }
+
     /// For how long each use lets it live. `None` if it does not slide.
     pub(crate) fn sliding_ttl(&self) -> Ttl {
         self.ttl.filter(|_| self.limits.slides)
@@ -70,6 +72,10 @@ impl OnRedis for Create<'_> {
         Target::new_session(&self.app, &self.owner, policy).map(Some)
     }
 
+    fn script(&self) -> Option<&'static Script> {
+        Some(if self.is_limited() { &LIMITED } else { &SCRIPT })
+    }
+
     /// A create that may end other sessions is a step of its own, so it shares no script.
     fn can_share_script(&self) -> bool {
         self.limits.max_sessions.is_none()
@@ -78,7 +84,10 @@ impl OnRedis for Create<'_> {
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         let Self { owner, data, limits, .. } = self;
         command.arg(target.member()).arg(ttl_ms(self.first_ttl())).arg(owner.json()).arg(data.0);
-        command.arg(limits.text(self.sliding_ttl()));
+        if self.is_limited() {
+            let numbers = [self.sliding_ttl(), limits.lifetime, limits.max_sessions].map(ttl_ms);
+            command.arg(format!("{} {} {}", numbers[0], numbers[1], numbers[2]));
+        }
     }
 
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {

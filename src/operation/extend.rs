@@ -1,11 +1,12 @@
-//! Extends a sliding session behind the answer of a `get`. No caller waits for it, so it is no method of its own.
+//! Extends a sliding session behind the answer of a `get` or an `update`. No caller waits for it, so it is no method of its own.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use redis::Cmd;
+use tokio::time::Instant;
 
-use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME, SLIDE};
+use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -17,7 +18,7 @@ pub(crate) struct Extend<'a> {
     pub app: &'a [u8],
     pub owner: OwnerHash,
     pub id: SessionId,
-    left_ms: Mutex<Option<u64>>,
+    left: Mutex<Option<(u64, Instant)>>,
 }
 
 pub(crate) static SCRIPT: Script = Script::new(&[
@@ -26,7 +27,6 @@ pub(crate) static SCRIPT: Script = Script::new(&[
     INDEX,
     FIRST_LINE,
     LIFETIME,
-    SLIDE,
     EACH,
     include_str!("../store/redis/scripts/extend.lua"),
 ]);
@@ -47,12 +47,13 @@ impl<'a> Extend<'a> {
     /// Extends the session of a call. `None` if the call is about no session.
     pub fn of(target: &Target<'a>) -> Option<Self> {
         let Target { app, owner, id, .. } = *target;
-        Some(Self { app, owner, id: id?, left_ms: Mutex::new(None) })
+        Some(Self { app, owner, id: id?, left: Mutex::new(None) })
     }
 
-    /// How many milliseconds the session has left: 0 if it is gone or does not slide. `None` without an answer.
-    pub fn left_ms(&self) -> Option<u64> {
-        *self.left_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many milliseconds the session had left, and when the answer came: 0 if it is gone or does not slide. `None`
+    /// without an answer.
+    pub fn left(&self) -> Option<(u64, Instant)> {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,7 +74,7 @@ impl OnRedis for Extend<'_> {
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         let Reply::Int(left) = reply else { return Meaning::Anothers };
         let left = u64::try_from(*left).unwrap_or(0);
-        *self.left_ms.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((left, Instant::now()));
         Meaning::Answered(Answer::Absent)
     }
 

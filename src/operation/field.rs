@@ -34,17 +34,6 @@ pub struct Limits {
     pub max_sessions: Option<NonZeroU64>,
 }
 
-impl Limits {
-    /// The limits as `create.lua` takes them: empty, or the sliding duration, the lifetime and the number of sessions.
-    pub(crate) fn text(&self, sliding_ttl: Ttl) -> String {
-        if sliding_ttl.is_none() && self.lifetime.is_none() && self.max_sessions.is_none() {
-            return String::new();
-        }
-        let numbers = [sliding_ttl, self.lifetime, self.max_sessions].map(ttl_ms);
-        format!("{} {} {}", numbers[0], numbers[1], numbers[2])
-    }
-}
-
 /// JSON text on one line, as `JSON.stringify` writes it. It is users' data, so it is not printed.
 #[derive(Clone, Copy)]
 pub struct Json<'a>(pub &'a str);

@@ -46,6 +46,13 @@ impl OnRedis for Get<'_> {
 
     fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, _command: &mut Cmd) {}
 
+    fn sliding_ms(&self, reply: &Reply<'_>) -> Option<u64> {
+        match reply {
+            Reply::Bytes(record) => record::sliding_in(record),
+            _ => None,
+        }
+    }
+
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Nil => Meaning::Answered(Answer::Absent),

@@ -24,6 +24,7 @@ use std::fmt;
 
 use redis::Cmd;
 
+pub(crate) use self::create::LIMITED as CREATE_LIMITED;
 pub(crate) use self::extend::{Extend, SCRIPT as EXTEND};
 use self::field::Fields;
 pub(crate) use self::get::{is_own_record, read_record};
@@ -123,6 +124,11 @@ pub(crate) trait OnRedis: Send + Sync {
     /// If the operating system gives no random bytes for a new token.
     fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error>;
 
+    /// The script that carries it out.
+    fn script(&self) -> Option<&'static Script> {
+        self.spec().script
+    }
+
     /// Whether one run of the script may carry it out together with other calls.
     fn can_share_script(&self) -> bool {
         self.spec().can_share_script
@@ -138,6 +144,12 @@ pub(crate) trait OnRedis: Send + Sync {
 
     /// The meaning of a reply that is not an error.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r>;
+
+    /// For how many milliseconds the use of the session that this reply answers lets it live. `None` if it does not
+    /// slide.
+    fn sliding_ms(&self, _reply: &Reply<'_>) -> Option<u64> {
+        None
+    }
 
     /// The JSON data of the call.
     fn data(&self) -> Option<&str> {

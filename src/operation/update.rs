@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::field::{App, Fields, Json};
-use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME, SLIDE};
+use super::script::{EACH, FIRST_LINE};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -18,23 +18,15 @@ pub struct Update<'a> {
     pub data: Json<'a>,
 }
 
-static SCRIPT: Script = Script::new(&[
-    CLOCK,
-    EXPIRY,
-    INDEX,
-    FIRST_LINE,
-    LIFETIME,
-    SLIDE,
-    EACH,
-    include_str!("../store/redis/scripts/update.lua"),
-]);
+static SCRIPT: Script =
+    Script::new(&[FIRST_LINE, EACH, include_str!("../store/redis/scripts/update.lua")]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "update",
     letter: "u",
     script: Some(&SCRIPT),
     can_share_script: true,
-    needs_index: true,
+    needs_index: false,
     finds_its_keys: false,
     reads_only: false,
     may_read_replica: false,
@@ -57,13 +49,28 @@ impl OnRedis for Update<'_> {
     }
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        command.arg(target.member()).arg(self.data.0).arg(target.policy.max_grown_bytes());
+        command.arg(self.data.0).arg(target.policy.max_grown_bytes());
+    }
+
+    /// A sliding session's reply is a list: the number that stands for what was done, and the session's duration.
+    fn sliding_ms(&self, reply: &Reply<'_>) -> Option<u64> {
+        match reply {
+            Reply::Array(parts) => match parts[..] {
+                [Reply::Int(_), Reply::Int(duration)] => u64::try_from(duration).ok(),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The script replies 0 if there is no session, 1 if it appended the patch, 2 if it did and the record has grown
     /// long, 3 if the record is full. The script that folds replies 0 if another client has folded the record
     /// meanwhile, or if it is gone.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
+        let reply = match reply {
+            Reply::Array(parts) if self.sliding_ms(reply).is_some() => &parts[0],
+            other => other,
+        };
         match (reply, target.id) {
             (Reply::Int(0), _) if past.has_folded => Meaning::Full,
             (Reply::Int(2), Some(id)) => Meaning::Outgrown(Answer::Flag(true), id),

@@ -25,7 +25,7 @@ pub struct MemoryStore {
     sessions: Mutex<Sessions>,
 }
 
-/// One create ends at most this many sessions, as `max_sessions.lua` does. The next create ends the rest.
+/// One create ends at most this many sessions, as `limits.lua` does. The next create ends the rest.
 const MAX_ENDED_BY_CREATE: usize = 100;
 
 /// An owner in an app, and the app. Redis keys encode the same.

@@ -147,9 +147,9 @@ impl RedisStore {
         let mut unheard = answers.for_nobody();
         self.send(tasks.collect(), &mut unheard).await;
         for (Use { id, duration_ms, .. }, extend) in &extends {
-            match extend.left_ms() {
-                Some(left_ms) => self.sliding.note(*id, *duration_ms, left_ms),
-                None => self.sliding.forget(*id),
+            match extend.left() {
+                Some(left) => self.sliding.note(*id, *duration_ms, left),
+                None => self.sliding.failed(*id, *duration_ms),
             }
         }
         if let Some(error) = unheard.failure() {

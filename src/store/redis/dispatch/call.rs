@@ -135,8 +135,10 @@ impl<'c> InFlightCall<'c> {
     /// app, refuses the whole run. Calls that failed together are tried one by one.
     pub fn can_share_script(&self, other: &Self) -> bool {
         let (spec, others) = (self.operation.spec(), other.operation.spec());
-        std::ptr::eq(spec, others)
+        spec.can_share_script
+            && std::ptr::eq(spec, others)
             && [self, other].iter().all(|call| call.operation.can_share_script())
+            && self.script().map(std::ptr::from_ref) == other.script().map(std::ptr::from_ref)
             && self.target.app == other.target.app
             && self.needs_eval == other.needs_eval
             && ![self, other].iter().any(|call| call.alone || call.in_doubt || call.fold.is_some())
@@ -146,7 +148,7 @@ impl<'c> InFlightCall<'c> {
     fn script(&self) -> Option<&'static Script> {
         match &self.fold {
             Some(_) => Some(&scripts::FOLD),
-            None => self.operation.spec().script,
+            None => self.operation.script(),
         }
     }
 
@@ -212,9 +214,13 @@ impl<'c> InFlightCall<'c> {
         }
     }
 
-    /// Notes that the session with this record was used, if it slides.
-    pub fn note_use(&self, record: &[u8]) {
-        if let (Some(duration_ms), Some(id)) = (sliding_in(record), self.target.id) {
+    /// Notes that the session was used, if it slides. `reply` answers the call.
+    pub fn note_use(&self, reply: &Reply<'_>) {
+        self.note_sliding(self.operation.sliding_ms(reply));
+    }
+
+    fn note_sliding(&self, duration_ms: Option<u64>) {
+        if let (Some(duration_ms), Some(id)) = (duration_ms, self.target.id) {
             self.uses.note(self.place, id, duration_ms);
         }
     }
@@ -222,7 +228,7 @@ impl<'c> InFlightCall<'c> {
     /// Notes that the session was used by the update that has folded its record.
     pub fn note_use_by_fold(&self) {
         if let Some(fold) = &self.fold {
-            self.note_use(fold.record());
+            self.note_sliding(sliding_in(fold.record()));
         }
     }
 

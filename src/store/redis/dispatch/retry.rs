@@ -132,9 +132,7 @@ impl<'c> NodePipeline<'c> {
                 Some(reply @ Reply::Bytes(_)) => match call.read(&reply) {
                     Meaning::Answered(answer) => {
                         answers.put(place, answer);
-                        if let Reply::Bytes(record) = reply {
-                            call.note_use(record);
-                        }
+                        call.note_use(&reply);
                         is_answered = true;
                     }
                     Meaning::Anothers => {

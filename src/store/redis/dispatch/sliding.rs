@@ -13,6 +13,9 @@ use crate::token::SessionId;
 /// the other one is extended once more than necessary.
 const PLACES: usize = 1 << 18;
 
+/// How long a session is not extended after an extension has failed, unless a tenth of its duration is shorter.
+const PAUSE_AFTER_FAILURE_MS: u64 = 1000;
+
 /// When each sliding session that this process has used must be extended again.
 pub(crate) struct SlidingTable {
     hasher: RandomState,
@@ -47,17 +50,27 @@ impl SlidingTable {
         })
     }
 
-    /// Notes how long a session has left: it need not be extended before nine tenths of its duration are left, nor for
-    /// more than a tenth of its duration, because another process may let it end sooner. The time counts from the claim:
-    /// the answer may be late, and the session may have been extended long before it.
-    pub fn note(&self, id: SessionId, duration_ms: u64, left_ms: u64) {
+    /// Notes how long a session had left at a point in time: it need not be extended before nine tenths of its duration
+    /// are left, nor for more than a tenth of its duration, because another process may let it end sooner.
+    pub fn note(&self, id: SessionId, duration_ms: u64, (left_ms, at): (u64, Instant)) {
         let tenth = duration_ms / 10;
         // If less is left, it is gone, or no extension gives it more.
         let Some(spare) = left_ms.checked_sub(duration_ms - tenth) else { return };
+        let at_ms = self.since_it_began(at);
         self.with_place(id, |place, session, _| {
             // It was forgotten meanwhile, if the place is not its own.
             if place.session == session {
-                place.next_ms = place.next_ms.saturating_sub(tenth - spare.min(tenth));
+                place.next_ms = at_ms.saturating_add(spare.min(tenth));
+            }
+        });
+    }
+
+    /// Lets a session be extended again, but not at once: the server may refuse every extension.
+    pub fn failed(&self, id: SessionId, duration_ms: u64) {
+        self.with_place(id, |place, session, now_ms| {
+            if place.session == session {
+                let pause = (duration_ms / 10).min(PAUSE_AFTER_FAILURE_MS);
+                place.next_ms = now_ms.saturating_add(pause);
             }
         });
     }
@@ -74,12 +87,17 @@ impl SlidingTable {
 
     fn with_place<T>(&self, id: SessionId, use_it: impl FnOnce(&mut Place, u64, u64) -> T) -> T {
         let session = self.hash(id);
-        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.since_it_began(Instant::now());
         let mut places = self.lock();
         if places.is_empty() {
             places.resize(PLACES, Place::default());
         }
         use_it(&mut places[position(session)], session, now_ms)
+    }
+
+    fn since_it_began(&self, at: Instant) -> u64 {
+        let passed = at.saturating_duration_since(self.began);
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// What the table knows of a session. 0 stands for none.
@@ -194,7 +212,7 @@ mod tests {
             let mut table = SlidingTable::default();
             let session = id("session");
             assert!(table.claim(session, DURATION_MS));
-            table.note(session, DURATION_MS, left_ms);
+            table.note(session, DURATION_MS, (left_ms, Instant::now()));
             pass(&mut table, due_ms - 10_000);
             assert!(!table.claim(session, DURATION_MS), "{left_ms} ms left, too early");
             pass(&mut table, 10_000);
@@ -208,8 +226,11 @@ mod tests {
             let mut table = SlidingTable::default();
             let session = id("session");
             assert!(table.claim(session, DURATION_MS));
+            let answered = Instant::now();
             pass(&mut table, MINUTE_MS - 10_000);
-            table.note(session, DURATION_MS, left_ms);
+            // The end of its batch came later.
+            let answered = answered - Duration::from_millis(MINUTE_MS - 10_000);
+            table.note(session, DURATION_MS, (left_ms, answered));
             assert!(!table.claim(session, DURATION_MS), "{left_ms} ms left, too early");
             pass(&mut table, 10_000);
             assert!(table.claim(session, DURATION_MS), "{left_ms} ms left");
@@ -220,7 +241,17 @@ mod tests {
     fn a_session_that_has_just_nine_tenths_left_is_due_at_once() {
         let table = SlidingTable::default();
         assert!(table.claim(id("session"), DURATION_MS));
-        table.note(id("session"), DURATION_MS, 9 * MINUTE_MS);
+        table.note(id("session"), DURATION_MS, (9 * MINUTE_MS, Instant::now()));
+        assert!(table.claim(id("session"), DURATION_MS));
+    }
+
+    #[test]
+    fn after_a_failure_a_session_is_due_within_a_second() {
+        let mut table = SlidingTable::default();
+        assert!(table.claim(id("session"), DURATION_MS));
+        table.failed(id("session"), DURATION_MS);
+        assert!(!table.claim(id("session"), DURATION_MS));
+        pass(&mut table, PAUSE_AFTER_FAILURE_MS);
         assert!(table.claim(id("session"), DURATION_MS));
     }
 
@@ -231,7 +262,7 @@ mod tests {
         assert!(table.claim(session, DURATION_MS));
         table.forget(session);
         // The answer to an extension that was sent before does not count.
-        table.note(session, DURATION_MS, 10 * DURATION_MS);
+        table.note(session, DURATION_MS, (10 * DURATION_MS, Instant::now()));
         assert!(table.claim(session, DURATION_MS));
         assert!(!table.claim(session, DURATION_MS));
     }
@@ -244,7 +275,7 @@ mod tests {
         assert!(table.claim(rival, DURATION_MS));
         assert!(!table.claim(rival, DURATION_MS));
         // The place belongs to the other session.
-        table.note(first, DURATION_MS, 10 * DURATION_MS);
+        table.note(first, DURATION_MS, (10 * DURATION_MS, Instant::now()));
         table.forget(first);
         assert!(!table.claim(rival, DURATION_MS));
         assert!(table.claim(first, DURATION_MS));
@@ -255,7 +286,7 @@ mod tests {
         for duration_ms in [1, 9, 10, u64::MAX] {
             let table = SlidingTable::default();
             assert!(table.claim(id("session"), duration_ms));
-            table.note(id("session"), duration_ms, u64::MAX);
+            table.note(id("session"), duration_ms, (u64::MAX, Instant::now()));
         }
     }
 

@@ -1,6 +1,6 @@
 -- Stores a new session and lists it in its owner's index.
--- KEYS: 1 session, 2 index. ARGV: 1 id, 2 ttl_ms (0: never expires), 3 owner and 4 data as JSON, 5 limits: empty, or
--- three numbers: the sliding duration and the lifetime in ms, and how many live sessions the owner may have (0: none).
+-- KEYS: 1 session, 2 index. ARGV: 1 id, 2 ttl_ms (0: never expires), 3 owner and 4 data as JSON, 5 only behind
+-- limits.lua: its limits.
 -- Returns 1. May run twice: it writes the same. If a command fails, nothing stays.
 
 -- If the data has at least this many bytes, the record says how many: update.lua needs it.
@@ -21,15 +21,6 @@ local function prune(index, prefix)
   end
 end
 
--- What the first line says besides, and how many live sessions the owner may have; nothing of both without limits.
-local function read_limits(limits)
-  if limits == '' then return '', 0 end
-  local sliding, lifetime, most = string.match(limits, '^(%d+) (%d+) (%d+)$')
-  sliding = sliding ~= '0' and ',"sliding":' .. sliding or ''
-  lifetime = lifetime ~= '0' and string.format(',"endsAt":%.0f', now + lifetime) or ''
-  return sliding .. lifetime, tonumber(most)
-end
-
 local function store(session, index, id, expiry, record)
   -- The command that can fail comes first: it fails if there is no memory left, or if the index is not a sorted set.
   redis.call('ZADD', index, expiry or '+inf', id)
@@ -47,10 +38,11 @@ local function store(session, index, id, expiry, record)
   end
 end
 
-return each(2, 5, function(k, a)
+return each(2, read_limits and 5 or 4, function(k, a)
   local session, index = KEYS[k + 1], KEYS[k + 2]
   local id, expiry, owner, data = ARGV[a + 1], expiry_after(ARGV[a + 2]), ARGV[a + 3], ARGV[a + 4]
-  local about, most = read_limits(ARGV[a + 5])
+  local about, most = '', 0
+  if read_limits then about, most = read_limits(ARGV[a + 5]) end
   local size = #data >= size_from and ',"size":' .. #data or ''
   local record = '{"createdAt":' .. now .. about .. size .. '}\n' .. owner .. '\n' .. data
   local done, failure = pcall(store, session, index, id, expiry, record)

@@ -3,6 +3,7 @@
 -- Returns 1, or 0 if there is no such session.
 return each(2, 2, function(k, a)
   local session, index = KEYS[k + 1], KEYS[k + 2]
-  local expiry = within_lifetime(expiry_after(ARGV[a + 2]), first_line(session))
+  local expiry, line = expiry_after(ARGV[a + 2]), first_line(session)
+  if line ~= '}' then expiry = within_lifetime(expiry, line) end
   return set_expiry(session, index, ARGV[a + 1], expiry)
 end)

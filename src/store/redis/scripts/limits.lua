@@ -1,4 +1,5 @@
--- Begins create.lua: ends the sessions of an owner who has more than allowed.
+-- Begins create.lua if the session's life is limited by more than its duration. The limits are three numbers: for how
+-- many ms each use lets the session live, its lifetime in ms, and how many live sessions the owner may have (0: no limit).
 
 -- One create ends at most this many sessions, or those up to this many bytes, as a step of kill_all.lua does. The
 -- next create ends the rest.
@@ -50,4 +51,12 @@ local function keep_at_most(most, index, prefix, new_id)
   end
   redis.call('DEL', unpack(sessions))
   redis.call('ZREM', index, unpack(ids))
+end
+
+-- What the first line says besides, and how many live sessions the owner may have.
+local function read_limits(limits)
+  local sliding, lifetime, most = string.match(limits, '^(%d+) (%d+) (%d+)$')
+  sliding = sliding ~= '0' and ',"sliding":' .. sliding or ''
+  lifetime = lifetime ~= '0' and string.format(',"endsAt":%.0f', now + lifetime) or ''
+  return sliding .. lifetime, tonumber(most)
 end
