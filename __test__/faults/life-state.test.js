@@ -67,6 +67,29 @@ test('R22 without memory, rotate and create with maxSessions are refused and cha
   assert.deepEqual(await redis.zrange(index, 0, -1), [idOf(rotated)]);
 });
 
+test('R20 on a replica, get keeps its connection, although no sliding session can be extended there', async (t) => {
+  const { open, app, redis } = await faultyServer(t);
+  const sessions = open();
+  const { tokens, isExtended } = await three(sessions, app, redis);
+  let told = 0;
+  let lost = 0;
+  sessions.on('error', ({ redisCode }) => {
+    assert.equal(redisCode, 'READONLY');
+    told++;
+  });
+  sessions.on('reconnecting', () => lost++);
+  await redis.replicaof('127.0.0.1', await freePort());
+  for (let n = 1; n <= 20; n++) {
+    assert.deepEqual((await sessions.get({ app, token: tokens[2] })).data, { n: 2 });
+    await waitUntil(() => told === n, 'the failed extension to be told');
+  }
+  assert.equal(lost, 0);
+  assert.equal(await isExtended(), false);
+  await redis.replicaof('NO', 'ONE');
+  await sessions.get({ app, token: tokens[2] });
+  await waitUntil(isExtended, 'the sliding session to be extended');
+});
+
 test('R20 on a replica that is never promoted, info and list work, rotate and kill by id reject, and a sliding session is still found', async (t) => {
   const { open, app, redis } = await faultyServer(t);
   const sessions = open({ commandTimeout: 500 });

@@ -67,6 +67,10 @@ impl OnRedis for Extend<'_> {
         Ok(Some(Target { app, owner, id: Some(id), minted: None, policy }))
     }
 
+    fn is_behind_an_answer(&self) -> bool {
+        true
+    }
+
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         command.arg(target.member());
     }

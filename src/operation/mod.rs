@@ -139,6 +139,11 @@ pub(crate) trait OnRedis: Send + Sync {
         false
     }
 
+    /// Whether no caller waits for it. Then it must not cost other calls their connection.
+    fn is_behind_an_answer(&self) -> bool {
+        false
+    }
+
     /// Adds the arguments of its script.
     fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd);
 

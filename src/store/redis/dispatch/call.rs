@@ -355,6 +355,11 @@ impl<'c> InFlightCall<'c> {
         Sent { login: Some(login), texts: [self.operation.secret(), data], with_others }
     }
 
+    /// Whether no caller waits for it.
+    pub fn is_behind_an_answer(&self) -> bool {
+        self.operation.is_behind_an_answer()
+    }
+
     /// Sends it again later, and remembers why.
     pub fn postpone(&mut self, again: Again, refused: Error) {
         self.again = again;

@@ -177,6 +177,10 @@ impl Replied<'_> {
                 call.in_doubt |= call.finds_its_keys();
                 call.postpone(Again::Aside(soon), refusal(error));
             }
+            // The server still answers `get`, which would have to wait for another connection.
+            Verdict::Elsewhere if call.is_behind_an_answer() => {
+                return reject(call, &refusal(error), answers);
+            }
             Verdict::Elsewhere => {
                 call.postpone(Again::InTurn(soon), refusal(error));
                 self.link.replace(self.live);
