@@ -4,7 +4,6 @@
 // gets the answers that its comments show. Links lead somewhere, and the README stays short.
 
 const assert = require('node:assert/strict');
-const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
@@ -14,6 +13,7 @@ const { indexKey } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
 const { documents, examplesOf } = require('./support/readme.js');
 const { startRedis } = require('./support/redis-server.js');
+const { useDevices, useShop } = require('./support/shop.js');
 
 const read = (/** @type {string} */ file) => fs.readFileSync(path.join(root, file), 'utf8');
 const readme = read('README.md');
@@ -43,8 +43,7 @@ describe('the examples', () => {
 
   for (const { name, code } of examples) {
     test(`${name}: does what it shows`, async () => {
-      const use = webServer.test(code) ? (web) => useShop(web, code) : undefined;
-      const result = await runExample(code, server, use);
+      const result = await runExample(code, server, userOf(code));
       if (name.startsWith('README.md')) for (const method of result.called) called.add(method);
       compared += result.compared;
     });
@@ -126,6 +125,12 @@ describe('README.md and docs/', () => {
   });
 });
 
+/** What uses the web server of an example, if it has one. @param {string} code */
+function userOf(code) {
+  if (webServer.test(code)) return (shop) => useShop(shop, code);
+  return code.includes("'/devices'") ? useDevices : undefined;
+}
+
 /** Relative links of a text in Markdown, without its code. @param {string} text */
 function linksOf(text) {
   const prose = withoutCode(text);
@@ -154,64 +159,4 @@ function anchorsOf(text) {
 /** @param {string} text */
 function withoutCode(text) {
   return text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '``');
-}
-
-/**
- * Uses a shop as a browser does: logs in, comes with and without a cookie, logs out everywhere, and meets an
- * outage.
- *
- * @param {{ server: import('node:http').Server, opened: import('..').SpotsSessions[] }} shop
- * @param {string} code
- */
-async function useShop({ server, opened }, code) {
-  if (!server.listening) await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  const sessions = opened.at(-1);
-  const ask = (method, url, cookie) =>
-    fetch(`http://127.0.0.1:${port}${url}`, {
-      method,
-      headers: { connection: 'close', ...(cookie && { cookie }) },
-      ...(method === 'POST' && { body: JSON.stringify({ user: '42' }) }),
-    });
-  const logIn = async () => {
-    const { status, headers } = await ask('POST', '/login');
-    assert.equal(status, 204);
-    const cookie = headers.get('set-cookie');
-    assert.match(cookie, /^sid=[\w-]{43}; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=lax$/);
-    return cookie.split(';')[0];
-  };
-  const hasCart = async (cookie, status) => {
-    const response = await ask('GET', '/cart', cookie);
-    assert.equal(response.status, status);
-    if (status === 200) assert.deepEqual(await response.json(), []);
-  };
-
-  const cookies = [await logIn(), await logIn(), await logIn()];
-  for (const cookie of cookies) await hasCart(cookie, 200);
-  await hasCart(undefined, 401);
-  await hasCart('sid=*', 401);
-
-  if (code.includes('/logout-everywhere')) {
-    const out = await ask('POST', '/logout', cookies[0]);
-    assert.equal(out.status, 204);
-    assert.match(out.headers.get('set-cookie'), /^sid=; Max-Age=0; Path=\/; HttpOnly; Secure/);
-    await hasCart(cookies[0], 401);
-    await hasCart(cookies[1], 200);
-    assert.equal((await ask('POST', '/logout-everywhere', cookies[1])).status, 204);
-    for (const cookie of cookies) await hasCart(cookie, 401);
-    assert.equal((await ask('POST', '/logout-everywhere', cookies[1])).status, 401);
-  }
-
-  // The rejection of a closed instance serves as an outage.
-  await sessions.close();
-  await hasCart('sid=a-token-that-could-be-one-of-ours', 503);
-
-  if (code.includes('SIGTERM')) {
-    const closed = new Promise((resolve) => {
-      sessions.close = resolve;
-    });
-    process.emit('SIGTERM');
-    await closed;
-    assert.equal(server.listening, false);
-  }
 }

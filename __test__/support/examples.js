@@ -30,8 +30,8 @@ const FRAMEWORKS = path.join(__dirname, 'frameworks.d.ts');
  *
  * @param {string} code
  * @param {{ url: string, client: () => import('ioredis').Redis }} server
- * @param {(web: { server: import('node:http').Server, opened: SpotsSessions[] }) => Promise<void>} [use]
- *   uses the web server of the example
+ * @param {(shop: import('./shop.js').Shop) => Promise<void>} [use]
+ *   uses the web server of the example, or what it added to the one that it was given
  * @returns {Promise<{ compared: number, called: Set<string> }>}
  */
 async function runExample(code, server, use) {
@@ -40,6 +40,8 @@ async function runExample(code, server, use) {
   const opened = [];
   /** Servers and listeners that an example leaves behind. */
   const left = { servers: [], listeners: [] };
+  const others = frameworks(left.servers);
+  const web = others.express.default();
   const called = new Set();
   const signals = process.listeners('SIGTERM');
   const Local = redirected(server.url, opened, called);
@@ -47,9 +49,14 @@ async function runExample(code, server, use) {
   try {
     const token = await sessions.create(FIRST);
     const watched = new Local();
-    const checks = await run(code, { ...FIRST, token, sessions: watched }, Local, left);
+    const checks = await run(
+      code,
+      { ...FIRST, token, sessions: watched, others, web },
+      Local,
+      left,
+    );
     assert.deepEqual(checks, answersIn(code), 'every answer that is shown was compared, in order');
-    if (use) await use({ server: left.servers[0], opened });
+    if (use) await use({ server: left.servers[0] ?? web.listen(), opened });
     return { compared: checks.length, called };
   } finally {
     for (const each of process.listeners('SIGTERM')) {
@@ -105,7 +112,7 @@ function redirected(url, opened, called) {
  * @param {{ servers: import('node:http').Server[], listeners: [string, any][] }} left
  * @returns {Promise<string[]>} what was compared
  */
-async function run(code, { sessions, app, token, ownerId }, Local, left) {
+async function run(code, { others, ...givens }, Local, left) {
   const compared = [];
   /** @param {() => unknown} act @param {string} shown */
   const compare = async (act, shown) => {
@@ -115,7 +122,6 @@ async function run(code, { sessions, app, token, ownerId }, Local, left) {
     else assert.deepEqual(await act(), vm.runInThisContext(`(${shown})`), shown);
   };
   const exports = {};
-  const others = frameworks(left.servers);
   const runner = testRunner();
   const listen = (channel, listener) => {
     left.listeners.push([channel, listener]);
@@ -133,7 +139,10 @@ async function run(code, { sessions, app, token, ownerId }, Local, left) {
     SpotsSessions: Local,
     module: {},
     checkPassword: async (body) => body.user,
-    ...{ sessions, app, token, ownerId, compare },
+    cookie: { httpOnly: true, secure: true, sameSite: 'lax', path: '/' },
+    DAY: 86_400,
+    compare,
+    ...givens,
     ...runner.globals,
   };
   new Function(...Object.keys(fakes), transpile(code))(...Object.values(fakes));

@@ -2,11 +2,13 @@
 // installed here. As strict as their own types, so that what compiles here compiles there.
 
 declare module 'express' {
-  import type { Server } from 'node:http';
+  import type { IncomingHttpHeaders, Server } from 'node:http';
 
   export interface Request {
     body: unknown;
     cookies: Record<string, string | undefined>;
+    headers: IncomingHttpHeaders;
+    params: Record<string, string>;
   }
   export interface CookieOptions {
     httpOnly?: boolean | undefined;
@@ -34,6 +36,7 @@ declare module 'express' {
     next: NextFunction,
   ) => void | Promise<void>;
   export interface Application {
+    delete(path: string, handler: RequestHandler): this;
     get(path: string, handler: RequestHandler): this;
     listen(port: number): Server;
     post(path: string, handler: RequestHandler): this;

@@ -30,7 +30,11 @@ function frameworks(servers) {
 
 /** As Express 5: a rejection of an async handler goes to the error handler. */
 function express(servers) {
-  const routes = new Map();
+  const routes = [];
+  const route = (method) => (path, handler) => {
+    const pattern = new RegExp(`^${path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`);
+    routes.push({ method, pattern, handler });
+  };
   let onError = (error) => {
     throw error;
   };
@@ -39,8 +43,9 @@ function express(servers) {
       for (const each of handlers) if (each.length === 4) onError = each;
       return web;
     },
-    get: (path, handler) => routes.set(`GET ${path}`, handler),
-    post: (path, handler) => routes.set(`POST ${path}`, handler),
+    delete: route('DELETE'),
+    get: route('GET'),
+    post: route('POST'),
     listen() {
       const server = http.createServer(async (message, raw) => {
         const request = await readRequest(message);
@@ -60,7 +65,11 @@ function express(servers) {
         };
         const next = (error) => onError(error, request, response, next);
         try {
-          await routes.get(`${message.method} ${message.url}`)(request, response, next);
+          const { handler, pattern } = routes.find(
+            (each) => each.method === message.method && each.pattern.test(message.url),
+          );
+          request.params = { ...pattern.exec(message.url).groups };
+          await handler(request, response, next);
         } catch (error) {
           next(error);
         }
@@ -123,7 +132,8 @@ async function readRequest(message) {
   const pairs = (message.headers.cookie ?? '').split('; ').filter(Boolean);
   return {
     body: text === '' ? undefined : JSON.parse(text),
-    cookies: Object.fromEntries(pairs.map((pair) => pair.split('='))),
+    cookies: Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/))),
+    headers: message.headers,
   };
 }
 

@@ -7,9 +7,14 @@ const path = require('node:path');
 const { root } = require('./packed.js');
 
 /** Declarations for every example. Readers know them from the examples above, or have their own. */
-const givens = `declare const sessions: SpotsSessions;
-declare const app: string, token: string, ownerId: string;
-declare function checkPassword(body: unknown): Promise<string | undefined>;`;
+const givens = [
+  'declare const sessions: SpotsSessions;',
+  'declare const app: string, token: string, ownerId: string;',
+  'declare function checkPassword(body: unknown): Promise<string | undefined>;',
+  "declare const web: import('express').Application;",
+  "declare const cookie: { httpOnly: true; secure: true; sameSite: 'lax'; path: string };",
+  'declare const DAY: number;',
+];
 
 /** README.md and the pages of docs/, from the root on. */
 function documents() {
@@ -47,7 +52,9 @@ function asModule(code) {
   if (!imports.some((line) => /\bSpotsSessions\b/.test(line))) {
     imports.push("import { SpotsSessions } from '@spots-tech/sessions';");
   }
-  return `${imports.join('\n')}\n${givens}\n\nexport async function example() {\n${rest.join('\n')}\n}\n`;
+  const hidden = imports.map((line) => /^import (\w+)/.exec(line)?.[1]);
+  const given = givens.filter((line) => !hidden.includes(/^declare \w+ (\w+)/.exec(line)?.[1]));
+  return `${imports.join('\n')}\n${given.join('\n')}\n\nexport async function example() {\n${rest.join('\n')}\n}\n`;
 }
 
 module.exports = { asModule, documents, examplesOf };
