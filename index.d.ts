@@ -883,7 +883,8 @@ type Listener<Name extends keyof SpotsSessionsEvents> = (
  * - `ERR_SESSIONS_TIMEOUT`: the call was sent, and no answer came in time. It may or may not have acted.
  * - `ERR_SESSIONS_REDIS`: the server refused. `redisCode` says why.
  * - `ERR_SESSIONS_CORRUPT`: the session's key, or its owner's index, holds something that this package did not write.
- * - `ERR_SESSIONS_TOO_LARGE`: an update would make the data larger than twice `maxDataSize`. Nothing was done.
+ * - `ERR_SESSIONS_TOO_LARGE`: an update would make the data larger than twice `maxDataSize`, and nothing was done. Or the
+ *   sessions of a list hold more than 16 MiB together.
  * - `ERR_SESSIONS_OVERLOADED`: `maxPending` calls are pending already, or the process has no memory for the data that
  *   the call sends or reads. Nothing was done.
  * - `ERR_SESSIONS_CLOSED`: the instance is closed. Nothing was done.
