@@ -25,8 +25,9 @@ local function keep_at_most(most, index, prefix, new_id)
   end
 
   local function created_at(session)
-    local line = redis.pcall('GETRANGE', session, '0', '39')
-    return type(line) == 'string' and tonumber(string.match(line, '^{"createdAt":(%d+)')) or 0
+    -- The number in `{"createdAt":1698765432123`.
+    local digits = redis.pcall('GETRANGE', session, '13', '25')
+    return type(digits) == 'string' and tonumber(digits) or 0
   end
 
   -- One more than needed, to see a tie, and the new one.

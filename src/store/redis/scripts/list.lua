@@ -4,17 +4,17 @@
 -- the second step on, the sessions that are left follow: id and expiry in ms, in turn.
 -- Returns two lists: id, expiry and record in turn; and id and expiry in turn of the sessions that are left.
 
--- A step ends with the record that brings it to this many bytes.
-local step_bytes = 1048576
+-- A step ends after this many sessions, or with the record that brings it to this many bytes.
+local step_sessions, step_bytes = 250, 1048576
 
 local listed = { unpack(ARGV, 4) }
 if #listed == 0 then
-  listed = redis.call('ZRANGE', KEYS[1], '+inf', clock(), 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2], 'WITHSCORES')
+  listed = redis.call('ZRANGE', KEYS[1], '+inf', clock(), 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
 end
 local read, left, bytes = {}, {}, 0
 for n = 1, #listed, 2 do
   local id, expiry = listed[n], listed[n + 1]
-  if bytes < step_bytes then
+  if bytes < step_bytes and #read < 3 * step_sessions then
     local record = redis.call('GETRANGE', ARGV[1] .. id, '0', ARGV[3])
     bytes = bytes + #record
     if record ~= '' then
