@@ -134,6 +134,10 @@ const targets = [
     large: 'killAll of 1,000 sessions of 1 MiB',
     expired: 'create on an index of 1,000,000 expired members',
     joined: '32 creates in one script, on such an index',
+    list: 'list of 1,000 sessions of 1 KiB',
+    listLarge: 'list of 15 sessions of 1 MiB',
+    rotate: '32 rotates in one script, of an owner of 1,000,000',
+    tied: 'create with maxSessions, 10,000 sessions end at the same time',
   }).map(([id, text]) => ({
     id: `steps.${id}`,
     text: `longest script on the server: ${text}`,

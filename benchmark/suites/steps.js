@@ -27,7 +27,13 @@ async function measureSteps(bench, { server, redis }) {
   const rounds = bench.choose(5, 2);
   const million = bench.choose(1_000_000, 100_000);
 
-  const create = () => sessions.create({ app, ownerId, data: {}, duration });
+  const create = (more) => sessions.create({ app, ownerId, data: {}, duration, ...more });
+  const list = async (wanted) => {
+    const { length } = await sessions.list({ app, ownerId, limit: wanted });
+    if (length !== wanted) throw new Error(`listed ${length} sessions instead of ${wanted}`);
+  };
+  /** The tokens that the case `rotate` uses. @type {string[]} */
+  let tokens;
   const cases = {
     killAll: {
       title: `killAll of an owner of ${million.toLocaleString('en-US')} sessions`,
@@ -51,7 +57,30 @@ async function measureSteps(bench, { server, redis }) {
         await create();
       },
       // All calls of one turn are sent together, so creates share a script.
-      act: () => Promise.all(Array.from({ length: 320 }, create)),
+      act: () => Promise.all(Array.from({ length: 320 }, () => create())),
+    },
+    list: {
+      title: 'list of 1,000 sessions of 1 KiB',
+      arrange: () => plant(redis, 1000, 970),
+      act: () => list(1000),
+    },
+    listLarge: {
+      title: 'list of 15 sessions of 1 MiB, two in a step',
+      arrange: () => plant(redis, 15, 2 ** 20 - 100),
+      act: () => list(15),
+    },
+    rotate: {
+      title: `32 rotates that share a script, owner of ${million.toLocaleString('en-US')} sessions`,
+      arrange: async () => {
+        await plant(redis, million, 100);
+        tokens = await Promise.all(Array.from({ length: 320 }, () => create()));
+      },
+      act: () => Promise.all(tokens.map((token) => sessions.rotate({ app, token }))),
+    },
+    tied: {
+      title: 'create with maxSessions, owner of 10,000 sessions that end at the same time',
+      arrange: () => plant(redis, 10_000, 100),
+      act: () => Promise.all(Array.from({ length: 10 }, () => create({ maxSessions: 1 }))),
     },
   };
   await create();
@@ -120,16 +149,17 @@ async function measureBurst(bench, { server, redis }) {
   await sessions.close();
 }
 
-/** Writes sessions of the owner with a script, because that is faster than calls. */
+/** Writes sessions of the owner with a script, because that is faster than calls. All of them end at about the same time. */
 async function plant(redis, count, size) {
   const prefix = sessionKey(app, ownerId, '').slice(0, -22);
   for (let first = 0; first < count; first += 50_000) {
     await redis.eval(
-      `local record = '{"createdAt":1}\\n"${ownerId}"\\n{"x":"' .. string.rep('x', ARGV[4]) .. '"}'
+      `local record = '}\\n"${ownerId}"\\n{"x":"' .. string.rep('x', ARGV[4]) .. '"}'
        local expiry = redis.call('TIME')[1] * 1000 + 3600000
        for n = ARGV[2], ARGV[3] do
          local id = string.format('%022d', n)
-         redis.call('SET', ARGV[1] .. id, record, 'PXAT', expiry)
+         local created = string.format('{"createdAt":1%012d', n * 7919 % 1000003) -- in no order
+         redis.call('SET', ARGV[1] .. id, created .. record, 'PXAT', expiry)
          redis.call('ZADD', KEYS[1], expiry, id)
        end`,
       ...[1, indexKey(app, ownerId), prefix, first, Math.min(count, first + 50_000) - 1, size],
