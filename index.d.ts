@@ -703,8 +703,8 @@ export class SpotsSessions<
    * Lists sessions of an owner, the newest first: a page of the user's devices. If the owner has more than `limit`, it
    * lists those that end last. It never extends a session.
    *
-   * It is no snapshot: the ids are read first, and the records in steps of 1 MiB. Choose the fields that go to a browser,
-   * because other devices' data may hold what must not.
+   * It is no snapshot: the ids are read first, and the records in steps of 250 sessions or 1 MiB. Choose
+   * the fields that go to a browser, because other devices' data may hold what must not.
    *
    * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, or an unknown one
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: `limit` is not 1 to 1000, or a name is too long

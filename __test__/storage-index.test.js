@@ -83,23 +83,44 @@ onRedis((open, server) => {
   test('the invariant holds after every step of any history, and create leaves only live members', async () => {
     const durations = fc.constantFrom(0.005, 0.02, 5, 60, 3600, Infinity);
     const step = fc.oneof(
-      fc.record({ type: fc.constant('create'), duration: durations }),
+      fc.record({
+        type: fc.constant('create'),
+        duration: durations,
+        sliding: fc.boolean(),
+        lifetime: fc.constantFrom(undefined, 0.02, 60),
+        maxSessions: fc.constantFrom(undefined, undefined, 1, 3),
+      }),
       fc.record({ type: fc.constant('refresh'), which: fc.nat(9), duration: durations }),
-      fc.record({ type: fc.constantFrom('update', 'kill'), which: fc.nat(9) }),
+      fc.record({
+        type: fc.constantFrom('get', 'update', 'kill', 'rotate', 'kill by id', 'killAll except'),
+        which: fc.nat(9),
+      }),
       fc.constant({ type: 'killAll' }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         const { sessions, app, create, check } = fresh();
         const tokens = [await create()];
-        for (const { type, which = 0, duration } of steps) {
-          const token = tokens[which % tokens.length];
-          if (type === 'create') tokens.push(await create(duration));
-          else if (type === 'killAll') await sessions.killAll({ app, ownerId: OWNER });
-          else await sessions[type]({ app, token, duration, data: { a: 1 } });
+        for (const { type, which = 0, ...more } of steps) {
+          const nth = which % tokens.length;
+          const token = tokens[nth];
+          const owner = { app, ownerId: OWNER };
+          if (type === 'create') tokens.push(await sessions.create({ ...owner, ...more }));
+          else if (type === 'killAll') await sessions.killAll(owner);
+          else if (type === 'killAll except') await sessions.killAll({ ...owner, except: token });
+          else if (type === 'kill by id') await sessions.kill({ ...owner, id: idOf(token) });
+          else if (type === 'rotate')
+            tokens[nth] = (await sessions.rotate({ app, token })) ?? token;
+          else await sessions[type]({ app, token, data: { a: 1 }, ...more });
           const { live, members, indexLife } = await check();
           if (type === 'killAll')
             assert.deepEqual([live.size, members.size, indexLife], [0, 0, -2]);
+          if (type === 'killAll except')
+            assert.deepEqual(
+              [...live.keys()].filter((id) => id !== idOf(token)),
+              [],
+            );
+          if (more.maxSessions) assert.ok(live.size <= more.maxSessions, `${live.size} live`);
         }
         await sessions.close();
       }),
