@@ -143,19 +143,19 @@ onRedis((open, server) => {
       );
     });
 
-    test('of 10,000 on 10,000 sessions that never end compares 1,000 of them, in one step', async () => {
+    test('of 10,000 on 10,000 sessions that never end compares 500 of them, in one step', async () => {
       const given = fresh({ commandTimeout: 60_000 });
       await plant(given, 10_000, { endless: true });
       const before = await costOf(given, () => create(given, 10_000, { duration: Infinity }));
       assert.equal(await left(given), 10_000);
-      assert.ok(before.getrange <= 1000, `${before.getrange} lines were read`);
+      assert.ok(before.getrange <= 500, `${before.getrange} lines were read`);
       assert.deepEqual([before.evalsha, before.strlen, before.del], [1, 1, 1]);
       assert.ok(before.zrange <= 6, `${before.zrange} ranges`);
       assert.equal(await given.redis.exists(sessionKey(given.app, OWNER, before.value)), 1);
       // Lowering it on tied sessions stays as bounded.
       const lower = await costOf(given, () => create(given, 1, { duration: Infinity }));
       assert.equal(await left(given), 10_001 - 100);
-      assert.ok(lower.getrange <= 1000 && lower.strlen === 100);
+      assert.ok(lower.getrange <= 500 && lower.strlen === 100);
     });
 
     test('shares no script, and creates without it still do', async () => {

@@ -18,6 +18,7 @@ pub(crate) struct Extend<'a> {
     pub app: &'a [u8],
     pub owner: OwnerHash,
     pub id: SessionId,
+    pub duration_ms: u64,
     left: Mutex<Option<(u64, Instant)>>,
 }
 
@@ -45,9 +46,9 @@ static SPEC: Spec = Spec {
 
 impl<'a> Extend<'a> {
     /// Extends the session of a call. `None` if the call is about no session.
-    pub fn of(target: &Target<'a>) -> Option<Self> {
+    pub fn of(target: &Target<'a>, duration_ms: u64) -> Option<Self> {
         let Target { app, owner, id, .. } = *target;
-        Some(Self { app, owner, id: id?, left: Mutex::new(None) })
+        Some(Self { app, owner, id: id?, duration_ms, left: Mutex::new(None) })
     }
 
     /// How many milliseconds the session had left, and when the answer came: 0 if it is gone or does not slide. `None`
@@ -72,7 +73,7 @@ impl OnRedis for Extend<'_> {
     }
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        command.arg(target.member());
+        command.arg(target.member()).arg(self.duration_ms);
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {

@@ -138,7 +138,7 @@ impl RedisStore {
             .filter_map(|used| {
                 let operation = calls.get(used.place)?.operation.on_redis();
                 let target = operation.target(&self.policy).ok()??;
-                Some((*used, Extend::of(&target)?))
+                Some((*used, Extend::of(&target, used.duration_ms)?))
             })
             .collect();
         let tasks = extends.iter().enumerate().filter_map(|(place, (_, extend))| {

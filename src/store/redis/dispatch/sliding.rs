@@ -9,9 +9,13 @@ use tokio::time::Instant;
 
 use crate::token::SessionId;
 
-/// How many sessions the table tells apart, in 4 MiB. If two sessions get the same place, the later one takes it, and
-/// the other one is extended once more than necessary.
+/// How many sessions the table tells apart, in 4 MiB.
 const PLACES: usize = 1 << 18;
+
+/// How many places a session may take. If other sessions have all of them, it takes the place of the one that must be
+/// extended next, and that one is extended once more than necessary. With only one place for each session, that would
+/// happen to a third of 100,000 sessions, again and again.
+const WAYS: usize = 4;
 
 /// How long a session is not extended after an extension has failed, unless a tenth of its duration is shorter.
 const PAUSE_AFTER_FAILURE_MS: u64 = 1000;
@@ -78,9 +82,10 @@ impl SlidingTable {
     /// Lets the next use of a session extend it.
     pub fn forget(&self, id: SessionId) {
         let session = self.hash(id);
-        if let Some(place) = self.lock().get_mut(position(session))
-            && place.session == session
-        {
+        let first = first_place(session);
+        let mut places = self.lock();
+        let places = places.get_mut(first..first + WAYS).into_iter().flatten();
+        for place in places.filter(|place| place.session == session) {
             *place = Place::default();
         }
     }
@@ -92,7 +97,13 @@ impl SlidingTable {
         if places.is_empty() {
             places.resize(PLACES, Place::default());
         }
-        use_it(&mut places[position(session)], session, now_ms)
+        let first = first_place(session);
+        let places = &mut places[first..first + WAYS];
+        let own = places.iter().position(|place| place.session == session);
+        let place = own.unwrap_or_else(|| {
+            (0..WAYS).min_by_key(|place| places[*place].next_ms).unwrap_or_default()
+        });
+        use_it(&mut places[place], session, now_ms)
     }
 
     fn since_it_began(&self, at: Instant) -> u64 {
@@ -110,8 +121,9 @@ impl SlidingTable {
     }
 }
 
-fn position(session: u64) -> usize {
-    usize::try_from(session >> 1).unwrap_or_default() % PLACES
+/// The first of the places that a session may take.
+fn first_place(session: u64) -> usize {
+    usize::try_from(session >> 1).unwrap_or_default() % (PLACES / WAYS) * WAYS
 }
 
 /// The sliding sessions that the calls of one batch have used and that must be extended.
@@ -170,13 +182,12 @@ mod tests {
         Token::new(text.as_bytes().to_vec().into()).id()
     }
 
-    /// Two sessions that have the same place.
-    fn rivals(table: &SlidingTable) -> (SessionId, SessionId) {
-        let first = id("first");
-        let place = position(table.hash(first));
+    /// More sessions than places, all of which may take the same places.
+    fn rivals(table: &SlidingTable) -> Vec<SessionId> {
+        let first = first_place(table.hash(id("first")));
         let others = (0..).map(|n: u64| id(&n.to_string()));
-        let rival = others.into_iter().find(|other| position(table.hash(*other)) == place);
-        (first, rival.unwrap())
+        let rivals = others.filter(|other| first_place(table.hash(*other)) == first);
+        rivals.take(WAYS + 1).collect()
     }
 
     /// As if this time had passed.
@@ -268,17 +279,24 @@ mod tests {
     }
 
     #[test]
-    fn a_session_in_the_same_place_takes_it_and_harms_nothing_else() {
-        let table = SlidingTable::default();
-        let (first, rival) = rivals(&table);
-        assert!(table.claim(first, DURATION_MS));
-        assert!(table.claim(rival, DURATION_MS));
-        assert!(!table.claim(rival, DURATION_MS));
-        // The place belongs to the other session.
-        table.note(first, DURATION_MS, (10 * DURATION_MS, Instant::now()));
-        table.forget(first);
-        assert!(!table.claim(rival, DURATION_MS));
-        assert!(table.claim(first, DURATION_MS));
+    fn sessions_share_places_and_the_last_takes_that_of_the_one_that_is_due_next() {
+        let mut table = SlidingTable::default();
+        let rivals = rivals(&table);
+        for session in &rivals[..WAYS] {
+            assert!(table.claim(*session, DURATION_MS));
+            pass(&mut table, 1000);
+        }
+        for session in &rivals[..WAYS] {
+            assert!(!table.claim(*session, DURATION_MS));
+        }
+        assert!(table.claim(rivals[WAYS], DURATION_MS));
+        // The first has no place any more.
+        table.note(rivals[0], DURATION_MS, (10 * DURATION_MS, Instant::now()));
+        table.forget(rivals[0]);
+        for session in &rivals[1..] {
+            assert!(!table.claim(*session, DURATION_MS));
+        }
+        assert!(table.claim(rivals[0], DURATION_MS));
     }
 
     #[test]

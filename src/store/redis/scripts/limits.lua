@@ -6,7 +6,7 @@
 local ended_at_once, ended_bytes = 100, 8388608
 
 -- If several sessions end in the same ms, the older go first. If they are more than this, some are not compared.
-local tied_at_most = 1000
+local tied_at_most = 500
 
 -- Ends sessions of the owner so that at most `most` live, the new one included. Those that would end soonest go first,
 -- and never the new one.
@@ -31,13 +31,13 @@ local function keep_at_most(most, index, prefix, new_id)
   end
 
   -- One more than needed, to see a tie, and the new one.
-  local found = redis.call('ZRANGE', index, now, '+inf', 'BYSCORE', 'LIMIT', 0, count + 2, 'WITHSCORES')
+  local found = redis.call('ZRANGE', index, now, '+inf', 'BYSCORE', 'LIMIT', '0', count + 2, 'WITHSCORES')
   local ends = others(found, 2)
   local last = ends[count].expiry
   if ends[count + 1] and ends[count + 1].expiry == last then
     local first = 1
     while ends[first].expiry ~= last do first = first + 1 end
-    local tied = others(redis.call('ZRANGE', index, last, last, 'BYSCORE', 'LIMIT', 0, tied_at_most), 1)
+    local tied = others(redis.call('ZRANGE', index, last, last, 'BYSCORE', 'LIMIT', '0', tied_at_most), 1)
     for _, session in ipairs(tied) do session.created_at = created_at(prefix .. session.id) end
     table.sort(tied, function(one, other) return one.created_at < other.created_at end)
     for n = first, count do ends[n] = tied[n - first + 1] end
