@@ -10,6 +10,7 @@ const fc = require('fast-check');
 const { SpotsSessions } = require('../index.js');
 const { encode } = require('../lib/boundary.js');
 const { fuzz } = require('./support/fuzz.js');
+const { idOf } = require('./support/keys.js');
 
 /** Any JavaScript string: texts that are hard to encode, any UTF-16 units, and any valid Unicode. */
 const piece = fc.oneof(
@@ -58,18 +59,66 @@ describe('a random text', () => {
             sessions.update({ app, token, data: patch }),
             sessions.get({ app, token }),
             sessions.kill({ app, token: stranger }),
+            sessions.info({ app, token }),
+            sessions.info({ app, token: stranger }),
+            sessions.rotate({ app, token: stranger }),
           ]);
         });
-        const killed = await all(({ app }, index) => sessions.kill({ app, token: tokens[index] }));
+        const rotated = await all(({ app }, index) =>
+          sessions.rotate({ app, token: tokens[index] }),
+        );
+        const lists = await all(({ app, ownerId }, index) =>
+          sessions.list({ app, ownerId, token: rotated[index] }),
+        );
+        const gone = await all(({ app }, index) => sessions.kill({ app, token: tokens[index] }));
+        const killed = await all(({ app, ownerId }, index) => {
+          const token = rotated[index];
+          return index % 2
+            ? sessions.kill({ app, token })
+            : sessions.kill({ app, ownerId, id: idOf(token) });
+        });
 
         for (const [index, { ownerId, data, patch }] of calls.entries()) {
           const session = { ownerId, data: plain(data) };
           const patched = { ownerId, data: merged(plain(data), plain(patch)) };
-          const expected = [session, undefined, undefined, true, true, patched, false];
+          const none = [undefined, undefined];
+          const [info] = found[index].splice(7, 1);
+          const expected = [session, undefined, undefined, true, true, patched, false, ...none];
           assert.deepStrictEqual(found[index], expected);
           assert.equal(JSON.stringify(found[index]), JSON.stringify(expected), 'in the same order');
+          const { id, createdAt, expiresAt, ...described } = info;
+          assert.deepStrictEqual(described, { data: patched.data, ownerId });
+          assert.equal(JSON.stringify(described.data), JSON.stringify(patched.data));
+          assert.deepEqual([id, createdAt < expiresAt], [idOf(tokens[index]), true]);
+          const own = lists[index].find(({ current }) => current);
+          assert.deepStrictEqual(own.data, patched.data);
+          assert.equal(own.id, idOf(rotated[index]));
         }
+        assert.ok(gone.every((killed) => killed === false));
         assert.ok(killed.every((killed) => killed === true));
+      }),
+      { numRuns: 150 },
+    ),
+  );
+
+  it(
+    'as an id ends no session, and its neighbours get their own answers',
+    fuzz(
+      fc.asyncProperty(name, name, name, async (app, ownerId, text) => {
+        const owner = { app, ownerId };
+        const token = await sessions.create(owner);
+        const ids = [text, `${idOf(token)}${text}`, `${text}${idOf(token)}`, idOf(token).slice(1)];
+        const calls = ids.flatMap((id) => [
+          sessions.kill({ ...owner, id }),
+          sessions.list({ ...owner, token: text, limit: 1 }),
+          sessions.killAll({ app: app + text, ownerId, except: text }),
+        ]);
+        for (const [n, answer] of (await Promise.all(calls)).entries()) {
+          if (n % 3 !== 1) assert.equal(answer, false);
+          else assert.deepEqual([answer[0].id, answer[0].current], [idOf(token), false]);
+        }
+        assert.equal(await sessions.killAll({ ...owner, except: token }), false);
+        assert.equal(await sessions.kill({ ...owner, id: idOf(token) }), true);
       }),
       { numRuns: 150 },
     ),
