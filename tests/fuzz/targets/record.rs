@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
-use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, encode};
+use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, encode, sliding_in};
 
 /// Reads bytes as a record, and folds it.
 ///
@@ -15,6 +15,7 @@ pub fn run(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         decode(text.split('\n').next().unwrap_or_default());
     }
+    slide(bytes);
     let record = Record::parse(bytes);
     match (model(bytes), record) {
         (Model::Refused, accepted) => assert_eq!(accepted, Err(Corrupt), "the model refuses it"),
@@ -27,6 +28,32 @@ pub fn run(bytes: &[u8]) {
             assert_eq!(read(&data_of(&record)).as_deref(), Ok(&*data));
         }
     }
+}
+
+/// The sliding duration is found where `create` writes it, and nowhere but in the first line.
+fn slide(bytes: &[u8]) {
+    if let Some(duration_ms) = sliding_in(bytes) {
+        let about = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let about = String::from_utf8_lossy(&about[..about.len().min(200)]);
+        let written = about.split("\"sliding\":").nth(1).unwrap_or_default();
+        let digits = written.split([',', '}']).next().unwrap_or_default();
+        assert_eq!(digits.parse(), Ok(duration_ms), "as it is written");
+    }
+    let number = bytes.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) ^ u64::from(*byte));
+    let (begin, rest) = ("{\"createdAt\":1698765432123", String::from_utf8_lossy(bytes));
+    for more in ["", ",\"endsAt\":1", ",\"endsAt\":1,\"size\":5000,\"folds\":3"] {
+        let slides = format!("{begin},\"sliding\":{number}{more}}}\n{rest}");
+        assert_eq!(sliding_in(slides.as_bytes()), Some(number), "{more}");
+        let still = format!("{begin}{more}}}\n{rest}");
+        assert_eq!(sliding_in(still.as_bytes()), None, "{more}");
+    }
+}
+
+/// When the session was created: the last member of that name, if it is a whole number.
+fn created_at(about: &str) -> Option<u64> {
+    let Ok(Line::Object(members)) = serde_json::from_str(about) else { return None };
+    let times = members.iter().filter(|(name, _)| name == "createdAt");
+    times.last()?.1.as_u64()
 }
 
 /// Properties of every record.
@@ -47,6 +74,9 @@ fn check(bytes: &[u8], record: &Record<'_>) {
 
     let outgrown = patches.iter().map(|patch| 1 + patch.len()).sum::<usize>() >= base.len();
     assert_eq!(record.is_outgrown(), outgrown, "its patches have outgrown its data");
+    if serde_json::from_str::<Line>(about).is_ok() {
+        assert_eq!(record.created_at(), created_at(about), "as line 1 says");
+    }
     if is_refused(about) {
         assert_eq!(record.folded_with("{}", usize::MAX), Err(Unfit::Corrupt), "a fold writes it");
     } else {
