@@ -98,10 +98,8 @@ onRedis((open, server) => {
     test('ends at most 100 sessions, so lowering the limit from 1,000 to 1 takes ten creates', async () => {
       const given = fresh();
       await plant(given, 1000);
-      let token;
       for (let n = 1; n <= 10; n++) {
         const cost = await costOf(given, () => create(given, 1));
-        token = cost.value;
         // Each create adds one, and a create makes room for itself.
         assert.equal(await left(given), Math.max(1, 1000 + n - 100 * n));
         assert.ok(cost.strlen <= 100 && cost.del === 1 && cost.evalsha === 1);
@@ -110,7 +108,7 @@ onRedis((open, server) => {
       }
       // Ten creates came on top of the thousand.
       await create(given, 1);
-      token = await create(given, 1);
+      const token = await create(given, 1);
       assert.deepEqual(await given.redis.zrange(given.index, 0, -1), [idOf(token)]);
     });
 
@@ -167,6 +165,19 @@ onRedis((open, server) => {
       const free = await costOf(given, () => Promise.all(times(20, () => create(given))));
       assert.ok(free.evalsha < 20, `${free.evalsha} scripts`);
     });
+  });
+
+  test('killAll except a token that is none of the owner ends all of the 101 sessions', async () => {
+    const given = fresh();
+    const { sessions, app, owner } = given;
+    const colleague = await sessions.create({ app, ownerId: 'colleague' });
+    for (const except of [colleague, 'no token']) {
+      await plant(given, 101);
+      assert.equal(await sessions.killAll({ ...owner, except }), true);
+      assert.deepEqual(await given.redis.keys(`*:${app}}:s:*`), [
+        sessionKey(app, 'colleague', colleague),
+      ]);
+    }
   });
 
   test('kill by id and rotate of an owner with 100,000 sessions touch one session', async () => {

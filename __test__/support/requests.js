@@ -17,9 +17,6 @@ function requestsOf(app, token = 'nobody has this token') {
     rotate: { app, token },
     kill: { app, token },
     killAll: { app, ownerId: 'nobody' },
-    info: { app, token },
-    list: { app, ownerId: 'nobody' },
-    rotate: { app, token },
     ping: undefined,
   };
 }

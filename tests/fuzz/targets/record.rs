@@ -52,8 +52,8 @@ fn slide(bytes: &[u8]) {
 /// When the session was created: the last member of that name, if it is a whole number.
 fn created_at(about: &str) -> Option<u64> {
     let Ok(Line::Object(members)) = serde_json::from_str(about) else { return None };
-    let times = members.iter().filter(|(name, _)| name == "createdAt");
-    times.last()?.1.as_u64()
+    let mut times = members.iter().filter(|(name, _)| name == "createdAt");
+    times.next_back()?.1.as_u64()
 }
 
 /// Properties of every record.
