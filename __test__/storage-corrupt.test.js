@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { describe, test, before } = require('node:test');
-const { indexKey, sessionKey } = require('./support/keys.js');
+const { idOf, indexKey, sessionKey } = require('./support/keys.js');
 const { rejection } = require('./support/rejection.js');
 const { freshName, onRedis } = require('./support/targets.js');
 
@@ -130,6 +130,40 @@ onRedis((open) => {
         }
       });
 
+      test('info and list reject or describe it, rotate moves it, and kill by id removes it', async () => {
+        const { app, token } = await corrupted(plant);
+        const owner = { app, ownerId: OWNER };
+        const other = await sessions.create({ app, ownerId: 'n', data: { n: 1 }, duration: 600 });
+        const [info, list, well] = await Promise.allSettled([
+          sessions.info({ app, token }),
+          sessions.list(owner),
+          sessions.list({ app, ownerId: 'n' }),
+        ]);
+        assert.equal(well.value?.[0]?.id, idOf(other), 'the other owner is not affected');
+        assert.equal(info.reason?.code, 'ERR_SESSIONS_CORRUPT');
+        // A list takes an empty value for a session that has just ended.
+        if (list.status === 'fulfilled') assert.deepEqual([label, list.value], [TEXTS[0][0], []]);
+        else assert.equal(list.reason.code, 'ERR_SESSIONS_CORRUPT');
+        const rotated = await sessions.rotate({ app, token });
+        assert.equal(typeof rotated, 'string');
+        assert.equal(await sessions.get({ app, token }), undefined);
+        assert.equal(await sessions.kill({ ...owner, id: idOf(rotated) }), true);
+        assert.deepEqual(await redis.keys(`spots:{*:${app}}:s:*`), [sessionKey(app, 'n', other)]);
+        assert.deepEqual(await sessions.list(owner), []);
+      });
+
+      test('a create with maxSessions ends it', async () => {
+        const { app, token, key } = await corrupted(plant);
+        const owner = { app, ownerId: OWNER };
+        const last = await sessions.create({ ...owner, duration: 900, maxSessions: 1 });
+        assert.equal(await redis.exists(key), 0);
+        assert.equal(await sessions.get({ app, token }), undefined);
+        assert.deepEqual(
+          (await sessions.list(owner)).map(({ id }) => id),
+          [idOf(last)],
+        );
+      });
+
       test('kill removes it', async () => {
         const { app, token, key } = await corrupted(plant);
         assert.equal(await sessions.kill({ app, token }), true);
@@ -200,6 +234,36 @@ onRedis((open) => {
     );
     const { data } = await sessions.get({ app, token });
     assert.deepEqual(data, { a: 2, b: Infinity, c: '\ud800\0', d: -0 });
+  });
+
+  test('a first line that is odd slides, ends and counts as none: no call rejects for it', async () => {
+    const rows = [
+      '"sliding":"soon"',
+      '"sliding":-5',
+      '"sliding":1e3',
+      '"sliding":0',
+      '"endsAt":"never"',
+      '"endsAt":null',
+      '"sliding":600000,"endsAt":{}',
+    ];
+    const heard = [];
+    const { sessions: used } = open();
+    used.on('error', (error) => heard.push(error));
+    for (const row of rows) {
+      const { app, token, key } = await corrupted((client, name) =>
+        client.set(name, `{"createdAt":1698765432123,${row}}\n"alice"\n{"a":1}`, 'PX', 60_000),
+      );
+      assert.deepEqual((await used.get({ app, token }))?.data, { a: 1 }, row);
+      assert.equal(await used.update({ app, token, data: { b: 2 } }), true, row);
+      assert.equal(await used.refresh({ app, token, duration: 30 }), true, row);
+      assert.ok((await redis.pttl(key)) > 0, row);
+      const info = await used.info({ app, token });
+      assert.equal(Number(info.createdAt), 1_698_765_432_123);
+      assert.equal((await used.list({ app, ownerId: OWNER })).length, 1, row);
+      assert.equal(await used.kill({ app, token }), true);
+    }
+    await used.close();
+    assert.deepEqual(heard, []);
   });
 
   test('an index of the wrong type rejects the calls that need it, and get still works', async () => {

@@ -32,6 +32,18 @@ onRedis((open, server) => {
     return { sessions, redis, app, owner, create, keyOf, aboutOf, index: indexKey(app, OWNER) };
   }
 
+  /** The commands of an app that the server carries out during a call. */
+  async function watched(app, act) {
+    const watching = await server().monitor();
+    let transcript;
+    try {
+      await act();
+    } finally {
+      transcript = await watching.stop(); // An open connection would keep the process.
+    }
+    return commandsIn(transcript, app);
+  }
+
   describe('line 1 of a record', () => {
     test('says for how long a use extends the session, in milliseconds, and when its lifetime ends', async () => {
       const { create, aboutOf } = fresh();
@@ -215,9 +227,7 @@ onRedis((open, server) => {
         const tokens = [];
         for (const duration of [600, 700, 800]) tokens.push(await create({ duration }));
         const hasExpireTime = await redis.call('PEXPIRETIME', 'none').catch(() => undefined);
-        const watching = await server().monitor();
-        await call({ ...given, tokens });
-        const all = commandsIn(await watching.stop(), app);
+        const all = await watched(app, () => call({ ...given, tokens }));
         assert.deepEqual(
           all.filter(({ sent }) => sent).map(({ name: sent }) => sent),
           ['evalsha'],
@@ -243,11 +253,7 @@ onRedis((open, server) => {
     test('a get of a sliding session: one GET, and behind it one script, only when it is due', async () => {
       const { sessions, redis, app, create, keyOf } = fresh();
       const token = await create({ sliding: true });
-      const count = async (act) => {
-        const watching = await server().monitor();
-        await act();
-        return commandsIn(await watching.stop(), app).filter(({ name }) => name !== 'pttl');
-      };
+      const count = async (act) => (await watched(app, act)).filter(({ name }) => name !== 'pttl');
       await redis.pexpire(keyOf(token), 100_000);
       const first = await count(async () => {
         await sessions.get({ app, token });

@@ -136,6 +136,9 @@ class Load {
       steps.push(step);
     }
     await acts('refresh', { token, duration: 600 });
+    const old = token;
+    token = (await this.#call('rotate', { app, token })) ?? token;
+    assert.ok(token !== old || !isExact(), `a rotate of ${ownerId} found nothing`);
     await find();
     const old = token;
     const fresh = await this.#call('rotate', { app, token });
@@ -143,7 +146,13 @@ class Load {
     token = fresh ?? old;
     await find();
     if (isExact()) assert.equal(await this.#call('get', { app, token: old }), undefined);
+    const { id } = (await this.#call('info', { app, token })) ?? {};
+    const all = await this.#call('list', { app, ownerId, token });
+    for (const { data } of all) assert.equal(data.worker, worker, `${ownerId} sees others' data`);
+    const { current } = all.find((each) => each.id === id) ?? {};
+    assert.ok((id !== undefined && current) || !isExact(), `${ownerId} has lost a session`);
     if (round % 3 === 0) await acts('killAll', { ownerId });
+    else if (round % 3 === 1 && id) await acts('kill', { ownerId, id });
     else await acts('kill', { token });
     const found = await this.#call('get', { app, token });
     if (found) {
