@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::common::proxy::{Fault, Proxy};
 use crate::common::server::{Server, free_port, impatient, redis_at, run_on, settings_of};
 use crate::common::{
-    Call, DAY, NOBODYS, Sessions, create, get, kill, kill_all, refresh, update, wait_until,
+    Call, DAY, NOBODYS, Sessions, create, get, info, kill, kill_all, kill_by_id, list, refresh,
+    rotate, update, wait_until,
 };
 
 const LOST_REPLY: Fault = Fault::CutReplyAfter(0);
@@ -64,6 +65,35 @@ fn a_kill_all_whose_reply_is_lost_reports_true() {
     proxy.fail_next(LOST_REPLY);
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(true));
     assert_eq!(sessions.ok(kill_all("app", "ann")), json!(false));
+}
+
+#[test]
+fn a_rotate_whose_reply_is_lost_gives_the_token_that_opens_the_session() {
+    let (server, proxy, mut sessions) = behind_proxy();
+    let old = sessions.token("app", "ann", r#"{"a":1}"#);
+    proxy.fail_next(LOST_REPLY);
+    let token = sessions.ok(rotate("app", &old));
+    let token = token.as_str().expect("a token");
+    assert_eq!(sessions.ok(get("app", token))["data"], json!({"a": 1}));
+    assert_eq!(sessions.ok(get("app", &old)), json!(null));
+    assert_eq!(sessions.ok(list("app", "ann", "", 100)).as_array().map(Vec::len), Some(1));
+    assert_eq!(server.run::<u32>(&["DBSIZE"]), 2, "a session and its index");
+}
+
+#[test]
+fn a_kill_by_id_whose_reply_is_lost_reports_true_and_a_list_is_read_again() {
+    let (_server, proxy, mut sessions) = behind_proxy();
+    let token = sessions.token("app", "ann", "{}");
+    proxy.fail_next(LOST_REPLY);
+    let listed = sessions.ok(list("app", "ann", &token, 100));
+    assert_eq!(listed[0]["current"], json!(true));
+    proxy.fail_next(LOST_REPLY);
+    let described = sessions.ok(info("app", &token));
+    assert_eq!(described["id"], listed[0]["id"]);
+    let id = described["id"].as_str().expect("an id");
+    proxy.fail_next(LOST_REPLY);
+    assert_eq!(sessions.ok(kill_by_id("app", "ann", id)), json!(true));
+    assert_eq!(sessions.ok(kill_by_id("app", "ann", id)), json!(false));
 }
 
 #[test]
@@ -205,7 +235,9 @@ fn a_server_without_memory_refuses_create_and_update_and_accepts_the_rest() {
     let mut sessions = server.sessions();
     let token = sessions.token("app", "ann", "{}");
     server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-    for call in [create("app", "ann", "{}", DAY), update("app", &token, "{}")] {
+    for call in
+        [create("app", "ann", "{}", DAY), update("app", &token, "{}"), rotate("app", &token)]
+    {
         let rejection = sessions.rejection(call.clone());
         assert_eq!(rejection.code, "ERR_SESSIONS_REDIS", "{call:?}");
         assert_eq!(rejection.redis_code.as_deref(), Some("OOM"), "{call:?}");
