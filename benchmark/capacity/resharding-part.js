@@ -52,12 +52,7 @@ async function write(redis, owner) {
 const ttl = String(duration * 1000);
 const calls = {
   get: ({ session }) => ['GET', session],
-  update: ({ session, owned, id }) => [
-    'EVAL',
-    scriptText('update'),
-    ...[2, session, owned],
-    ...[id, '{}', 2 ** 21],
-  ],
+  update: ({ session }) => ['EVAL', scriptText('update'), 1, session, '{}', 2 ** 21],
   refresh: ({ session, owned, id }) => ['EVAL', scriptText('refresh'), 2, session, owned, id, ttl],
   kill: ({ session, owned, id }) => ['EVAL', scriptText('kill'), 2, session, owned, id],
   killAll: ({ session, owned, id }) => [
@@ -78,7 +73,6 @@ const calls = {
     ttl,
     '"user"',
     '{}',
-    '',
   ],
 };
 

@@ -109,7 +109,6 @@ async function create(redis, count) {
       3600000,
       '"user"',
       '{}',
-      '',
     );
     return [`${tag}:s:${id}`, `${tag}:o:${'0'.repeat(16)}`, id];
   });

@@ -18,7 +18,7 @@ module.exports = {
     const redis = connect(url);
     redis.defineCommand('createSession', { numberOfKeys: 2, lua: scriptText('create') });
     redis.defineCommand('refreshSession', { numberOfKeys: 2, lua: scriptText('refresh') });
-    redis.defineCommand('updateSession', { numberOfKeys: 2, lua: scriptText('update') });
+    redis.defineCommand('updateSession', { numberOfKeys: 1, lua: scriptText('update') });
     redis.defineCommand('killSession', { numberOfKeys: 2, lua: scriptText('kill') });
     redis.defineCommand('rotateSession', { numberOfKeys: 3, lua: scriptText('rotate') });
     return {
@@ -29,7 +29,7 @@ module.exports = {
         const owner = JSON.stringify(ownerId);
         const text = JSON.stringify(data);
         const keys = [`${tag}:s:${id}`, `${tag}:o:${random.toString('base64url', 20)}`];
-        await redis.createSession(...keys, id, duration * 1000, owner, text, '');
+        await redis.createSession(...keys, id, duration * 1000, owner, text);
         return [...keys, id].join(' ');
       },
       async get(handle) {
@@ -39,7 +39,8 @@ module.exports = {
         return { ownerId: JSON.parse(owner), data: JSON.parse(data) };
       },
       update(handle, data) {
-        return redis.updateSession(...handle.split(' '), JSON.stringify(data), maxRecordBytes);
+        const [session] = handle.split(' ');
+        return redis.updateSession(session, JSON.stringify(data), maxRecordBytes);
       },
       refresh(handle, duration) {
         const [session, owned, id] = handle.split(' ');

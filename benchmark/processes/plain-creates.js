@@ -39,7 +39,7 @@ answer({
       const { session, owned, id } = keysOf(tokenOf(index));
       const { ownerId, data } = sessionOf(size, index);
       const slot = slotOf(/{(.*)}/.exec(session)[1]);
-      const about = [id, `${duration * 1000}`, JSON.stringify(ownerId), JSON.stringify(data), ''];
+      const about = [id, `${duration * 1000}`, JSON.stringify(ownerId), JSON.stringify(data)];
       const node = nodes[ends.findIndex((end) => slot < end)];
       node.creates.push(command('EVALSHA', hash, '2', session, owned, ...about));
     }

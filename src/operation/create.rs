@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::field::{App, Fields, Json, Limits, Owner, Ttl, ttl_ms};
-use super::script::{CLOCK, EACH, EXPIRY, FINDS_KEYS, INDEX, LIMITS, NO_LIMITS};
+use super::script::{CLOCK, CREATE, EACH, EXPIRY, FINDS_KEYS, INDEX, LIMITS, NO_LIMITS};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -18,8 +18,6 @@ pub struct Create<'a> {
     pub limits: Limits,
     pub data: Json<'a>,
 }
-
-const CREATE: &str = include_str!("../store/redis/scripts/create.lua");
 
 static SCRIPT: Script = Script::new(&[FINDS_KEYS, CLOCK, EXPIRY, INDEX, NO_LIMITS, EACH, CREATE]);
 

@@ -18,6 +18,7 @@ pub(super) const EXPIRY: &str = include_str!("../store/redis/scripts/expiry.lua"
 pub(super) const INDEX: &str = include_str!("../store/redis/scripts/index.lua");
 pub(super) const FIRST_LINE: &str = include_str!("../store/redis/scripts/first_line.lua");
 pub(super) const LIFETIME: &str = include_str!("../store/redis/scripts/lifetime.lua");
+pub(super) const CREATE: &str = include_str!("../store/redis/scripts/create.lua");
 pub(super) const LIMITS: &str = include_str!("../store/redis/scripts/limits.lua");
 /// Instead of [`LIMITS`].
 pub(super) const NO_LIMITS: &str = "local read_limits, keep_at_most\n";
