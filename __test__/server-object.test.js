@@ -139,7 +139,7 @@ const ROWS = [
   [
     'keyPrefix',
     { keyPrefix: 'a:' },
-    /`keyPrefix`.*begin with `spots:`/,
+    /`keyPrefix`.*begin with the option `prefix`/,
     'the methods of 1.x failed',
   ],
   ['an empty keyPrefix', { keyPrefix: '' }, {}],
