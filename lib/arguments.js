@@ -99,7 +99,7 @@ function bothTokenAndId(token) {
 
 /** @param {unknown} value */
 function checkLimit(value) {
-  return checkCount('limit', value, MOST_LISTED);
+  return checkInteger('limit', value, 1, MOST_LISTED);
 }
 
 /**
@@ -126,21 +126,21 @@ function checkSliding(name, value) {
 
 /** @param {string} name @param {any} value */
 function checkMaxSessions(name, value) {
-  return value === Infinity ? value : checkCount(name, value, MOST_SESSIONS, ' or Infinity');
+  return value === Infinity ? value : checkInteger(name, value, 1, MOST_SESSIONS, ' or Infinity');
 }
 
 /**
  * @param {string} name
  * @param {any} value
- * @param {number} most
+ * @param {number} min
+ * @param {number} max
  * @param {string} [more] what else the value may be, for errors
  * @returns {number}
  */
-function checkCount(name, value, most, more = '') {
-  const what = `an integer from 1 to ${most}${more}`;
+function checkInteger(name, value, min, max, more = '') {
+  const what = `an integer from ${min} to ${max}${more}`;
   if (typeof value !== 'number') throw typeError(name, what, value);
-  if (!(Number.isInteger(value) && value >= 1 && value <= most))
-    throw rangeError(name, what, value);
+  if (!Number.isInteger(value) || value < min || value > max) throw rangeError(name, what, value);
   return value;
 }
 
@@ -234,6 +234,7 @@ module.exports = {
   checkData,
   checkDuration,
   checkId,
+  checkInteger,
   checkLimit,
   checkLimits,
   checkMaxSessions,

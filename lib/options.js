@@ -3,7 +3,7 @@
 // Checks the constructor's options once, and returns frozen settings for index.js, the engine and the client. Nothing
 // here opens a connection.
 
-const { checkMaxSessions, checkSliding } = require('./arguments.js');
+const { checkInteger, checkMaxSessions, checkSliding } = require('./arguments.js');
 const fields = require('./connection-fields.js');
 const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
 const { parseConnectionString } = require('./connection-string.js');
@@ -317,12 +317,8 @@ function readDuration(name, value) {
 
 /** @param {number} min @param {number} max */
 function integer(min, max) {
-  const what = `an integer from ${min} to ${max}`;
-  return (/** @type {string} */ name, /** @type {unknown} */ value) => {
-    if (typeof value !== 'number') throw typeError(name, what, value);
-    if (!Number.isInteger(value) || value < min || value > max) throw rangeError(name, what, value);
-    return value;
-  };
+  return (/** @type {string} */ name, /** @type {unknown} */ value) =>
+    checkInteger(name, value, min, max);
 }
 
 module.exports = { readOptions };

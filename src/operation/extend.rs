@@ -1,4 +1,5 @@
-//! Extends a sliding session behind the answer of a `get` or an `update`. No caller waits for it, so it is no method of its own.
+//! Extends a sliding session behind the answer of a `get` or an `update`. No caller waits for it, so it is no method of
+//! its own.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
