@@ -22,6 +22,12 @@ function filesOf(folder) {
     .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
 }
 
+/** The files of the methods. Those in foreign/ are steps of methods. */
+function methodFiles() {
+  const folder = path.join(root, 'src', 'operation');
+  return filesOf(folder).filter((file) => !path.relative(folder, file).startsWith('foreign'));
+}
+
 /** The code of a file, without its tests. @param {string} file */
 function codeOf(file) {
   return readFileSync(file, 'utf8').split('#[cfg(test)]')[0];
@@ -30,7 +36,7 @@ function codeOf(file) {
 describe('the layout of the code', () => {
   test('each operation has one letter, the same in JavaScript and in Rust', () => {
     const rust = Object.fromEntries(
-      filesOf(path.join(root, 'src', 'operation')).flatMap((file) =>
+      methodFiles().flatMap((file) =>
         [...codeOf(file).matchAll(/name: "(\w+)",\s+letter: "(\w)"/g)].map(([, ...row]) => row),
       ),
     );

@@ -147,6 +147,7 @@ onRedis((open, server) => {
   describe('each call is one script on one slot, and does', () => {
     const s = ':s:';
     const o = ':o:';
+    const pointers = ':p:';
     /** @type {[string, (given: any) => Promise<any>, [string, ...string[]][]][]} */
     const ROWS = [
       [
@@ -162,6 +163,7 @@ onRedis((open, server) => {
         ({ sessions, owner }) => sessions.list({ ...owner, limit: 2 }),
         [
           ['zrange', o],
+          ['zrange', pointers],
           ['getrange', s],
           ['getrange', s],
         ],
@@ -200,6 +202,7 @@ onRedis((open, server) => {
           ['strlen', s],
           ['del', s, s],
           ['zrem', o],
+          ['exists', pointers],
         ],
       ],
       [
@@ -241,7 +244,7 @@ onRedis((open, server) => {
         assert.deepEqual(
           inside.map(({ name: each, keys }) => [
             each,
-            ...keys.map((key) => key.match(/:[so]:/)[0]),
+            ...keys.map((key) => key.match(/:[sop]:/)[0]),
           ]),
           wanted,
         );

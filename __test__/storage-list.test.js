@@ -61,7 +61,8 @@ onRedis((open, server) => {
     assert.equal(idsOf(listed).size, 20);
     const { evalsha, eval: evaluated = 0, getrange, zrange } = await server().commandStats();
     assert.ok(evalsha + evaluated >= 5, `${evalsha} steps`);
-    assert.deepEqual([getrange, zrange], [20, 1]);
+    // One zrange reads the index, the other one the pointers to sessions elsewhere.
+    assert.deepEqual([getrange, zrange], [20, 2]);
   });
 
   test('a list of exactly 16 MiB works, and one byte more rejects', async () => {

@@ -15,8 +15,8 @@ const LONGEST_TOKEN = 4096;
 /** A longer duration means that the session never expires: Lua keeps times as doubles, Redis as integers. */
 const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
-/** The id of a session. */
-const ID = /^[\w-]{22}$/;
+/** The id of a session. It is longer if the token was not made for the session's owner. */
+const ID = /^[\w-]{22}(?:[\w-]{6})?$/;
 
 /** The most sessions that `list` returns. */
 const MOST_LISTED = 1000;

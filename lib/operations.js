@@ -19,7 +19,17 @@ const {
   unreadable,
 } = require('./arguments.js');
 const { encode } = require('./boundary.js');
+const {
+  completeKillAll,
+  completeRefresh,
+  completeRotate,
+  killFields,
+  list,
+} = require('./pointers.js');
 const { isTraced, trace } = require('./tracing.js');
+
+/** How long the id of a session is. That of a session whose token was not made for its owner is longer. */
+const ID_LENGTH = 22;
 
 /** @typedef {{ id: string, data: object, createdAt: Date, expiresAt: Date | undefined }} Described a session */
 /** @typedef {{ boundary: import('./boundary.js').Boundary, settings: ReturnType<typeof import('./options.js').readOptions> }} Parts of an instance */
@@ -98,7 +108,11 @@ const operations = {
       const ms = checkDuration(duration);
       return address === undefined
         ? boundary.answer(false)
-        : boundary.send(this.letter, `${address}\n${ms}`);
+        : boundary
+            .send(this.letter, `${address}\n${ms}`)
+            .then((done) =>
+              typeof done === 'object' ? completeRefresh(boundary, address, ms, done) : done,
+            );
     },
   },
 
@@ -136,7 +150,7 @@ const operations = {
       refuseUnknown('info', request, ['app', 'token']);
       return address === undefined
         ? boundary.answer(undefined)
-        : boundary.send(this.letter, address).then((session) => session && withDates(session));
+        : boundary.send(this.letter, address).then((session) => session && publicly(session));
     },
   },
 
@@ -155,9 +169,9 @@ const operations = {
         throw unreadable(request, cause);
       }
       const place = placeOf(app, ownerId);
-      const fields = `${place}\n${optional(token, 'token')}\n${checkLimit(limit)}`;
+      const [current, most] = [optional(token, 'token'), checkLimit(limit)];
       refuseUnknown('list', request, ['app', 'ownerId', 'token', 'limit']);
-      return boundary.send(this.letter, fields).then((sessions) => sessions.map(withDates));
+      return list(boundary, place, current, most).then((all) => all.map(publicly));
     },
   },
 
@@ -173,23 +187,33 @@ const operations = {
       refuseUnknown('rotate', request, ['app', 'token']);
       return address === undefined
         ? boundary.answer(undefined)
-        : boundary.send(this.letter, address);
+        : boundary
+            .send(this.letter, address)
+            .then((done) =>
+              typeof done === 'object' ? completeRotate(boundary, address, done, encode) : done,
+            );
     },
   },
 
   kill: {
     letter: 'k',
     letterById: 'i',
+    letterByPointer: 'K',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null } | { app: string, ownerId: string, id: string }} request
      * @returns {Promise<boolean>}
      */
     send({ boundary }, request) {
-      const isById = hasId(request);
-      const fields = isById ? readPlaceAndId(request) : readAddress(request);
-      const letter = isById ? this.letterById : this.letter;
-      return fields === undefined ? boundary.answer(false) : boundary.send(letter, fields);
+      if (hasId(request)) {
+        const { place, id } = readPlaceAndId(request);
+        if (id === undefined) return boundary.answer(false);
+        return id.length === ID_LENGTH
+          ? boundary.send(this.letterById, `${place}\n${id}`)
+          : boundary.send(this.letterByPointer, killFields(place, id));
+      }
+      const address = readAddress(request);
+      return address === undefined ? boundary.answer(false) : boundary.send(this.letter, address);
     },
   },
 
@@ -207,9 +231,12 @@ const operations = {
       } catch (cause) {
         throw unreadable(request, cause);
       }
-      const fields = `${placeOf(app, ownerId)}\n${optional(except, 'except')}`;
+      const place = placeOf(app, ownerId);
+      const fields = `${place}\n${optional(except, 'except')}`;
       refuseUnknown('killAll', request, ['app', 'ownerId', 'except']);
-      return boundary.send(this.letter, fields);
+      return boundary
+        .send(this.letter, fields)
+        .then((done) => (typeof done === 'object' ? completeKillAll(boundary, place, done) : done));
     },
   },
 
@@ -363,7 +390,7 @@ function hasId(request) {
 }
 
 /**
- * Reads the request of `kill` by id. Returns undefined if no session can have this id.
+ * Reads the request of `kill` by id. The id is undefined if no session can have it.
  *
  * @param {any} request
  */
@@ -378,7 +405,7 @@ function readPlaceAndId(request) {
   const place = placeOf(app, ownerId);
   const known = checkId(id);
   refuseUnknown('kill', request, ['app', 'ownerId', 'id', 'token']);
-  return known === undefined ? undefined : `${place}\n${known}`;
+  return { place, id: known };
 }
 
 /**
@@ -393,13 +420,14 @@ function optional(token, name) {
 }
 
 /**
- * Makes dates of the times of a session, in place.
+ * Makes what a program sees of a session, in place: its times are dates, and its nonce is not shown.
  *
  * @param {any} session as src/operation/description.rs writes it
  */
-function withDates(session) {
+function publicly(session) {
   session.createdAt = new Date(session.createdAt);
   session.expiresAt = session.expiresAt === null ? undefined : new Date(session.expiresAt);
+  if (session.nonce !== undefined) delete session.nonce;
   return session;
 }
 

@@ -35,6 +35,15 @@ pub fn index(prefix: &str, owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
     key
 }
 
+/// The key of an owner's pointers: `spots:{<route>:<app>}:p:<index name>`. They name the owner's sessions whose token
+/// was not made for the owner, so that they lie on another route.
+#[must_use]
+pub fn pointers(prefix: &str, owner: &OwnerHash, app: &[u8]) -> Vec<u8> {
+    let mut key = encode(prefix, owner.route(), app, b"}:p:");
+    key.extend_from_slice(&owner.index_name());
+    key
+}
+
 /// The slot of a Redis Cluster for all keys of a route in an app: CRC-16 of the hash tag
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>, "Hash tags").
 #[must_use]
@@ -102,6 +111,12 @@ mod tests {
                 (&apps.0, &owners.0) == (&apps.1, &owners.1)
             );
             prop_assert_ne!(index(P, &hashes.0, &apps.0), session(P, routes.1, &apps.1, &id(&tokens.1)));
+            prop_assert_ne!(index(P, &hashes.0, &apps.0), pointers(P, &hashes.1, &apps.1));
+            prop_assert_ne!(pointers(P, &hashes.0, &apps.0), session(P, routes.1, &apps.1, &id(&tokens.1)));
+            prop_assert_eq!(
+                pointers(P, &hashes.0, &apps.0) == pointers(P, &hashes.1, &apps.1),
+                (&apps.0, &owners.0) == (&apps.1, &owners.1)
+            );
         }
 
         #[test]
@@ -117,6 +132,8 @@ mod tests {
             let (session, index) =
                 (session(P, owner.route(), &app, &id(b"t")), index(P, &owner, &app));
             prop_assert_eq!(hash_tag(&session), hash_tag(&index));
+            let pointers = pointers(P, &owner, &app);
+            prop_assert_eq!(hash_tag(&pointers), hash_tag(&index));
             prop_assert!(!hash_tag(&index).is_empty());
         }
     }

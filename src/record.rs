@@ -1,12 +1,14 @@
 //! The stored form of a session: lines of JSON, and how merge patches are folded into the data.
 //!
 //! Line 1 describes the session, line 2 is the owner, line 3 is the data at creation, and each further line is a
-//! merge patch, oldest first. JSON text has no raw newline, so a line break always separates lines. Values are copied
+//! patch, oldest first. A patch is a merge patch, or `[set, deleted]` if `null` is a value: an object with the members
+//! to set and an array with the names of those to delete. JSON text has no raw newline, so a line break always separates lines. Values are copied
 //! as text, and never encoded again.
 //!
 //! Line 1 is at most 200 bytes, so that a script can read it without the rest. It holds `createdAt`. If scripts need
 //! them, it also holds `size`, the bytes of data when the record was last written whole, and `folds`, how many times
-//! patches were folded. Other fields are kept.
+//! patches were folded. Other fields are kept. If the token was not made for the owner, line 1 holds `mark`, the first
+//! characters of the session's id. If nobody owns the session, line 2 is `""`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -47,6 +49,9 @@ pub enum Unfit {
     TooLarge,
 }
 
+/// Line 2 of a session without an owner.
+pub const NOBODY: &str = "\"\"";
+
 /// The longest line 1, in bytes.
 const MAX_ABOUT_BYTES: usize = 200;
 
@@ -54,6 +59,12 @@ const MAX_ABOUT_BYTES: usize = 200;
 #[must_use]
 pub fn encode(owner: &str, created_at_ms: u64, data: &str) -> String {
     format!("{{\"createdAt\":{created_at_ms}}}\n{owner}\n{data}")
+}
+
+/// Encodes the record of a session whose token was not made for its owner. It tells the nonce.
+#[must_use]
+pub fn encode_foreign(owner: &str, created_at_ms: u64, nonce: &str, data: &str) -> String {
+    format!("{{\"createdAt\":{created_at_ms},\"nonce\":\"{nonce}\"}}\n{owner}\n{data}")
 }
 
 impl<'a> Record<'a> {
@@ -69,11 +80,11 @@ impl<'a> Record<'a> {
         let data = split(rest).map_or(rest, |(data, _)| data);
         let patches = &rest[data.len()..];
         let record = Self { about, owner, data, patches };
-        let mut objects = std::iter::once(data).chain(record.patches());
         let valid = about.starts_with('{')
             && about.ends_with('}')
             && (is_plain_string(owner) || is_json(owner, '"'))
-            && objects.all(is_object);
+            && is_object(data)
+            && record.patches().all(is_patch);
         valid.then_some(record).ok_or(Corrupt)
     }
 
@@ -106,6 +117,12 @@ impl<'a> Record<'a> {
         self.owner
     }
 
+    /// Whether nobody owns the session.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.owner == NOBODY
+    }
+
     /// The owner's name, as bytes.
     #[must_use]
     pub fn owner_name(&self) -> Cow<'a, [u8]> {
@@ -127,6 +144,25 @@ impl<'a> Record<'a> {
         self.patches.len() >= self.data.len()
     }
 
+    /// The record with another owner, another nonce and one more patch. Owner and patch are JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::folded_with`].
+    pub fn claimed_by(
+        &self,
+        owner: &str,
+        nonce: &str,
+        patch: &str,
+        max_bytes: usize,
+    ) -> Result<String, Unfit> {
+        let created_at = self.created_at().ok_or(Unfit::Corrupt)?;
+        let folded = self.folded_with(patch, max_bytes)?;
+        let (_, rest) = split(&folded).ok_or(Unfit::Corrupt)?;
+        let (_, data) = split(rest).ok_or(Unfit::Corrupt)?;
+        Ok(encode_foreign(owner, created_at, nonce, data))
+    }
+
     /// The record with its patches, and one more, folded into the data.
     ///
     /// # Errors
@@ -134,12 +170,12 @@ impl<'a> Record<'a> {
     /// [`Unfit::TooLarge`] if the data would be longer than `max_bytes` and longer than it was; [`Unfit::Corrupt`] if
     /// the patch, or line 1, is not a JSON object.
     pub fn folded_with(&self, patch: &str, max_bytes: usize) -> Result<String, Unfit> {
-        if ![patch, self.about].into_iter().all(is_object) {
+        if !(is_patch(patch) && is_object(self.about)) {
             return Err(Unfit::Corrupt);
         }
         let mut data = self.data();
         let before = data.length();
-        data.take(patch, Object::merge);
+        data.apply(patch);
         let after = data.length();
         if after > max_bytes && after > before {
             return Err(Unfit::TooLarge);
@@ -166,7 +202,7 @@ impl<'a> Record<'a> {
         let mut object = Object::default();
         object.take(self.data, Object::set);
         for patch in self.patches() {
-            object.take(patch, Object::merge);
+            object.apply(patch);
         }
         object
     }
@@ -180,17 +216,35 @@ impl<'a> Record<'a> {
 /// not slide. Most records say in line 1 only when they were created; one byte shows that.
 #[must_use]
 pub fn sliding_in(bytes: &[u8]) -> Option<u64> {
-    const NAME: &[u8] = b"\"sliding\":";
     /// Where line 1 ends if it holds only `createdAt`.
     const END: usize = "{\"createdAt\":1698765432123".len();
     if *bytes.get(END)? == b'}' {
         return None;
     }
-    let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES)];
-    let about = &about[..memchr::memchr(b'\n', about)?];
-    let digits = &about[memchr::memmem::find(about, NAME)? + NAME.len()..];
+    let digits = after_name(bytes, b"\"sliding\":")?;
     let digits = &digits[..memchr::memchr2(b',', b'}', digits)?];
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The mark in a text that may be a record: how the id of its token begins. `None` if the token was made for its owner.
+#[must_use]
+pub fn mark_in(bytes: &[u8]) -> Option<&[u8]> {
+    let mark = after_name(bytes, b"\"mark\":\"")?;
+    Some(&mark[..memchr::memchr(b'"', mark)?])
+}
+
+/// What tells the record from an earlier one under the same token, if that was not made for its owner.
+#[must_use]
+pub fn nonce_in(bytes: &[u8]) -> Option<&str> {
+    let nonce = after_name(bytes, b"\"nonce\":\"")?;
+    std::str::from_utf8(&nonce[..memchr::memchr(b'"', nonce)?]).ok()
+}
+
+/// What follows a name in line 1 of a text that may be a record.
+fn after_name<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES)];
+    let about = &about[..memchr::memchr(b'\n', about)?];
+    Some(&about[memchr::memmem::find(about, name)? + name.len()..])
 }
 
 /// The owner's name in a text that may be a record. The rest is not checked.
@@ -205,6 +259,22 @@ pub fn owner_in(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Whether a line is exactly one JSON object. The quick check makes a `get` 3% faster.
 fn is_object(line: &str) -> bool {
     compact::is_object(line) || is_json(line, '{')
+}
+
+/// Whether a line is a patch.
+fn is_patch(line: &str) -> bool {
+    is_object(line) || exact_patch(line).is_some()
+}
+
+/// The parts of a patch for which `null` is a value. `None` if the line is none.
+fn exact_patch(line: &str) -> Option<(&str, Vec<&str>)> {
+    if !is_json(line, '[') {
+        return None;
+    }
+    let (set, deleted): (&RawValue, Vec<&RawValue>) = serde_json::from_str(line).ok()?;
+    let deleted: Vec<_> = deleted.into_iter().map(RawValue::get).collect();
+    let is_valid = set.get().starts_with('{') && deleted.iter().all(|name| name.starts_with('"'));
+    is_valid.then_some((set.get(), deleted))
 }
 
 /// Whether a line is exactly one JSON value that begins with `first`.
@@ -247,11 +317,26 @@ impl<'a> Object<'a> {
         self.members[place] = Some((key, value));
     }
 
+    /// Applies a patch, which was checked.
+    fn apply(&mut self, patch: &'a str) {
+        match exact_patch(patch) {
+            Some((set, deleted)) => {
+                self.take(set, Self::set);
+                for name in deleted {
+                    self.delete(name);
+                }
+            }
+            None => self.take(patch, Self::merge),
+        }
+    }
+
     /// Sets a member as a merge patch does: `null` removes it.
     fn merge(&mut self, key: &'a str, value: &'a str) {
-        if value != "null" {
-            self.set(key, value);
-        } else if let Some(place) = self.places.remove(&identity(key)) {
+        if value == "null" { self.delete(key) } else { self.set(key, value) }
+    }
+
+    fn delete(&mut self, key: &'a str) {
+        if let Some(place) = self.places.remove(&identity(key)) {
             self.members[place] = None;
         }
     }

@@ -60,6 +60,9 @@ fn hex(bytes: &[u8]) -> String {
 /// How many bytes at the beginning of a token identify its owner.
 const OWNER_BYTES: usize = 16;
 
+/// How many of these are its route.
+const ROUTE_BYTES: usize = 4;
+
 /// The identity of an owner in an app, in tokens and keys: the first 16 bytes of SHA-256(len(app) ‖ app ‖ owner). No
 /// two owners share one: a collision takes 2^64 hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,6 +89,24 @@ impl OwnerHash {
     pub fn route(&self) -> Route {
         let [a, b, c, d, ..] = self.0;
         Route([a, b, c, d])
+    }
+
+    /// The hash as the first line of a record holds it: the route, then the name of the index.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let (route, index) = (self.route().to_hex(), self.index_name());
+        [&route[..], &index[..]].concat().into_iter().map(char::from).collect()
+    }
+
+    /// Reads what [`Self::to_text`] writes. `None` if it is another text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (route, index) = text.split_at_checked(2 * ROUTE_BYTES)?;
+        let mut hash = [0; OWNER_BYTES];
+        hash[..ROUTE_BYTES].copy_from_slice(&u32::from_str_radix(route, 16).ok()?.to_be_bytes());
+        let rest = URL_SAFE_NO_PAD.decode(index).ok()?;
+        hash[ROUTE_BYTES..].copy_from_slice(rest.first_chunk::<{ OWNER_BYTES - ROUTE_BYTES }>()?);
+        Some(Self(hash)).filter(|hash| hash.to_text() == text)
     }
 
     /// The name of the owner's index: the other twelve bytes, in base64url.
@@ -115,6 +136,42 @@ impl Route {
     }
 }
 
+/// The public id of a session that lies on another route than its owner: its id and its route, 28 characters of
+/// base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The session's id.
+    pub id: SessionId,
+    /// The first four bytes of its token.
+    pub route: Route,
+}
+
+impl Address {
+    /// Reads an address. `None` if the text is not 28 characters of base64url.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (id, route) = text.split_at_checked(22)?;
+        let route = URL_SAFE_NO_PAD.decode(route).ok()?.try_into().ok().map(Route)?;
+        Some(Self { id: SessionId::from_text(id)?, route })
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = self.id.as_str().to_owned();
+        URL_SAFE_NO_PAD.encode_string(self.route.0, &mut text);
+        text
+    }
+
+    /// Where its session lies. Only the route is known of what its token begins with.
+    #[must_use]
+    pub fn place(&self) -> OwnerHash {
+        let mut hash = [0; OWNER_BYTES];
+        hash[..ROUTE_BYTES].copy_from_slice(&self.route.0);
+        OwnerHash(hash)
+    }
+}
+
 /// A session's id, which stores may know: 22 characters of base64url. The token cannot be derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId([u8; 22]);
@@ -131,6 +188,12 @@ impl SessionId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// How the record of a session begins the id of its token, if the token was not made for its owner.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        &self.as_str()[..6]
     }
 
     /// The id as keys and the owner's index encode it.
@@ -172,6 +235,12 @@ impl<'a> Token<'a> {
         SessionId(id)
     }
 
+    /// The public id of its session, if the session lies on another route than its owner.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        Some(Address { id: self.id(), route: self.owner()?.route() })
+    }
+
     /// Reads the owner from the text alone: as canonical hex, else as canonical base64 or base64url, else as latin1.
     /// A text that is none of these, or has fewer than 16 bytes, is not a valid token.
     #[must_use]
@@ -181,7 +250,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// A new token that no session has yet, and its text.
+/// A new token that no session has yet, and its text. `owner` is what it begins with.
 ///
 /// # Errors
 ///

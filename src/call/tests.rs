@@ -22,6 +22,8 @@ enum Decoded<'a> {
     List(App<'a>, Vec<u8>, Option<Token<'a>>, u64),
     Rotate(App<'a>, Token<'a>),
     Ping,
+    /// A step of a call on a session whose token was not made for its owner.
+    Foreign(String),
 }
 
 fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
@@ -49,6 +51,7 @@ fn decoded(batch: &str) -> Result<Vec<(u32, Decoded<'_>)>, Malformed> {
                 Decoded::List(app, owner.bytes().into(), token, limit)
             }
             Operation::Rotate(Rotate { app, token }) => Decoded::Rotate(app, token),
+            step => Decoded::Foreign(format!("{step:?}")),
         };
         (call.id, operation)
     });

@@ -1,19 +1,22 @@
 //! Descriptions of sessions, as `info` and `list` give them. `lib/operations.js` makes dates of the times.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::error::Error;
-use crate::record::Record;
-use crate::token::SessionId;
+use crate::record::{Record, nonce_in};
 
 /// A session as its owner sees it.
 pub(crate) struct Description<'r> {
-    pub id: SessionId,
+    /// Its public id.
+    pub id: Cow<'r, str>,
     pub record: Record<'r>,
     /// Milliseconds since 1970.
     pub created_at: u64,
     /// Milliseconds since 1970. `None` if it never expires.
     pub expires_at: Option<u64>,
+    /// Its nonce, if its token was not made for its owner.
+    pub nonce: Option<&'r str>,
 }
 
 impl<'r> Description<'r> {
@@ -22,10 +25,15 @@ impl<'r> Description<'r> {
     /// # Errors
     ///
     /// [`Error::Corrupt`] if it is none.
-    pub fn read(id: SessionId, record: &'r [u8], expires_at: Option<u64>) -> Result<Self, Error> {
+    pub fn read(
+        id: Cow<'r, str>,
+        record: &'r [u8],
+        expires_at: Option<u64>,
+    ) -> Result<Self, Error> {
+        let nonce = nonce_in(record);
         let record = Record::parse(record).map_err(|_| Error::Corrupt)?;
         let created_at = record.created_at().ok_or(Error::Corrupt)?;
-        Ok(Self { id, record, created_at, expires_at })
+        Ok(Self { id, record, created_at, expires_at, nonce })
     }
 
     /// Writes it as JSON, with its owner.
@@ -46,7 +54,7 @@ impl<'r> Description<'r> {
 
     fn begin(&self, json: &mut String) {
         json.push_str("{\"id\":\"");
-        json.push_str(self.id.as_str());
+        json.push_str(&self.id);
         json.push('"');
     }
 
@@ -59,5 +67,8 @@ impl<'r> Description<'r> {
             Some(at) => write!(json, "{at}"),
             None => json.write_str("null"),
         };
+        if let Some(nonce) = self.nonce {
+            let _infallible = write!(json, ",\"nonce\":\"{nonce}\"");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 
 use crate::line::split;
 use crate::record::decode_string;
-use crate::token::{SessionId, Token};
+use crate::token::{Address, OwnerHash, SessionId, Token};
 
 /// The name of an app: any bytes.
 pub type App<'a> = Cow<'a, [u8]>;
@@ -75,6 +75,12 @@ impl<'a> Owner<'a> {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// Whether the name is empty. It stands for nobody, because no owner has it.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.bytes.is_empty()
+    }
 }
 
 /// The lines of a batch that were not read yet.
@@ -122,6 +128,63 @@ impl<'a> Fields<'a> {
     /// The id of a session.
     pub fn id(&mut self) -> Option<SessionId> {
         SessionId::from_text(self.line()?)
+    }
+
+    /// The public id of a session that lies on another route than its owner.
+    pub fn address(&mut self) -> Option<Address> {
+        Address::from_text(self.line()?)
+    }
+
+    /// A nonce: letters and digits.
+    pub fn nonce(&mut self) -> Option<&'a str> {
+        self.optional_nonce().filter(|nonce| !nonce.is_empty())
+    }
+
+    /// A nonce, or an empty line.
+    pub fn optional_nonce(&mut self) -> Option<&'a str> {
+        self.line().filter(|nonce| nonce.bytes().all(|c| c.is_ascii_alphanumeric()))
+    }
+
+    /// A pointer: an address and a nonce.
+    pub fn pointer(&mut self) -> Option<&'a str> {
+        self.line().filter(|member| {
+            member.split_at_checked(28).is_some_and(|(address, nonce)| {
+                Address::from_text(address).is_some()
+                    && nonce.bytes().all(|c| c.is_ascii_alphanumeric())
+            })
+        })
+    }
+
+    /// Milliseconds since 1970, in 13 digits, or an empty line.
+    pub fn time(&mut self) -> Option<&'a str> {
+        self.line().filter(|time| {
+            time.is_empty() || time.len() == 13 && time.bytes().all(|c| c.is_ascii_digit())
+        })
+    }
+
+    /// 0 or 1.
+    pub fn flag(&mut self) -> Option<bool> {
+        match self.line()? {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The hash of an owner: as records hold it, or of the owner's name in JSON.
+    pub fn owner_hash(&mut self, app: &[u8]) -> Option<OwnerHash> {
+        let line = self.line()?;
+        if line.starts_with('"') {
+            Owner::from_json(line).map(|owner| OwnerHash::of(app, owner.bytes()))
+        } else {
+            OwnerHash::from_text(line)
+        }
+    }
+
+    /// The hash of an owner as records hold it, or an empty line if there is none.
+    pub fn optional_hash(&mut self) -> Option<Option<OwnerHash>> {
+        let line = self.line()?;
+        if line.is_empty() { Some(None) } else { OwnerHash::from_text(line).map(Some) }
     }
 
     /// A number that is not 0.

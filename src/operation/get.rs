@@ -3,11 +3,11 @@
 use redis::Cmd;
 
 use super::field::{App, Fields};
-use super::{Answer, Meaning, OnRedis, Past, Policy, Spec, Target};
+use super::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::record::{self, Record};
-use crate::token::{OwnerHash, Token};
+use crate::token::{OwnerHash, SessionId, Token};
 
 /// Reads a session.
 #[derive(Debug)]
@@ -46,9 +46,9 @@ impl OnRedis for Get<'_> {
 
     fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, _command: &mut Cmd) {}
 
-    fn sliding_ms(&self, reply: &Reply<'_>) -> Option<u64> {
+    fn follow_up(&self, _target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
         match reply {
-            Reply::Bytes(record) => record::sliding_in(record),
+            Reply::Bytes(record) => record::sliding_in(record).map(FollowUp::Extend),
             _ => None,
         }
     }
@@ -56,7 +56,7 @@ impl OnRedis for Get<'_> {
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Nil => Meaning::Answered(Answer::Absent),
-            Reply::Bytes(record) => read_record(record, target.app, target.owner),
+            Reply::Bytes(record) => read_record(record, target.app, target.owner, target.id),
             Reply::TooLong => Meaning::Rejected(Error::Oversized),
             _ => Meaning::Anothers,
         }
@@ -68,19 +68,36 @@ impl OnRedis for Get<'_> {
 }
 
 /// The meaning of a record that was found under the session's key.
-pub(crate) fn read_record<'r>(record: &'r [u8], app: &[u8], owner: OwnerHash) -> Meaning<'r> {
-    match Record::parse(record) {
+pub(crate) fn read_record<'r>(
+    text: &'r [u8],
+    app: &[u8],
+    owner: OwnerHash,
+    id: Option<SessionId>,
+) -> Meaning<'r> {
+    match Record::parse(text) {
         Ok(record) if is_of(&record.owner_name(), app, owner) => {
             Meaning::Answered(Answer::Session(record))
         }
+        Ok(record) if has_mark(text, id) => Meaning::Answered(if record.is_anonymous() {
+            Answer::Absent
+        } else {
+            Answer::Session(record)
+        }),
         Ok(_) => Meaning::Anothers,
         Err(record::Corrupt) => Meaning::Rejected(Error::Corrupt),
     }
 }
 
-/// Whether the value under a session's key is a record of its owner, or no record at all. It does not read the data.
+/// Whether the value under a session's key is a record of its owner, or of its token, or no record at all. It does not read
+/// the data.
 pub(crate) fn is_own_record(record: &[u8], target: &Target<'_>) -> bool {
     record::owner_in(record).is_none_or(|name| is_of(&name, target.app, target.owner))
+        || has_mark(record, target.id)
+}
+
+/// Whether a record says that its token was not made for its owner, and that its id begins as this one.
+fn has_mark(record: &[u8], id: Option<SessionId>) -> bool {
+    record::mark_in(record).zip(id).is_some_and(|(mark, id)| mark == id.mark().as_bytes())
 }
 
 fn is_of(name: &[u8], app: &[u8], owner: OwnerHash) -> bool {

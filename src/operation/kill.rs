@@ -3,8 +3,8 @@
 use redis::Cmd;
 
 use super::field::{App, Fields};
-use super::script::{CLOCK, EACH, INDEX};
-use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use super::script::{CLOCK, EACH, FIRST_LINE, FOREIGN, INDEX};
+use super::{Answer, FollowUp, Meaning, OnRedis, Past, Pointer, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::token::Token;
@@ -17,8 +17,14 @@ pub struct Kill<'a> {
     pub token: Token<'a>,
 }
 
-static SCRIPT: Script =
-    Script::new(&[CLOCK, INDEX, EACH, include_str!("../store/redis/scripts/kill.lua")]);
+static SCRIPT: Script = Script::new(&[
+    CLOCK,
+    INDEX,
+    FIRST_LINE,
+    FOREIGN,
+    EACH,
+    include_str!("../store/redis/scripts/kill.lua"),
+]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "kill",
@@ -53,12 +59,20 @@ impl OnRedis for Kill<'_> {
 
     /// If an earlier reply was lost, the session may be gone because this call removed it.
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
-        match reply {
-            Reply::Int(killed) => {
+        let killed = match reply {
+            Reply::Array(parts) => parts.first(),
+            other => Some(other),
+        };
+        match killed {
+            Some(Reply::Int(killed)) => {
                 Meaning::Answered(Answer::Flag(*killed != 0 || past.may_have_acted))
             }
             _ => Meaning::Anothers,
         }
+    }
+
+    fn follow_up(&self, target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
+        Pointer::of(target, reply).map(FollowUp::Drop)
     }
 
     fn secret(&self) -> &[u8] {

@@ -3,11 +3,11 @@
 use redis::Cmd;
 
 use super::field::{App, Fields, Owner};
-use super::script::FINDS_KEYS;
+use super::script::{FINDS_KEYS, POINTERS_OF};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Step, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
-use crate::token::Token;
+use crate::token::{SessionId, Token};
 
 /// Removes all sessions of an owner, except the one with this token.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct KillAll<'a> {
 }
 
 static SCRIPT: Script =
-    Script::new(&[FINDS_KEYS, include_str!("../store/redis/scripts/kill_all.lua")]);
+    Script::new(&[FINDS_KEYS, POINTERS_OF, include_str!("../store/redis/scripts/kill_all.lua")]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "killAll",
@@ -40,6 +40,15 @@ impl<'a> KillAll<'a> {
     }
 }
 
+impl KillAll<'_> {
+    /// What is left to do if the owner has pointers to other sessions.
+    fn left(&self, has_removed: bool) -> String {
+        let except = self.except.as_ref().map(Token::id);
+        let except = except.as_ref().map_or("", SessionId::as_str);
+        format!("{{\"killed\":{has_removed},\"except\":\"{except}\"}}")
+    }
+}
+
 impl OnRedis for KillAll<'_> {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -57,13 +66,18 @@ impl OnRedis for KillAll<'_> {
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         let Reply::Array(numbers) = reply else { return Meaning::Anothers };
-        let [Reply::Int(killed), Reply::Int(more)] = &numbers[..] else { return Meaning::Anothers };
+        let [Reply::Int(killed), Reply::Int(more), Reply::Int(pointers)] = &numbers[..] else {
+            return Meaning::Anothers;
+        };
         let has_removed = past.has_removed || *killed > 0;
-        if *more == 0 {
-            Meaning::Answered(Answer::Flag(has_removed || past.may_have_acted))
-        } else {
-            Meaning::More(Step::Removed(has_removed))
+        if *more != 0 {
+            return Meaning::More(Step::Removed(has_removed));
         }
+        let has_removed = has_removed || past.may_have_acted;
+        Meaning::Answered(match pointers {
+            0 => Answer::Flag(has_removed),
+            _ => Answer::Json(self.left(has_removed)),
+        })
     }
 
     fn secret(&self) -> &[u8] {

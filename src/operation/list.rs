@@ -6,7 +6,7 @@ use redis::Cmd;
 use super::description::Description;
 use super::field::{App, Fields, Owner};
 use super::get::is_own_record;
-use super::script::{CLOCK, FINDS_KEYS};
+use super::script::{CLOCK, FINDS_KEYS, POINTERS_OF};
 use super::{
     Answer, LONG_FROM_BYTES, Meaning, OnRedis, Past, Policy, Script, Spec, Step, Target, Work,
 };
@@ -30,7 +30,7 @@ pub struct List<'a> {
 }
 
 static SCRIPT: Script =
-    Script::new(&[FINDS_KEYS, CLOCK, include_str!("../store/redis/scripts/list.lua")]);
+    Script::new(&[FINDS_KEYS, CLOCK, POINTERS_OF, include_str!("../store/redis/scripts/list.lua")]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "list",
@@ -50,12 +50,14 @@ pub struct Page {
     read: Vec<Listed>,
     /// The sessions that are left: id and expiry, as the script gave them.
     left: Vec<Bytes>,
+    /// Pointers to sessions on other routes.
+    pointers: Vec<String>,
 }
 
 /// A session of a list.
 #[derive(Clone)]
 pub(crate) struct Listed {
-    pub id: SessionId,
+    pub id: String,
     pub expires_at: Option<u64>,
     pub record: Bytes,
 }
@@ -70,7 +72,9 @@ impl Page {
     /// Reads the reply to a step. `None` if it is another reply.
     fn of(reply: &Reply<'_>) -> Option<Self> {
         let Reply::Array(lists) = reply else { return None };
-        let [Reply::Array(read), Reply::Array(left)] = &lists[..] else { return None };
+        let [Reply::Array(read), Reply::Array(left), Reply::Array(pointers)] = &lists[..] else {
+            return None;
+        };
         let read = read.chunks(3).map(|session| {
             let [Reply::Bytes(id), Reply::Bytes(expiry), Reply::Bytes(record)] = session else {
                 return None;
@@ -78,13 +82,22 @@ impl Page {
             let id = SessionId::from_text(std::str::from_utf8(id).ok()?)?;
             // It is `inf` if the session never expires.
             let expires_at = std::str::from_utf8(expiry).ok()?.parse().ok();
-            Some(Listed { id, expires_at, record: Bytes::copy_from_slice(record) })
+            let (id, record) = (id.as_str().to_owned(), Bytes::copy_from_slice(record));
+            Some(Listed { id, expires_at, record })
         });
         let left = left.iter().map(|text| match text {
             Reply::Bytes(text) => Some(Bytes::copy_from_slice(text)),
             _ => None,
         });
-        Some(Self { read: read.collect::<Option<_>>()?, left: left.collect::<Option<_>>()? })
+        let pointers = pointers.iter().map(|text| match text {
+            Reply::Bytes(text) => Some(std::str::from_utf8(text).ok()?.to_owned()),
+            _ => None,
+        });
+        Some(Self {
+            read: read.collect::<Option<_>>()?,
+            left: left.collect::<Option<_>>()?,
+            pointers: pointers.collect::<Option<_>>()?,
+        })
     }
 
     /// How many sessions are left. Each step reads at least one, or a list would never end.
@@ -140,13 +153,15 @@ impl OnRedis for List<'_> {
         if !page.left.is_empty() {
             return Meaning::More(Step::Read(page));
         }
-        let pages = past.pages.iter().chain([&page]);
-        let sessions: Vec<Listed> = pages.flat_map(|page| &page.read).cloned().collect();
+        let pages = || past.pages.iter().chain([&page]);
+        let sessions: Vec<Listed> = pages().flat_map(|page| &page.read).cloned().collect();
+        let pointers: Vec<String> = pages().flat_map(|page| &page.pointers).cloned().collect();
         let current = self.current();
+        let work = move || describe(&sessions, &pointers, current);
         if bytes < LONG_FROM_BYTES {
-            return describe(&sessions, current).map_or_else(Meaning::Rejected, Meaning::Answered);
+            return work().map_or_else(Meaning::Rejected, Meaning::Answered);
         }
-        Meaning::Long(Work(Box::new(move || describe(&sessions, current))))
+        Meaning::Long(Work(Box::new(work)))
     }
 
     fn secret(&self) -> &[u8] {
@@ -154,25 +169,33 @@ impl OnRedis for List<'_> {
     }
 }
 
-/// The answer with these sessions, the newest first.
+/// The answer with these sessions, the newest first. With pointers, the caller completes it.
 pub(crate) fn describe(
     sessions: &[Listed],
+    pointers: &[String],
     current: Option<SessionId>,
 ) -> Result<Answer<'static>, Error> {
-    let described = sessions
-        .iter()
-        .map(|session| Description::read(session.id, &session.record, session.expires_at));
+    let described = sessions.iter().map(|session| {
+        Description::read((&session.id).into(), &session.record, session.expires_at)
+    });
     let mut described = described.collect::<Result<Vec<_>, _>>()?;
     described.sort_by(|one, other| {
         other.created_at.cmp(&one.created_at).then_with(|| one.id.cmp(&other.id))
     });
+    let current = current.as_ref().map(SessionId::as_str);
     let mut json = String::from("[");
     for (n, session) in described.iter().enumerate() {
         if n > 0 {
             json.push(',');
         }
-        session.write_with_current(Some(session.id) == current, &mut json);
+        let is_current = current.is_some_and(|id| session.id.starts_with(id));
+        session.write_with_current(is_current, &mut json);
     }
     json.push(']');
+    if !pointers.is_empty() {
+        let pointers = serde_json::to_string(pointers).map_err(|_| Error::Internal)?;
+        let current = current.unwrap_or_default();
+        json = format!(r#"{{"sessions":{json},"pointers":{pointers},"current":"{current}"}}"#);
+    }
     Ok(Answer::Json(json))
 }

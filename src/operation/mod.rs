@@ -6,6 +6,7 @@ mod create;
 mod description;
 mod extend;
 pub mod field;
+pub(crate) mod foreign;
 mod get;
 mod info;
 mod kill;
@@ -27,6 +28,9 @@ use redis::Cmd;
 pub(crate) use self::create::LIMITED as CREATE_LIMITED;
 pub(crate) use self::extend::{Extend, SCRIPT as EXTEND};
 use self::field::Fields;
+pub use self::foreign::Pointer;
+pub(crate) use self::foreign::unpoint::{SCRIPT as UNPOINT, Unpoint};
+use self::foreign::{claim, kill_pointed, lengthen, load, move_on, peek, point, pointers, put};
 pub(crate) use self::get::{is_own_record, read_record};
 pub(crate) use self::info::describe as describe_one;
 pub use self::list::Page;
@@ -85,6 +89,15 @@ operations! {
     list::List,
     rotate::Rotate,
     ping::Ping,
+    put::Put,
+    claim::Claim,
+    load::Load,
+    peek::Peek,
+    point::Point,
+    pointers::Pointers,
+    lengthen::Lengthen,
+    move_on::MoveOn,
+    kill_pointed::KillPointed,
 }
 
 /// The fixed properties of an operation.
@@ -150,9 +163,13 @@ pub(crate) trait OnRedis: Send + Sync {
     /// The meaning of a reply that is not an error.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r>;
 
-    /// For how many milliseconds the use of the session that this reply answers lets it live. `None` if it does not
-    /// slide.
-    fn sliding_ms(&self, _reply: &Reply<'_>) -> Option<u64> {
+    /// The key of the owner's index, or of what its script takes for it.
+    fn index_key(&self, target: &Target<'_>) -> Vec<u8> {
+        target.index_key()
+    }
+
+    /// What must be done behind the answer that this reply gives.
+    fn follow_up(&self, _target: &Target<'_>, _reply: &Reply<'_>) -> Option<FollowUp> {
         None
     }
 
@@ -161,8 +178,22 @@ pub(crate) trait OnRedis: Send + Sync {
         None
     }
 
+    /// The patch of an `update`.
+    fn patch(&self) -> Option<&str> {
+        None
+    }
+
     /// The texts that no message may repeat: a token, or the JSON of an owner.
     fn secret(&self) -> &[u8];
+}
+
+/// What must be done behind an answer. No caller waits for it.
+#[derive(Debug)]
+pub enum FollowUp {
+    /// The session was used, and slides: each use lets it live for this many milliseconds.
+    Extend(u64),
+    /// The session has ended, and this pointer names nothing any more.
+    Drop(Pointer),
 }
 
 /// What happened in earlier attempts of a call.

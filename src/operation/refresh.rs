@@ -3,7 +3,8 @@
 use redis::Cmd;
 
 use super::field::{App, Fields, Ttl, ttl_ms};
-use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME};
+use super::foreign::read_needed;
+use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN, INDEX, LIFETIME};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -24,6 +25,7 @@ static SCRIPT: Script = Script::new(&[
     INDEX,
     FIRST_LINE,
     LIFETIME,
+    FOREIGN,
     EACH,
     include_str!("../store/redis/scripts/refresh.lua"),
 ]);
@@ -63,10 +65,10 @@ impl OnRedis for Refresh<'_> {
         command.arg(target.member()).arg(ttl_ms(self.ttl));
     }
 
-    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
+    fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(found) => Meaning::Answered(Answer::Flag(*found != 0)),
-            _ => Meaning::Anothers,
+            other => read_needed(target, other).unwrap_or(Meaning::Anothers),
         }
     }
 

@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::field::{App, Fields};
-use super::script::{CLOCK, EACH, INDEX};
+use super::script::{CLOCK, EACH, FIRST_LINE, FOREIGN, INDEX};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -17,8 +17,14 @@ pub struct Rotate<'a> {
     pub token: Token<'a>,
 }
 
-static SCRIPT: Script =
-    Script::new(&[CLOCK, INDEX, EACH, include_str!("../store/redis/scripts/rotate.lua")]);
+static SCRIPT: Script = Script::new(&[
+    CLOCK,
+    INDEX,
+    FIRST_LINE,
+    FOREIGN,
+    EACH,
+    include_str!("../store/redis/scripts/rotate.lua"),
+]);
 
 pub(super) static SPEC: Spec = Spec {
     name: "rotate",
@@ -58,6 +64,10 @@ impl OnRedis for Rotate<'_> {
         match reply {
             Reply::Int(0) => Meaning::Answered(Answer::Absent),
             Reply::Int(_) => Meaning::Answered(target.new_token()),
+            Reply::Array(parts) => match half_done(target, parts) {
+                Some(json) => Meaning::Answered(Answer::Json(json)),
+                None => Meaning::Anothers,
+            },
             _ => Meaning::Anothers,
         }
     }
@@ -65,4 +75,19 @@ impl OnRedis for Rotate<'_> {
     fn secret(&self) -> &[u8] {
         self.token.text()
     }
+}
+
+/// What is left to do if the token was not made for the session's owner: the script has done nothing, and a pointer to the
+/// new id must be made first.
+fn half_done(target: &Target<'_>, parts: &[Reply<'_>]) -> Option<String> {
+    let [Reply::Bytes(owner), Reply::Bytes(nonce), Reply::Bytes(until)] = parts else {
+        return None;
+    };
+    let [owner, nonce, until] = [owner, nonce, until].map(|text| std::str::from_utf8(text).ok());
+    let (owner, nonce, until) = (owner?, nonce?, until?);
+    let token = serde_json::to_string(&target.minted.as_ref()?.0).ok()?;
+    let pointer = target.new_address()?.to_text() + nonce;
+    Some(format!(
+        r#"{{"token":{token},"pointer":"{pointer}","owner":"{owner}","nonce":"{nonce}","until":"{until}"}}"#
+    ))
 }

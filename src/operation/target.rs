@@ -4,7 +4,7 @@ use super::Answer;
 use super::field::Owner;
 use crate::error::Error;
 use crate::keys;
-use crate::token::{self, Encoding, OwnerHash, SessionId, Token};
+use crate::token::{self, Address, Encoding, OwnerHash, SessionId, Token};
 
 /// The settings of an instance that apply to every session.
 #[derive(Clone, Debug)]
@@ -50,7 +50,23 @@ impl<'c> Target<'c> {
 
     /// All sessions of an owner.
     pub(super) fn of_owner(app: &'c [u8], owner: &Owner<'_>, policy: &'c Policy) -> Self {
-        Self { app, owner: OwnerHash::of(app, owner.bytes()), id: None, minted: None, policy }
+        Self::of_hash(app, OwnerHash::of(app, owner.bytes()), policy)
+    }
+
+    /// All sessions of the owner with this hash.
+    pub(super) fn of_hash(app: &'c [u8], owner: OwnerHash, policy: &'c Policy) -> Self {
+        Self { app, owner, id: None, minted: None, policy }
+    }
+
+    /// The session at an address.
+    pub(super) fn at(app: &'c [u8], address: Address, policy: &'c Policy) -> Self {
+        Self { id: Some(address.id), ..Self::of_hash(app, address.place(), policy) }
+    }
+
+    /// The same session, which gets this token.
+    pub(super) fn moving_to(self, token: &Token<'_>) -> Self {
+        let text = String::from_utf8_lossy(token.text()).into_owned();
+        Self { minted: Some(Box::new((text, token.id()))), ..self }
     }
 
     /// A new session of an owner.
@@ -92,6 +108,34 @@ impl<'c> Target<'c> {
     #[must_use]
     pub fn session_prefix(&self) -> Vec<u8> {
         keys::session_prefix(&self.policy.prefix, self.owner.route(), self.app)
+    }
+
+    /// The key of the owner's pointers.
+    #[must_use]
+    pub fn pointers_key(&self) -> Vec<u8> {
+        keys::pointers(&self.policy.prefix, &self.owner, self.app)
+    }
+
+    /// The public id of the session, if it lies on another route than its owner.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.id.map(|id| Address { id, route: self.owner.route() })
+    }
+
+    /// The public id that the session gets with the new token, if it lies on another route than its owner.
+    pub(super) fn new_address(&self) -> Option<Address> {
+        let minted = self.minted.as_ref()?;
+        Some(Address { id: minted.1, route: self.owner.route() })
+    }
+
+    /// How the session's id begins.
+    pub(super) fn mark(&self) -> &str {
+        self.id.as_ref().map_or("", SessionId::mark)
+    }
+
+    /// How the id begins that the session gets with the new token.
+    pub(super) fn new_mark(&self) -> &str {
+        self.minted.as_ref().map_or("", |minted| minted.1.mark())
     }
 
     /// The key of the owner's index.

@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use super::field::{App, Fields, Json};
 use super::script::{EACH, FIRST_LINE};
-use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use super::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::token::Token;
@@ -52,15 +52,8 @@ impl OnRedis for Update<'_> {
         command.arg(self.data.0).arg(target.policy.max_grown_bytes());
     }
 
-    /// A sliding session's reply is a list: the number that stands for what was done, and the session's duration.
-    fn sliding_ms(&self, reply: &Reply<'_>) -> Option<u64> {
-        match reply {
-            Reply::Array(parts) => match parts[..] {
-                [Reply::Int(_), Reply::Int(duration)] => u64::try_from(duration).ok(),
-                _ => None,
-            },
-            _ => None,
-        }
+    fn follow_up(&self, _target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
+        sliding_ms(reply).map(FollowUp::Extend)
     }
 
     /// The script replies 0 if there is no session, 1 if it appended the patch, 2 if it did and the record has grown
@@ -68,7 +61,7 @@ impl OnRedis for Update<'_> {
     /// meanwhile, or if it is gone.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         let reply = match reply {
-            Reply::Array(parts) if self.sliding_ms(reply).is_some() => &parts[0],
+            Reply::Array(parts) if sliding_ms(reply).is_some() => &parts[0],
             other => other,
         };
         match (reply, target.id) {
@@ -84,7 +77,22 @@ impl OnRedis for Update<'_> {
         Some(self.data.0)
     }
 
+    fn patch(&self) -> Option<&str> {
+        Some(self.data.0)
+    }
+
     fn secret(&self) -> &[u8] {
         self.token.text()
+    }
+}
+
+/// The duration of a sliding session. Its reply is a list: the number that stands for what was done, and the duration.
+fn sliding_ms(reply: &Reply<'_>) -> Option<u64> {
+    match reply {
+        Reply::Array(parts) => match parts[..] {
+            [Reply::Int(_), Reply::Int(duration)] => u64::try_from(duration).ok(),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -13,17 +13,20 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::operation::field::{Json, Owner, Ttl};
 use crate::operation::{
-    Answer, Create, Get, Info, Kill, KillAll, KillById, List, Listed, MAX_LIST_BYTES, Operation,
-    Refresh, Rotate, Update, describe_all, describe_one,
+    Answer, Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, List, Listed, Load,
+    MAX_LIST_BYTES, Operation, Put, Refresh, Rotate, Update, describe_all, describe_one,
 };
-use crate::record::{self, Record};
-use crate::token::{self, OwnerHash, SessionId, Token};
+use crate::record::{self, NOBODY, Record};
+use crate::token::{self, Address, OwnerHash, SessionId, Token};
 
 /// Sessions in memory. They are lost when the instance is dropped.
 pub struct MemoryStore {
     policy: Policy,
     sessions: Mutex<Sessions>,
 }
+
+/// The last page of an owner's pointers.
+const NO_POINTERS: &str = r#"["0","",""]"#;
 
 /// One create ends at most this many sessions, as `limits.lua` does. The next create ends the rest.
 const MAX_ENDED_BY_CREATE: usize = 100;
@@ -39,6 +42,8 @@ struct Sessions {
     places: HashMap<Place, HashMap<SessionId, Session>>,
     /// The earliest expiry first, so that expired sessions are found without reading the others.
     expiries: BTreeSet<(Time, Place, SessionId)>,
+    /// Where the sessions of an owner are whose token was not made for the owner.
+    pointers: HashMap<Place, HashMap<SessionId, Place>>,
 }
 
 struct Session {
@@ -50,6 +55,21 @@ struct Session {
     sliding_ms: Option<NonZeroU64>,
     /// The end of its lifetime.
     ends_at: Option<Time>,
+    /// If its token was not made for its owner.
+    foreign: Option<Foreign>,
+}
+
+/// What is known of a session whose token was not made for its owner.
+struct Foreign {
+    /// `None` if nobody owns it.
+    owner: Option<Place>,
+}
+
+impl Session {
+    /// The owner whose pointer names it.
+    fn owner(&self) -> Option<&Place> {
+        self.foreign.as_ref()?.owner.as_ref()
+    }
 }
 
 impl MemoryStore {
@@ -68,7 +88,9 @@ impl MemoryStore {
             let answer = match &call.operation {
                 Operation::Create(call) => sessions.create(policy, call),
                 Operation::Get(Get { app, token }) => sessions.get(app, token),
-                Operation::Info(Info { app, token }) => sessions.info(app, token),
+                Operation::Info(Info { app, token }) => {
+                    sessions.describe(app, token, |owner| owner != NOBODY)
+                }
                 Operation::List(call) => sessions.list(call),
                 Operation::Refresh(Refresh { app, token, ttl }) => {
                     Ok(Answer::Flag(sessions.refresh(app, token, *ttl)))
@@ -84,7 +106,15 @@ impl MemoryStore {
                 Operation::KillAll(KillAll { app, owner, except }) => {
                     Ok(Answer::Flag(sessions.kill_all(app, owner, except.as_ref())))
                 }
-                Operation::Ping(_) => Ok(Answer::Absent),
+                Operation::Ping(_) | Operation::Peek(_) => Ok(Answer::Absent),
+                Operation::Put(call) => Ok(Answer::Flag(sessions.put(call))),
+                Operation::Claim(call) => sessions.claim(policy, call).map(Answer::Flag),
+                Operation::Load(Load { app, token }) => sessions.describe(app, token, |_| true),
+                Operation::KillPointed(call) => Ok(Answer::Flag(sessions.kill_pointed(call))),
+                // The sessions of an owner are found without pointers, so these steps have nothing to do.
+                Operation::Point(call) => Ok(call.answer_without_pointers()),
+                Operation::Pointers(_) => Ok(Answer::Json(NO_POINTERS.into())),
+                Operation::Lengthen(_) | Operation::MoveOn(_) => Ok(Answer::Flag(false)),
             };
             match answer {
                 Ok(answer) => answers.put(place, answer),
@@ -107,6 +137,7 @@ impl Sessions {
             expiry: after(created_at, call.first_ttl()),
             sliding_ms: call.sliding_ttl(),
             ends_at: after(created_at, limits.lifetime),
+            foreign: None,
         };
         self.insert(place.clone(), token.id(), session);
         if let Some(most) = limits.max_sessions {
@@ -135,31 +166,45 @@ impl Sessions {
         self.slide(app, token);
         let Some(session) = self.find(app, token) else { return Ok(Answer::Absent) };
         let record = Record::parse(session.record.as_bytes()).map_err(|_| Error::Corrupt)?;
-        Ok(Answer::Session(record))
+        Ok(if record.is_anonymous() { Answer::Absent } else { Answer::Session(record) })
     }
 
-    fn info(&mut self, app: &[u8], token: &Token<'_>) -> Result<Answer<'_>, Error> {
+    /// Describes a session if the caller sees the sessions of its owner, given as JSON.
+    fn describe(
+        &mut self,
+        app: &[u8],
+        token: &Token<'_>,
+        sees: impl FnOnce(&str) -> bool,
+    ) -> Result<Answer<'_>, Error> {
         let Some(session) = self.find(app, token) else { return Ok(Answer::Absent) };
-        describe_one(token.id(), session.record.as_bytes(), session.expiry)
+        let address = token.address().filter(|_| session.foreign.is_some());
+        let id = address.map_or(token.id().as_str().to_owned(), |address| address.to_text());
+        describe_one(&id, session.record.as_bytes(), session.expiry, sees)
     }
 
     fn list(&mut self, call: &List<'_>) -> Result<Answer<'_>, Error> {
-        let sessions = self.places.get(&place_of(&call.app, &call.owner)).into_iter().flatten();
-        let mut sessions: Vec<_> = sessions.collect();
-        sessions.sort_by_key(|(id, session)| {
-            std::cmp::Reverse((session.expiry.unwrap_or(Time::MAX), **id))
+        let place = place_of(&call.app, &call.owner);
+        let own = self.places.get(&place).into_iter().flatten();
+        let own = own.map(|(id, session)| (*id, id.as_str().to_owned(), session));
+        let pointed = self.pointers.get(&place).into_iter().flatten().filter_map(|(id, place)| {
+            let address = Address { id: *id, route: place.0.route() };
+            Some((*id, address.to_text(), self.places.get(place)?.get(id)?))
+        });
+        let mut sessions: Vec<_> = own.chain(pointed).collect();
+        sessions.sort_by_key(|(id, _, session)| {
+            std::cmp::Reverse((session.expiry.unwrap_or(Time::MAX), *id))
         });
         sessions.truncate(usize::try_from(call.limit).unwrap_or(usize::MAX));
-        if sessions.iter().map(|(_, session)| session.record.len()).sum::<usize>() > MAX_LIST_BYTES
-        {
+        let bytes = sessions.iter().map(|(_, _, session)| session.record.len()).sum::<usize>();
+        if bytes > MAX_LIST_BYTES {
             return Err(Error::ListTooLarge { max_bytes: MAX_LIST_BYTES });
         }
-        let listed = sessions.into_iter().map(|(id, session)| Listed {
-            id: *id,
+        let listed = sessions.into_iter().map(|(_, public_id, session)| Listed {
+            id: public_id,
             expires_at: session.expiry,
             record: Bytes::copy_from_slice(session.record.as_bytes()),
         });
-        describe_all(&listed.collect::<Vec<_>>(), call.current())
+        describe_all(&listed.collect::<Vec<_>>(), &[], call.current())
     }
 
     fn refresh(&mut self, app: &[u8], token: &Token<'_>, ttl: Ttl) -> bool {
@@ -223,15 +268,68 @@ impl Sessions {
 
     fn kill_all(&mut self, app: &[u8], owner: &Owner<'_>, except: Option<&Token<'_>>) -> bool {
         let place = place_of(app, owner);
-        let Some(ids) = self.places.get(&place) else {
+        let own = self.places.get(&place).into_iter().flatten();
+        let own = own.map(|(id, _)| (*id, place.clone()));
+        let pointed = self.pointers.get(&place).into_iter().flatten();
+        let pointed = pointed.map(|(id, place)| (*id, place.clone()));
+        let excepted = except.map(Token::id);
+        let all: Vec<_> = own.chain(pointed).filter(|(id, _)| Some(*id) != excepted).collect();
+        for (id, place) in &all {
+            self.remove(place, *id);
+        }
+        !all.is_empty()
+    }
+
+    fn put(&mut self, call: &Put<'_>) -> bool {
+        let Put { app, token, owner, data, lifetime, .. } = call;
+        let (Some(place), id) = (place(app, token), token.id()) else { return false };
+        if self.places.get(&place).is_some_and(|ids| ids.contains_key(&id)) {
+            if !call.replaces {
+                return false;
+            }
+            self.remove(&place, id);
+        }
+        let created_at = now_ms();
+        let owned = (!owner.is_nobody()).then(|| place_of(app, owner));
+        let session = Session {
+            record: record::encode_foreign(owner.json(), created_at, call.nonce, data.0),
+            created_at,
+            expiry: after(created_at, call.first_ttl()),
+            sliding_ms: None,
+            ends_at: after(created_at, *lifetime),
+            foreign: Some(Foreign { owner: owned }),
+        };
+        self.insert(place, id, session);
+        true
+    }
+
+    fn claim(&mut self, policy: &Policy, call: &Claim<'_>) -> Result<bool, Error> {
+        let Claim { app, token, before, after, patch, .. } = call;
+        let (Some(place), id) = (place(app, token), token.id()) else { return Ok(false) };
+        let Some(session) = self.find(app, token) else { return Ok(false) };
+        let record = Record::parse(session.record.as_bytes()).map_err(|_| Error::Corrupt)?;
+        if session.foreign.is_none() || record.owner() != before.json() {
+            return Ok(false);
+        }
+        let max_bytes = policy.max_grown_bytes();
+        let claimed = record.claimed_by(after.json(), call.nonce, patch.0, max_bytes);
+        let claimed = claimed.map_err(|unfit| Error::of_unfit(unfit, max_bytes))?;
+        let owner = (!after.is_nobody()).then(|| place_of(app, after));
+        if let Some(mut session) = self.remove(&place, id) {
+            session.record = claimed;
+            session.foreign = Some(Foreign { owner });
+            self.insert(place, id, session);
+        }
+        Ok(true)
+    }
+
+    fn kill_pointed(&mut self, call: &KillPointed<'_>) -> bool {
+        let pointers = self.pointers.get(&place_of(&call.app, &call.owner));
+        let Some(place) = pointers.and_then(|pointers| pointers.get(&call.address.id)).cloned()
+        else {
             return false;
         };
-        let excepted = except.map(Token::id);
-        let ids: Vec<_> = ids.keys().copied().filter(|id| Some(*id) != excepted).collect();
-        for id in &ids {
-            self.remove(&place, *id);
-        }
-        !ids.is_empty()
+        place.0.route() == call.address.route && self.remove(&place, call.address.id).is_some()
     }
 
     fn find(&mut self, app: &[u8], token: &Token<'_>) -> Option<&mut Session> {
@@ -247,6 +345,9 @@ impl Sessions {
     }
 
     fn insert(&mut self, place: Place, id: SessionId, session: Session) {
+        if let Some(owner) = session.owner() {
+            self.pointers.entry(owner.clone()).or_default().insert(id, place.clone());
+        }
         self.expiries.extend(session.expiry.map(|at| (at, place.clone(), id)));
         self.places.entry(place).or_default().insert(id, session);
     }
@@ -259,6 +360,14 @@ impl Sessions {
         }
         if let Some(at) = session.expiry {
             self.expiries.remove(&(at, place.clone(), id));
+        }
+        if let Some(owner) = session.owner()
+            && let Some(pointers) = self.pointers.get_mut(owner)
+        {
+            pointers.remove(&id);
+            if pointers.is_empty() {
+                self.pointers.remove(owner);
+            }
         }
         Some(session)
     }

@@ -28,7 +28,7 @@ use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::event::{Event, Observer};
-use crate::operation::{Answer, Extend, Operation};
+use crate::operation::{Answer, Extend, Operation, Pointer, Unpoint};
 
 /// The owner's sessions are not read from replicas until this long after a change by this process. A replica is
 /// usually milliseconds behind, but nothing bounds its delay.
@@ -116,6 +116,10 @@ impl RedisStore {
         if !due.is_empty() {
             Box::pin(self.extend(calls, &due, answers)).await;
         }
+        let dropped = uses.take_dropped();
+        if !dropped.is_empty() {
+            Box::pin(self.drop_pointers(calls, dropped, answers)).await;
+        }
     }
 
     async fn send(&self, open: Vec<InFlightCall<'_>>, answers: &mut Answers) {
@@ -155,6 +159,29 @@ impl RedisStore {
         if let Some(error) = unheard.failure() {
             (self.observer)(&Event::NotExtended(error.clone()));
         }
+    }
+
+    /// Drops the pointers to sessions that these calls have ended. The calls are answered already. A pointer that stays
+    /// names no session.
+    async fn drop_pointers(
+        &self,
+        calls: &[Call<'_>],
+        dropped: Vec<(usize, Pointer)>,
+        answers: &Answers,
+    ) {
+        let unpoints: Vec<_> = dropped
+            .into_iter()
+            .filter_map(|(place, pointer)| {
+                let operation = calls.get(place)?.operation.on_redis();
+                let target = operation.target(&self.policy).ok()??;
+                Some(Unpoint { app: target.app, pointer })
+            })
+            .collect();
+        let uses = Uses::new(&self.sliding);
+        let tasks = unpoints.iter().enumerate().filter_map(|(place, unpoint)| {
+            InFlightCall::new(place, unpoint, &self.policy, &uses).ok()?
+        });
+        self.send(tasks.collect(), &mut answers.for_nobody()).await;
     }
 
     /// The calls that must be sent. Calls that need no server are answered at once.

@@ -13,7 +13,8 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::keys;
 use crate::operation::{
-    Meaning, OnRedis, Page, Past, Policy, Script, Step, Target, Work, is_own_record, read_record,
+    FollowUp, Meaning, OnRedis, Page, Past, Policy, Script, Step, Target, Work, is_own_record,
+    read_record,
 };
 use crate::protocol::Reply;
 use crate::record::sliding_in;
@@ -163,9 +164,7 @@ impl<'c> InFlightCall<'c> {
 
     /// The patch of an `update`, and how many bytes of data it may leave.
     pub fn patch(&self) -> Option<(&'c str, usize)> {
-        // A call that creates a session has data too, but no record that could be full.
-        let patch = self.operation.data().filter(|_| self.target.minted.is_none());
-        patch.map(|patch| (patch, self.target.policy.max_grown_bytes()))
+        self.operation.patch().map(|patch| (patch, self.target.policy.max_grown_bytes()))
     }
 
     /// The session of an `update`, and the bytes of its patch.
@@ -175,7 +174,8 @@ impl<'c> InFlightCall<'c> {
 
     /// The keys of its script.
     fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
-        let index = self.operation.spec().needs_index.then(|| self.target.index_key());
+        let index =
+            self.operation.spec().needs_index.then(|| self.operation.index_key(&self.target));
         let minted = self.target.minted.as_ref().map(|minted| minted.1);
         // A `create` makes the token of its own session, a `rotate` that of another one.
         let moved = minted.filter(|id| Some(*id) != self.target.id);
@@ -214,9 +214,13 @@ impl<'c> InFlightCall<'c> {
         }
     }
 
-    /// Notes that the session was used, if it slides. `reply` answers the call.
-    pub fn note_use(&self, reply: &Reply<'_>) {
-        self.note_sliding(self.operation.sliding_ms(reply));
+    /// Notes what must be done behind the answer. `reply` answers the call.
+    pub fn note_follow_up(&self, reply: &Reply<'_>) {
+        match self.operation.follow_up(&self.target, reply) {
+            Some(FollowUp::Extend(duration_ms)) => self.note_sliding(Some(duration_ms)),
+            Some(FollowUp::Drop(pointer)) => self.uses.drop_pointer(self.place, pointer),
+            None => {}
+        }
     }
 
     fn note_sliding(&self, duration_ms: Option<u64>) {
@@ -271,9 +275,9 @@ impl<'c> InFlightCall<'c> {
 
     /// Answers with a large record on a separate thread, because parsing it would hold up other calls.
     pub fn answer_on_another_thread(&self, record: Bytes, answers: &mut Answers) {
-        let (app, owner) = (self.target.app.to_vec(), self.target.owner);
+        let (app, owner, id) = (self.target.app.to_vec(), self.target.owner, self.target.id);
         let mut answers = answers.detach(self.place);
-        tokio::task::spawn_blocking(move || match read_record(&record, &app, owner) {
+        tokio::task::spawn_blocking(move || match read_record(&record, &app, owner, id) {
             Meaning::Answered(answer) => answers.put(0, answer),
             _ => answers.reject(0, &Error::Corrupt),
         });

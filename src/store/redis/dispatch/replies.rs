@@ -74,7 +74,7 @@ impl Replied<'_> {
                     if record.len() >= LONG_FROM_BYTES && call.may_find(record) =>
                 {
                     call.replace_doubted();
-                    call.note_use(&Reply::Bytes(record));
+                    call.note_follow_up(&Reply::Bytes(record));
                     call.answer_on_another_thread(self.answered.keep(record), answers);
                     Next::Settled
                 }
@@ -106,7 +106,7 @@ impl Replied<'_> {
             Meaning::Answered(answer) => {
                 call.forget_use();
                 answers.put(call.place, answer);
-                call.note_use(reply);
+                call.note_follow_up(reply);
                 call.note_use_by_fold();
                 Next::Settled
             }
@@ -116,7 +116,7 @@ impl Replied<'_> {
             }
             Meaning::Outgrown(answer, id) => {
                 answers.put(call.place, answer);
-                call.note_use(reply);
+                call.note_follow_up(reply);
                 if let Some(key) = call.session_key() {
                     fold_beside(self.node, self.live, id, key);
                 }

@@ -132,7 +132,7 @@ impl<'c> NodePipeline<'c> {
                 Some(reply @ Reply::Bytes(_)) => match call.read(&reply) {
                     Meaning::Answered(answer) => {
                         answers.put(place, answer);
-                        call.note_use(&reply);
+                        call.note_follow_up(&reply);
                         is_answered = true;
                     }
                     Meaning::Anothers => {

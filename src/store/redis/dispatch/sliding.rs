@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::operation::Pointer;
 use crate::token::SessionId;
 
 /// How many sessions the table tells apart, in 4 MiB.
@@ -126,10 +127,13 @@ fn first_place(session: u64) -> usize {
     usize::try_from(session >> 1).unwrap_or_default() % (PLACES / WAYS) * WAYS
 }
 
-/// The sliding sessions that the calls of one batch have used and that must be extended.
+/// What must be done behind the answers of one batch: the sliding sessions that the calls have used and that must be
+/// extended, and the pointers that must be dropped.
 pub(crate) struct Uses<'t> {
     table: &'t SlidingTable,
     due: Mutex<Vec<Use>>,
+    /// Each with the position of its call in the batch.
+    dropped: Mutex<Vec<(usize, Pointer)>>,
 }
 
 /// The use of a session.
@@ -143,7 +147,21 @@ pub(crate) struct Use {
 
 impl<'t> Uses<'t> {
     pub fn new(table: &'t SlidingTable) -> Self {
-        Self { table, due: Mutex::default() }
+        Self { table, due: Mutex::default(), dropped: Mutex::default() }
+    }
+
+    /// Notes a pointer that must be dropped.
+    pub fn drop_pointer(&self, place: usize, pointer: Pointer) {
+        self.lock_dropped().push((place, pointer));
+    }
+
+    /// Takes the pointers that must be dropped.
+    pub fn take_dropped(&self) -> Vec<(usize, Pointer)> {
+        std::mem::take(&mut *self.lock_dropped())
+    }
+
+    fn lock_dropped(&self) -> std::sync::MutexGuard<'_, Vec<(usize, Pointer)>> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a use.

@@ -2,14 +2,18 @@
 -- clients wait during it.
 -- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
 -- ARGV: 1 the beginning of the keys of the owner's sessions, 2 the id of a session that stays (empty: none).
--- Returns how many sessions were removed, and 1 if there are more, else 0.
+-- Returns how many sessions were removed; 1 if there are more, else 0; and then 1 if the owner may have pointers to
+-- sessions on other routes, else 0.
 -- Each step begins at the front of the index and removes the members that it reads, so no member can move behind it.
 
 -- A step ends after this many sessions, or with the session that brings it to this many bytes.
 local step_sessions, step_bytes = 100, 8388608
 
+-- While a slot moves, a server refuses to look for a key that it does not have.
+local function has_pointers() return redis.pcall('EXISTS', pointers_of(KEYS[1])) ~= 0 and 1 or 0 end
+
 local kind = redis.call('TYPE', KEYS[1]).ok
-if kind == 'none' then return { 0, 0 } end
+if kind == 'none' then return { 0, 0, has_pointers() } end
 if kind ~= 'zset' then
   redis.call('DEL', KEYS[1])
   return redis.error_reply('WRONGTYPE the index was a ' .. kind .. ' and is removed')
@@ -29,9 +33,9 @@ for _, id in ipairs(ids) do
     bytes = bytes + (type(length) == 'number' and length or 0)
   end
 end
-if #removed == 0 then return { 0, 0 } end
+if #removed == 0 then return { 0, 0, has_pointers() } end
 local killed = redis.call('DEL', unpack(sessions))
 redis.call('ZREM', KEYS[1], unpack(removed))
 -- Calculated, not asked: the index is gone with its last member, and while a slot moves, a server refuses to look for
 -- a key that it does not have.
-return { killed, listed > #removed and 1 or 0 }
+return { killed, listed > #removed and 1 or 0, has_pointers() }

@@ -2,14 +2,17 @@
 -- KEYS: 1 index. The sessions' keys are made from the index's ids; they share its slot.
 -- ARGV: 1 the beginning of the keys of the owner's sessions, 2 how many sessions, 3 how many bytes of one record. From
 -- the second step on, the sessions that are left follow: id and expiry in ms, in turn.
--- Returns two lists: id, expiry and record in turn; and id and expiry in turn of the sessions that are left.
+-- Returns three lists: id, expiry and record in turn; id and expiry in turn of the sessions that are left; and of the first
+-- step the owner's pointers to sessions on other routes, those that are kept longest first.
 
 -- A step ends after this many sessions, or with the record that brings it to this many bytes.
 local step_sessions, step_bytes = 250, 1048576
 
-local listed = { unpack(ARGV, 4) }
+local listed, pointers = { unpack(ARGV, 4) }, {}
 if #listed == 0 then
-  listed = redis.call('ZRANGE', KEYS[1], '+inf', clock(), 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
+  local now = clock()
+  listed = redis.call('ZRANGE', KEYS[1], '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
+  pointers = redis.call('ZRANGE', pointers_of(KEYS[1]), '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
 end
 local read, left, bytes = {}, {}, 0
 for n = 1, #listed, 2 do
@@ -24,4 +27,4 @@ for n = 1, #listed, 2 do
     left[#left + 1], left[#left + 2] = id, expiry
   end
 end
-return { read, left }
+return { read, left, pointers }

@@ -1,6 +1,7 @@
 -- Moves a session to a new id. Everything else stays, to the millisecond.
 -- KEYS: 1 session, 2 index, 3 session with the new id. ARGV: 1 id, 2 new id.
--- Returns 1, or 0 if there is no such session. May run twice: if the session was moved already, it returns 1.
+-- Returns 1, or 0 if there is no such session. If its token was not made for its owner, does nothing and returns a list:
+-- the hash of the owner (empty: nobody), the nonce, and until when the pointer is kept. May run twice: if the session was moved already, it returns 1.
 return each(3, 2, function(k, a)
   local session, index, moved = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   local id, new_id = ARGV[a + 1], ARGV[a + 2]
@@ -8,6 +9,9 @@ return each(3, 2, function(k, a)
   local expiry = redis.call('ZSCORE', index, id)
   local was_listed = expiry
   if not expiry then
+    local line = first_line(session)
+    local owner, nonce = pointer_in(line)
+    if nonce then return { owner or '', nonce, string.match(line, UNTIL) or '' } end
     local left = redis.call('PTTL', session)
     expiry = left >= 0 and string.format('%.0f', clock() + left) or '+inf'
   end

@@ -1,0 +1,227 @@
+'use strict';
+
+// Sessions whose token was not made by `create`: SessionStore's, and those that `migrate` takes over. They are no part of
+// the public interface, because a program that passed on a token from a request would let an attacker choose it (session
+// fixation).
+//
+// `app` is a name, `token` any text that decodes to 16 bytes or more, `ownerId` a name or undefined (nobody owns the
+// session). Durations are milliseconds; Infinity: the session never expires. Errors are those of the public methods.
+
+const { randomBytes } = require('node:crypto');
+const { checkData, checkDuration, checkName, checkToken } = require('./arguments.js');
+const { encode } = require('./boundary.js');
+const { operations, partsOf } = require('./operations.js');
+const { list, point } = require('./pointers.js');
+
+/** @typedef {import('../index.js').SpotsSessions} Sessions */
+/** @typedef {{ app: string, token: string }} Address */
+/** @typedef {{ set: object, deleted: string[] }} Patch what changes of the data; `null` is a value */
+
+/** The owner of a session that nobody owns, as JSON. */
+const NOBODY = '""';
+
+/** How many sessions one create or claim ends, if `maxSessions` says so. The next one ends the rest. */
+const MAX_ENDED = 100;
+
+/**
+ * Reads a session.
+ *
+ * @param {Sessions} sessions
+ * @param {Address} address
+ * @returns {Promise<{ ownerId: string | undefined, data: any, createdAt: Date, expiresAt: Date | undefined } | undefined>}
+ */
+async function load(sessions, address) {
+  const session = await partsOf(sessions).boundary.send('L', addressOf(address));
+  if (session === undefined) return undefined;
+  const { ownerId, data, createdAt, expiresAt } = session;
+  return {
+    ownerId: ownerId === '' ? undefined : ownerId,
+    data,
+    createdAt: new Date(createdAt),
+    expiresAt: expiresAt === null ? undefined : new Date(expiresAt),
+  };
+}
+
+/**
+ * Stores a session: its pointer first, then the record. Resolves when the pointer was there after the record.
+ *
+ * @param {Sessions} sessions
+ * @param {Address & { ownerId: string | undefined, data: object, durationMs: number, replace: boolean }} session
+ *   `replace`: whether it may take the place of a session that the token opens
+ * @returns {Promise<boolean | undefined>} false: the token opens a session; undefined: no session can have this token
+ */
+async function create(sessions, { app, token, ownerId, data, durationMs, replace }) {
+  const { boundary, settings } = partsOf(sessions);
+  const address = addressOf({ app, token });
+  const [owner, ms, nonce] = [ownerOf(ownerId), checkDuration(durationMs / 1000), newNonce()];
+  const lifetime = checkDuration(settings.lifetime);
+  const json = checkData(data, settings.maxDataSize);
+  const pointer = pointerTo(boundary, address, owner, nonce, ms);
+  const until = await pointer('');
+  if (until === undefined) return undefined;
+  const fields = [address, owner, nonce, ms, lifetime, until, replace ? 1 : 0];
+  const stored = await boundary.send('P', fields.join('\n'), json);
+  if (!stored) return stored;
+  await pointer(until);
+  await keepAtMost(sessions, app, ownerId);
+  return true;
+}
+
+/**
+ * Gives a session another owner, and changes its data.
+ *
+ * @param {Sessions} sessions
+ * @param {Address & Patch & { before: string | undefined, after: string | undefined, durationMs: number }} claim
+ * @returns {Promise<boolean>} false: there is no such session, or its owner is not `before`
+ */
+async function claim(sessions, { app, token, before, after, set, deleted, durationMs }) {
+  const { boundary, settings } = partsOf(sessions);
+  const address = addressOf({ app, token });
+  const [owner, ms, nonce] = [ownerOf(after), checkDuration(durationMs / 1000), newNonce()];
+  const patch = patchOf(settings, set, deleted);
+  const pointer = pointerTo(boundary, address, owner, nonce, ms);
+  const until = await pointer('');
+  if (until === undefined) return false;
+  const fields = [address, ownerOf(before), owner, nonce, until].join('\n');
+  const claimed = await boundary.send('C', fields, patch).catch(async (error) => {
+    if (error.code !== 'ERR_SESSIONS_TOO_LARGE') throw error;
+    // The record is full of patches. An update folds them.
+    return (await boundary.send('u', address, patch)) && boundary.send('C', fields, '');
+  });
+  if (!claimed) return false;
+  await pointer(until);
+  await keepAtMost(sessions, app, after);
+  return true;
+}
+
+/**
+ * Changes the data of a session.
+ *
+ * @param {Sessions} sessions
+ * @param {Address & Patch} update
+ * @returns {Promise<boolean>}
+ */
+async function update(sessions, { app, token, set, deleted }) {
+  const { boundary, settings } = partsOf(sessions);
+  return boundary.send('u', addressOf({ app, token }), patchOf(settings, set, deleted));
+}
+
+/**
+ * Gives a session a new duration, which begins now.
+ *
+ * @param {Sessions} sessions
+ * @param {Address & { durationMs: number }} refresh
+ * @returns {Promise<boolean>}
+ */
+async function refresh(sessions, { app, token, durationMs }) {
+  return operations.refresh.send(partsOf(sessions), { app, token, duration: durationMs / 1000 });
+}
+
+/**
+ * Ends a session.
+ *
+ * @param {Sessions} sessions
+ * @param {Address} address
+ * @returns {Promise<boolean>}
+ */
+async function kill(sessions, address) {
+  return operations.kill.send(partsOf(sessions), address);
+}
+
+/**
+ * Returns a function that makes the owner's pointer to a session, and resolves to the time until which it is kept. A
+ * session that nobody owns has none.
+ *
+ * @param {import('./boundary.js').Boundary} boundary
+ * @param {string} address
+ * @param {string} owner as JSON
+ * @param {string} nonce
+ * @param {number} ms
+ */
+function pointerTo(boundary, address, owner, nonce, ms) {
+  const [app, token] = address.split('\n');
+  return (/** @type {string} */ until) =>
+    owner === NOBODY ? '' : point(boundary, app, owner, [token, nonce], until, ms);
+}
+
+/**
+ * Ends sessions of an owner who has more than `maxSessions` allows.
+ *
+ * @param {Sessions} sessions
+ * @param {string} app
+ * @param {string | undefined} ownerId
+ */
+async function keepAtMost(sessions, app, ownerId) {
+  const { boundary, settings } = partsOf(sessions);
+  const most = settings.maxSessions;
+  if (ownerId === undefined || most === Number.POSITIVE_INFINITY) return;
+  const all = await list(boundary, `${encode(app)}\n${ownerOf(ownerId)}`, '', most + MAX_ENDED);
+  const ended = surplus(all, most);
+  await Promise.all(ended.map(({ id }) => sessions.kill({ app, ownerId, id })));
+}
+
+/**
+ * Chooses the sessions that had to end if all had been created one after the other: each new one ends the one that would
+ * end soonest, the older first where they tie. So of many logins at once, all choose the same sessions, whatever else each
+ * of them sees.
+ *
+ * @param {import('./pointers.js').Listed[]} all
+ * @param {number} most
+ */
+function surplus(all, most) {
+  const [kept, ended] = [[], []];
+  const end = (session) => session.expiresAt ?? Number.POSITIVE_INFINITY;
+  all.sort((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1));
+  for (const session of all) {
+    if (kept.length === most) {
+      const soonest = kept.reduce((one, other) => (end(other) < end(one) ? other : one));
+      ended.push(...kept.splice(kept.indexOf(soonest), 1));
+    }
+    kept.push(session);
+  }
+  return ended;
+}
+
+/**
+ * What sorts sessions as they were created or claimed.
+ *
+ * @param {{ nonce?: string, createdAt: number }} session
+ */
+function orderOf({ nonce, createdAt }) {
+  return nonce ?? timeOf(createdAt);
+}
+
+/** A time as a nonce begins. @param {number} ms */
+function timeOf(ms) {
+  return ms.toString(36).padStart(9, '0');
+}
+
+/** @param {Address} address */
+function addressOf({ app, token }) {
+  return `${encode(checkName('app', app))}\n${encode(checkToken(token) ?? '')}`;
+}
+
+/** @param {string | undefined} ownerId */
+function ownerOf(ownerId) {
+  return ownerId === undefined ? NOBODY : JSON.stringify(checkName('ownerId', ownerId));
+}
+
+/**
+ * @param {{ maxDataSize: number }} settings
+ * @param {object} set
+ * @param {string[]} deleted
+ */
+function patchOf({ maxDataSize }, set, deleted) {
+  return `[${checkData(set, maxDataSize)},${JSON.stringify(deleted)}]`;
+}
+
+let nonces = 0;
+
+/** What tells a session from an earlier one with the same token. Later nonces of this process sort behind earlier ones. */
+function newNonce() {
+  nonces = (nonces + 1) % 36 ** 3;
+  const count = nonces.toString(36).padStart(3, '0');
+  return timeOf(Date.now()) + count + randomBytes(3).toString('hex');
+}
+
+module.exports = { claim, create, kill, load, refresh, update };

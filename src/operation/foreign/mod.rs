@@ -1,0 +1,66 @@
+//! Sessions whose token was not made for their owner: a web framework has made it, or another system from which the
+//! session was taken over. Such a session lies on the route that its token begins with, and on its owner's route lies a
+//! pointer to it. Each file is one step on one slot; `lib/foreign.js` puts the steps together. Decision 19 says why.
+
+pub mod claim;
+pub mod kill_pointed;
+pub mod lengthen;
+pub mod load;
+pub mod move_on;
+pub mod peek;
+pub mod point;
+pub mod pointers;
+pub mod put;
+pub mod unpoint;
+
+use std::fmt::Write as _;
+
+use super::{Answer, Meaning, Target};
+use crate::protocol::Reply;
+use crate::token::{Address, OwnerHash};
+
+/// A pointer to a session: a member of the owner's pointers.
+#[derive(Clone, Debug)]
+pub struct Pointer {
+    /// The owner on whose route it lies.
+    pub owner: OwnerHash,
+    /// The session's address, then the nonce of the create or the claim that made the pointer.
+    pub member: String,
+}
+
+impl Pointer {
+    /// The pointer to the session of a call, in a reply that ends in the hash of its owner and its nonce.
+    pub(super) fn of(target: &Target<'_>, reply: &Reply<'_>) -> Option<Self> {
+        let Reply::Array(parts) = reply else { return None };
+        let [_, Reply::Bytes(owner), Reply::Bytes(nonce)] = &parts[..] else { return None };
+        let owner = OwnerHash::from_text(std::str::from_utf8(owner).ok()?)?;
+        Some(Self { owner, member: member(target.address()?, std::str::from_utf8(nonce).ok()?) })
+    }
+}
+
+/// The text of a pointer.
+fn member(address: Address, nonce: &str) -> String {
+    address.to_text() + nonce
+}
+
+/// The meaning of a reply that begins with whether there was a session to act on.
+fn read_flag<'r>(reply: &Reply<'r>) -> Meaning<'r> {
+    let flag = match reply {
+        Reply::Array(parts) => parts.first(),
+        other => Some(other),
+    };
+    match flag {
+        Some(Reply::Int(done)) => Meaning::Answered(Answer::Flag(*done != 0)),
+        _ => Meaning::Anothers,
+    }
+}
+
+/// The meaning of the reply to a `refresh` if the pointer must be lengthened first: the pointer, as JSON.
+pub(super) fn read_needed<'r>(target: &Target<'_>, reply: &Reply<'r>) -> Option<Meaning<'r>> {
+    let Pointer { owner, member } = Pointer::of(target, reply)?;
+    let mut json = String::new();
+    // Writing to a string cannot fail. No text of a pointer needs an escape.
+    let _infallible =
+        write!(json, "{{\"owner\":\"{}\",\"pointer\":\"{member}\"}}", owner.to_text());
+    Some(Meaning::Answered(Answer::Json(json)))
+}

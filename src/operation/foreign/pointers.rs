@@ -1,0 +1,84 @@
+//! `pointers`: reads some of an owner's pointers, those that are kept shortest first.
+
+use redis::Cmd;
+
+use crate::error::Error;
+use crate::operation::field::{App, Fields, Owner};
+use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::protocol::Reply;
+
+/// Reads one page of an owner's pointers.
+#[derive(Debug)]
+pub struct Pointers<'a> {
+    /// The name of the app.
+    pub app: App<'a>,
+    /// The owner.
+    pub owner: Owner<'a>,
+    /// The score at which the page begins.
+    pub from: &'a str,
+    /// How many pointers with this score earlier pages have read.
+    pub skip: u64,
+}
+
+static SCRIPT: Script = Script::new(&[include_str!("../../store/redis/scripts/pointers.lua")]);
+
+pub(in crate::operation) static SPEC: Spec = Spec {
+    name: "pointers",
+    letter: "Q",
+    script: Some(&SCRIPT),
+    can_share_script: false,
+    needs_index: true,
+    finds_its_keys: false,
+    reads_only: true,
+    may_read_replica: false,
+    if_absent: Answer::Absent,
+};
+
+impl<'a> Pointers<'a> {
+    pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        let (app, owner) = (fields.app()?, fields.owner()?);
+        Some(Self { app, owner, from: fields.line()?, skip: fields.line()?.parse().ok()? })
+    }
+}
+
+impl OnRedis for Pointers<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
+        Ok(Some(Target::of_owner(&self.app, &self.owner, policy)))
+    }
+
+    fn index_key(&self, target: &Target<'_>) -> Vec<u8> {
+        target.pointers_key()
+    }
+
+    fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
+        command.arg(self.from).arg(self.skip);
+    }
+
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
+        match strings_as_json(reply) {
+            Some(json) => Meaning::Answered(Answer::Json(json)),
+            None => Meaning::Anothers,
+        }
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.owner.json().as_bytes()
+    }
+}
+
+/// A reply of texts that need no escape, as JSON. `None` if it is another reply.
+fn strings_as_json(reply: &Reply<'_>) -> Option<String> {
+    let Reply::Array(texts) = reply else { return None };
+    let texts = texts.iter().map(|text| match text {
+        Reply::Bytes(text) => {
+            std::str::from_utf8(text).ok().filter(|text| !text.contains(['"', '\\', '\n']))
+        }
+        _ => None,
+    });
+    let texts = texts.collect::<Option<Vec<_>>>()?;
+    Some(format!("[\"{}\"]", texts.join("\",\"")))
+}

@@ -1,0 +1,108 @@
+//! `put`: stores a session under a token that was not made for its owner.
+
+use redis::Cmd;
+
+use super::{Pointer, read_flag};
+use crate::error::Error;
+use crate::operation::field::{App, Fields, Json, Owner, Ttl, ttl_ms};
+use crate::operation::script::{CLOCK, EXPIRY, FIRST_LINE, FOREIGN};
+use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::protocol::Reply;
+use crate::token::{OwnerHash, Token};
+
+/// Stores a session. Its pointer exists already.
+#[derive(Debug)]
+pub struct Put<'a> {
+    /// The name of the app.
+    pub app: App<'a>,
+    /// The session's token.
+    pub token: Token<'a>,
+    /// The owner, whose name is empty if nobody owns the session.
+    pub owner: Owner<'a>,
+    /// Tells this session from an earlier one with the same token.
+    pub nonce: &'a str,
+    /// Its duration.
+    pub ttl: Ttl,
+    /// How long after its creation it ends, whatever happens.
+    pub lifetime: Ttl,
+    /// Until when the pointer is kept, in milliseconds since 1970; empty without an owner.
+    pub until: &'a str,
+    /// Whether it replaces a session that the token opens.
+    pub replaces: bool,
+    /// Its data.
+    pub data: Json<'a>,
+}
+
+static SCRIPT: Script = Script::new(&[
+    CLOCK,
+    EXPIRY,
+    FIRST_LINE,
+    FOREIGN,
+    include_str!("../../store/redis/scripts/put.lua"),
+]);
+
+pub(in crate::operation) static SPEC: Spec = Spec {
+    name: "put",
+    letter: "P",
+    script: Some(&SCRIPT),
+    can_share_script: false,
+    needs_index: false,
+    finds_its_keys: false,
+    reads_only: false,
+    may_read_replica: false,
+    if_absent: Answer::Absent,
+};
+
+impl<'a> Put<'a> {
+    pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
+        let (app, token, owner) = (fields.app()?, fields.token()?, fields.owner()?);
+        let (nonce, ttl, lifetime) = (fields.nonce()?, fields.ttl()?, fields.ttl()?);
+        let (until, replaces) = (fields.time()?, fields.flag()?);
+        let data = fields.json()?;
+        Some(Self { app, token, owner, nonce, ttl, lifetime, until, replaces, data })
+    }
+
+    /// How long the session lives if it is not used.
+    pub(crate) fn first_ttl(&self) -> Ttl {
+        self.ttl.into_iter().chain(self.lifetime).min()
+    }
+}
+
+impl OnRedis for Put<'_> {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
+        Ok(Target::of_token(&self.app, &self.token, policy))
+    }
+
+    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
+        let Self { app, owner, nonce, until, .. } = self;
+        command.arg(target.mark()).arg(nonce).arg(hash_of(app, owner)).arg(until);
+        command.arg(ttl_ms(self.first_ttl())).arg(ttl_ms(self.lifetime));
+        command.arg(u8::from(self.replaces)).arg(owner.json()).arg(self.data.0);
+    }
+
+    fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
+        read_flag(reply)
+    }
+
+    /// The pointer to the session that it has replaced.
+    fn follow_up(&self, target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
+        Pointer::of(target, reply).map(FollowUp::Drop)
+    }
+
+    fn data(&self) -> Option<&str> {
+        Some(self.data.0)
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.token.text()
+    }
+}
+
+/// The owner's hash as the record holds it; empty for nobody.
+pub(super) fn hash_of(app: &[u8], owner: &Owner<'_>) -> String {
+    if owner.is_nobody() { String::new() } else { OwnerHash::of(app, owner.bytes()).to_text() }
+}
