@@ -197,10 +197,11 @@ describe('the packed packages', () => {
         main.files.filter((file) => !file.startsWith('lib/')),
         expected,
       );
-      const library = fs.readdirSync(path.join(root, 'lib')).map((file) => `lib/${file}`);
+      const library = fs.readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' });
+      const files = library.map((file) => `lib/${file.split(path.sep).join('/')}`);
       assert.deepEqual(
         main.files.filter((file) => file.startsWith('lib/')),
-        library.sort(),
+        files.filter((file) => file.endsWith('.js')).sort(),
       );
     });
 
@@ -266,6 +267,16 @@ describe('the packed packages', () => {
       );
       const printed = await output(process.execPath, ['same.mjs'], { cwd: project });
       assert.deepEqual(JSON.parse(printed), [[true, true, true, true], manifest.version]);
+    });
+
+    test('npx runs the command line', async () => {
+      const npx = ['--no-install', 'sessions'];
+      const version = await output('npx', [...npx, '--version'], { cwd: project });
+      assert.equal(version.trim(), manifest.version);
+      const owner = ['--app', 'shop', '--owner', 'nobody', '--yes'];
+      const env = { REDIS_URL: server.url };
+      const said = await output('npx', [...npx, 'kill-all', ...owner], { cwd: project, env });
+      assert.equal(said, 'there is no session of owner nobody in app shop\n');
     });
 
     test('without the platform package, the error names the platform and what to do', async () => {
