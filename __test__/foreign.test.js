@@ -186,6 +186,32 @@ forEachTarget((target, open) => {
       await assertOpensNothing(app, token);
     });
 
+    test('ends at a time, however long its create takes, if that is before its duration ends', async () => {
+      const app = freshName();
+      const [now, lifetime] = [Date.now(), 3600];
+      const endOf = async (more) => {
+        const token = await create(app, more);
+        return (await foreign.load(sessions, { app, token })).expiresAt?.getTime();
+      };
+      assert.equal(await endOf({ notAfter: now + 500_000 }), now + 500_000);
+      assert.equal(await endOf({ durationMs: Infinity, notAfter: now + 500_000 }), now + 500_000);
+      assert.ok((await endOf({ notAfter: now + 5_000_000 })) < now + 4_000_000);
+      assert.ok((await endOf({ notAfter: 10 ** 14 })) < now + 4_000_000);
+      const limited = open({ lifetime }).sessions;
+      const token = newToken();
+      const session = {
+        app,
+        token,
+        ownerId,
+        data: {},
+        durationMs: 10 ** 8,
+        notAfter: now + 10 ** 8,
+      };
+      await foreign.create(limited, { ...session, replace: false });
+      const { createdAt, expiresAt } = await foreign.load(limited, { app, token });
+      assert.equal(expiresAt - createdAt, lifetime * 1000);
+    });
+
     test('takes the place of another one only if that is asked for', async () => {
       const app = freshName();
       const token = await create(app);

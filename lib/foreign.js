@@ -46,11 +46,12 @@ async function load(sessions, address) {
  * Stores a session: its pointer first, then the record. Resolves when the pointer was there after the record.
  *
  * @param {Sessions} sessions
- * @param {Address & { ownerId: string | undefined, data: object, durationMs: number, replace: boolean }} session
- *   `replace`: whether it may take the place of a session that the token opens
+ * @param {Address & { ownerId: string | undefined, data: object, durationMs: number, notAfter?: number, replace: boolean
+ *   }} session `notAfter`: when the duration ends at the latest, in ms since 1970 by the server's clock, however long the
+ *   call takes; `replace`: whether it may take the place of a session that the token opens
  * @returns {Promise<boolean | undefined>} false: the token opens a session; undefined: no session can have this token
  */
-async function create(sessions, { app, token, ownerId, data, durationMs, replace }) {
+async function create(sessions, { app, token, ownerId, data, durationMs, notAfter, replace }) {
   const { boundary, settings } = partsOf(sessions);
   const address = addressOf({ app, token });
   const [owner, ms, nonce] = [ownerOf(ownerId), checkDuration(durationMs / 1000), newNonce()];
@@ -59,7 +60,7 @@ async function create(sessions, { app, token, ownerId, data, durationMs, replace
   const pointer = pointerTo(boundary, address, owner, nonce, ms);
   const until = await pointer('');
   if (until === undefined) return undefined;
-  const fields = [address, owner, nonce, ms, lifetime, until, replace ? 1 : 0];
+  const fields = [address, owner, nonce, ms, endOf(notAfter), lifetime, until, replace ? 1 : 0];
   const stored = await boundary.send('P', fields.join('\n'), json);
   if (!stored) return stored;
   await pointer(until);
@@ -194,6 +195,11 @@ function orderOf({ nonce, createdAt }) {
 /** A time as a nonce begins. @param {number} ms */
 function timeOf(ms) {
   return ms.toString(36).padStart(9, '0');
+}
+
+/** A time of 13 digits as a field. Later ones, from the year 2286 on, count as left out. @param {number | undefined} time */
+function endOf(time) {
+  return time === undefined || time >= 1e13 ? '' : time;
 }
 
 /** @param {Address} address */

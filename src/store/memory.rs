@@ -291,10 +291,11 @@ impl Sessions {
         }
         let created_at = now_ms();
         let owned = (!owner.is_nobody()).then(|| place_of(app, owner));
+        let ends = after(created_at, call.first_ttl());
         let session = Session {
             record: record::encode_foreign(owner.json(), created_at, call.nonce, data.0),
             created_at,
-            expiry: after(created_at, call.first_ttl()),
+            expiry: ends.into_iter().chain(call.not_after.parse().ok()).min(),
             sliding_ms: None,
             ends_at: after(created_at, *lifetime),
             foreign: Some(Foreign { owner: owned }),

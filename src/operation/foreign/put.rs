@@ -23,6 +23,8 @@ pub struct Put<'a> {
     pub nonce: &'a str,
     /// Its duration.
     pub ttl: Ttl,
+    /// When its duration ends at the latest, in milliseconds since 1970; empty: no matter when.
+    pub not_after: &'a str,
     /// How long after its creation it ends, whatever happens.
     pub lifetime: Ttl,
     /// Until when the pointer is kept, in milliseconds since 1970; empty without an owner.
@@ -56,10 +58,11 @@ pub(in crate::operation) static SPEC: Spec = Spec {
 impl<'a> Put<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, token, owner) = (fields.app()?, fields.token()?, fields.owner()?);
-        let (nonce, ttl, lifetime) = (fields.nonce()?, fields.ttl()?, fields.ttl()?);
+        let (nonce, ttl, not_after) = (fields.nonce()?, fields.ttl()?, fields.time()?);
+        let lifetime = fields.ttl()?;
         let (until, replaces) = (fields.time()?, fields.flag()?);
         let data = fields.json()?;
-        Some(Self { app, token, owner, nonce, ttl, lifetime, until, replaces, data })
+        Some(Self { app, token, owner, nonce, ttl, not_after, lifetime, until, replaces, data })
     }
 
     /// How long the session lives if it is not used.
@@ -78,9 +81,9 @@ impl OnRedis for Put<'_> {
     }
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        let Self { app, owner, nonce, until, .. } = self;
+        let Self { app, owner, nonce, until, not_after, .. } = self;
         command.arg(target.mark()).arg(nonce).arg(hash_of(app, owner)).arg(until);
-        command.arg(ttl_ms(self.first_ttl())).arg(ttl_ms(self.lifetime));
+        command.arg(ttl_ms(self.first_ttl())).arg(not_after).arg(ttl_ms(self.lifetime));
         command.arg(u8::from(self.replaces)).arg(owner.json()).arg(self.data.0);
     }
 

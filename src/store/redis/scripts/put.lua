@@ -1,23 +1,25 @@
 -- Stores a session whose token was not made for its owner.
 -- KEYS: 1 session. ARGV: 1 mark, 2 nonce, 3 hash of its owner (empty: nobody), 4 until when its pointer is kept, 5 ttl_ms
--- and 6 lifetime_ms (0: none), 7 whether it replaces another session (0 or 1), 8 owner and 9 data as JSON.
+-- (0: none), 6 when that ends at the latest (empty: no matter when), 7 lifetime_ms (0: none), 8 whether it replaces another
+-- session (0 or 1), 9 owner and 10 data as JSON.
 -- Returns a list: 1, or 0 if there is a session that it does not replace; then the hash of the owner and the nonce of the
 -- session that it has replaced, if that has a pointer. May run twice: it finds its own nonce.
 
 -- If the data has at least this many bytes, the record says how many, as create.lua does.
 local size_from = 2048
 
-local session, nonce, owner, data = KEYS[1], ARGV[2], ARGV[3], ARGV[9]
+local session, nonce, owner, data = KEYS[1], ARGV[2], ARGV[3], ARGV[10]
 local old_owner, old_nonce = pointer_in(first_line(session))
 if old_nonce == nonce then return { 1 } end
-if ARGV[7] == '0' and redis.call('EXISTS', session) == 1 then return { 0 } end
+if ARGV[8] == '0' and redis.call('EXISTS', session) == 1 then return { 0 } end
 
 local line = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[1] .. '","nonce":"' .. nonce .. '"'
 if owner ~= '' then line = line .. ',"owner":"' .. owner .. '","until":' .. ARGV[4] end
-if ARGV[6] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[6]) end
+if ARGV[7] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[7]) end
 if #data >= size_from then line = line .. ',"size":' .. #data end
-local record = line .. '}\n' .. ARGV[8] .. '\n' .. data
-local expiry = expiry_after(ARGV[5])
+local record = line .. '}\n' .. ARGV[9] .. '\n' .. data
+local expiry, not_after = expiry_after(ARGV[5]), tonumber(ARGV[6])
+if not_after and not_after < tonumber(expiry or FOREVER) then expiry = ARGV[6] end
 if expiry then
   redis.call('SET', session, record, 'PXAT', expiry)
 else
