@@ -1,0 +1,217 @@
+'use strict';
+
+// Moves the live sessions of another system to this package, under the tokens that they have. It works in batches:
+// read, create, delete. A session is created only if its token opens none yet. Its old key is deleted only if it still is
+// what was read. So a run may end at any point, and the next run does the rest.
+
+const { createHash } = require('node:crypto');
+const { isDeepStrictEqual } = require('node:util');
+const foreign = require('../foreign.js');
+const { partsOf } = require('../operations.js');
+const { EXPIRY, OldKeys } = require('./old-keys.js');
+const { readOldSession } = require('./old-session.js');
+
+/**
+ * @typedef {import('./old-keys.js').OldEntry} OldEntry
+ * @typedef {import('./old-session.js').OldSession} OldSession
+ * @typedef {import('./old-session.js').Why} Why
+ *
+ * @typedef {object} Sample a session that a dry run shows
+ * @property {string} key a hash of its key
+ * @property {string | undefined} ownerId
+ * @property {number} bytes of its data
+ * @property {Date | undefined} expiresAt
+ */
+
+/** How many batches are under way at once. */
+const BATCHES_AT_ONCE = 4;
+/** How many of the keys that are not moved are named, for each reason. */
+const MOST_NAMED = 20;
+/** How many sessions a dry run shows. */
+const MOST_SAMPLES = 5;
+/** How much earlier than the old session ours may end and still be the same. */
+const TOLERANCE_MS = 10;
+
+class Migration {
+  #sessions;
+  #app;
+  #system;
+  #mode;
+  #endlessMs;
+  #maxDataSize;
+  #oldKeys;
+  /** The beginning of our own keys, in Latin-1. */
+  #ours;
+  #isStopped = false;
+  /** The keys that are under way, because SCAN may give a key twice. @type {Set<string>} */
+  #underWay = new Set();
+
+  /** How many sessions were moved, copied, or by a dry run found. */
+  done = 0;
+  /** How many were ours already, from an earlier run. */
+  already = 0;
+  /** How many keys were not moved, and some of them by a hash. @type {Map<Why, { count: number, keys: string[] }>} */
+  notMoved = new Map();
+  /** @type {Sample[]} */
+  samples = [];
+  /** How many keys the server had at the beginning, of all kinds. */
+  keys = 0;
+
+  /**
+   * @param {import('../../index.js').SpotsSessions} sessions where they move to. They come from the same server
+   * @param {object} what
+   * @param {string} what.app
+   * @param {import('./old-session.js').OldSystem} what.system
+   * @param {'move' | 'copy' | 'dry-run'} what.mode
+   * @param {number} [what.endlessMs] how long a session without an expiry lives from now on; left out: it is not moved
+   */
+  constructor(sessions, { app, system, mode, endlessMs }) {
+    this.#sessions = sessions;
+    this.#app = app;
+    this.#system = system;
+    this.#mode = mode;
+    this.#endlessMs = endlessMs;
+    const { maxDataSize, prefix } = partsOf(sessions).settings;
+    this.#maxDataSize = maxDataSize;
+    this.#ours = Buffer.from(`${prefix}{`).toString('latin1');
+    this.#oldKeys = new OldKeys(sessions.client, system.prefix);
+  }
+
+  /** How many keys were looked at so far, of all kinds. */
+  get scanned() {
+    return this.#oldKeys.scanned;
+  }
+
+  /** Whether `stop` ended it. */
+  get isStopped() {
+    return this.#isStopped;
+  }
+
+  /** Lets the batches that are under way end, and begins no other. */
+  stop() {
+    this.#isStopped = true;
+  }
+
+  /** Resolves when all is moved, or when it was stopped and the batches under way have ended. */
+  async run() {
+    this.keys = await this.#oldKeys.count();
+    const batches = this.#oldKeys.batches();
+    const worker = async () => {
+      for await (const keys of batches) {
+        if (this.#isStopped) return;
+        await this.#moveAll(keys);
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, worker));
+    const failed = ends.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  /** @param {Buffer[]} keys */
+  async #moveAll(keys) {
+    const fresh = keys.filter((key) => this.#claim(key));
+    try {
+      for await (const entries of this.#oldKeys.read(fresh, this.#maxDataSize)) {
+        const taken = await Promise.all(entries.map((entry) => this.#take(entry)));
+        if (this.#mode === 'move')
+          await this.#removeAll(taken.filter((each) => each !== undefined));
+      }
+    } finally {
+      for (const key of fresh) this.#underWay.delete(key.toString('latin1'));
+    }
+  }
+
+  /** Whether a key is not ours, and not under way. @param {Buffer} key */
+  #claim(key) {
+    const name = key.toString('latin1');
+    // If theirs have no prefix, or the beginning of ours, the scan gives ours too.
+    const isOurs =
+      name.startsWith(this.#ours) && /^[0-9a-f]{8}:/.test(name.slice(this.#ours.length));
+    if (isOurs || this.#underWay.has(name)) return false;
+    this.#underWay.add(name);
+    return true;
+  }
+
+  /**
+   * Takes a session over. Resolves to it, or to undefined if it is not moved.
+   *
+   * @param {OldEntry} entry
+   */
+  async #take(entry) {
+    const session = readOldSession(this.#system, entry, this.#endlessMs !== undefined);
+    if (session === undefined) return undefined;
+    if (typeof session === 'string') return this.#leave(entry, session);
+    if (this.#mode === 'dry-run') return this.#show(entry, session);
+    const isNew = await this.#create(entry, session);
+    if (typeof isNew === 'string') return this.#leave(entry, isNew);
+    const taken = { entry, isNew };
+    if (this.#mode === 'copy') this.#count(taken);
+    return taken;
+  }
+
+  /**
+   * Resolves to whether the session is new, or to the reason for leaving it.
+   *
+   * @param {OldEntry} entry
+   * @param {OldSession} session
+   * @returns {Promise<boolean | Why>}
+   */
+  async #create({ expiry, left }, { token, ownerId, data }) {
+    const address = { app: this.#app, token };
+    const end =
+      expiry === EXPIRY.NEVER
+        ? { durationMs: this.#endlessMs }
+        : { durationMs: Math.max(left, 1), notAfter: expiry };
+    try {
+      const request = { ...address, ...end, ownerId, data, replace: false };
+      if (await foreign.create(this.#sessions, request)) return true;
+    } catch (error) {
+      // Written anew, its JSON may be longer than it was.
+      if (error.code === 'ERR_OUT_OF_RANGE') return 'tooLarge';
+      throw error;
+    }
+    const ours = await foreign.load(this.#sessions, address);
+    const isSame =
+      ours?.ownerId === ownerId &&
+      isDeepStrictEqual(ours?.data, data) &&
+      !(ours.expiresAt < expiry - TOLERANCE_MS);
+    return isSame ? false : 'differs';
+  }
+
+  /** @param {{ entry: OldEntry, isNew: boolean }[]} taken */
+  async #removeAll(taken) {
+    const removed = await this.#oldKeys.remove(taken.map(({ entry }) => entry));
+    for (const [n, each] of taken.entries()) {
+      if (removed[n]) this.#count(each);
+      else this.#leave(each.entry, 'changed');
+    }
+  }
+
+  /** @param {{ isNew: boolean }} taken */
+  #count({ isNew }) {
+    if (isNew) this.done += 1;
+    else this.already += 1;
+  }
+
+  /** @param {OldEntry} entry @param {OldSession} session */
+  #show({ key, value, expiry }, { ownerId }) {
+    this.done += 1;
+    if (this.samples.length === MOST_SAMPLES) return;
+    const expiresAt = expiry === EXPIRY.NEVER ? undefined : new Date(expiry);
+    this.samples.push({ key: nameOf(key), ownerId, bytes: value.length, expiresAt });
+  }
+
+  /** @param {OldEntry} entry @param {Why} why */
+  #leave({ key }, why) {
+    const { count = 0, keys = [] } = this.notMoved.get(why) ?? {};
+    const named = keys.length < MOST_NAMED ? [...keys, nameOf(key)] : keys;
+    this.notMoved.set(why, { count: count + 1, keys: named });
+  }
+}
+
+/** Names a key, which may hold a token, by a hash. @param {Buffer} key */
+function nameOf(key) {
+  return createHash('sha256').update(key).digest('hex').slice(0, 16);
+}
+
+module.exports = { Migration };

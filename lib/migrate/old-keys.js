@@ -1,0 +1,199 @@
+'use strict';
+
+// The keys of another system: finds them with SCAN, reads them, and deletes those that are unchanged. Each command is
+// short, so the server is never blocked. On a Cluster every primary is scanned, and each key is a command of its own.
+
+/** How many keys one SCAN looks at. That takes the server about a third of a millisecond. */
+const SCAN_COUNT = 1000;
+
+/** How many keys are read, or deleted, in one script. */
+const BATCH_KEYS = 100;
+
+/** A longer value is read alone, so that a batch takes little memory. */
+const LARGE_BYTES = 2 ** 16;
+
+/** How far two readings of one expiry may differ: TIME and PTTL do not read the clock at the same moment. */
+const TOLERANCE_MS = 10;
+
+/** Stands for an expiry. The first two are what PTTL returns. */
+const EXPIRY = Object.freeze({ NEVER: -1, GONE: -2, NO_STRING: -3, TOO_LARGE: -4 });
+
+const EXPIRY_OF = `
+  -- When a key expires, in ms since 1970, and how many ms are left; -1: never; -2: there is no such key.
+  local function expiry_of(key)
+    local left, time = redis.call('PTTL', key), redis.call('TIME')
+    return left < 0 and left or time[1] * 1000 + math.floor(time[2] / 1000) + left, left
+  end`;
+
+const READ = `${EXPIRY_OF}
+  -- Reads keys. ARGV: 1 the most bytes that a value may have.
+  -- Returns for each key three items: its value, or nil; when it expires, or why it has no value; how many ms are left.
+  local most, found = tonumber(ARGV[1]), {}
+  for n, key in ipairs(KEYS) do
+    local value, expiry, left = false, expiry_of(key)
+    if expiry ~= ${EXPIRY.GONE} then
+      if redis.call('TYPE', key).ok ~= 'string' then
+        expiry = ${EXPIRY.NO_STRING}
+      elseif redis.call('STRLEN', key) > most then
+        expiry = ${EXPIRY.TOO_LARGE}
+      else
+        value = redis.call('GET', key)
+      end
+    end
+    found[3 * n - 2], found[3 * n - 1], found[3 * n] = value, expiry, left
+  end
+  return found`;
+
+const REMOVE = `${EXPIRY_OF}
+  -- Deletes the keys that are unchanged. ARGV: for each key its value and its expiry, as READ returned them.
+  -- Returns for each key 1 if it is gone, and 0 if it was changed.
+  local removed = {}
+  for n, key in ipairs(KEYS) do
+    local value, expiry, now = ARGV[2 * n - 1], tonumber(ARGV[2 * n]), expiry_of(key)
+    if now == ${EXPIRY.GONE} then
+      removed[n] = 1
+    elseif math.abs(now - expiry) > ${TOLERANCE_MS} or redis.pcall('GET', key) ~= value then
+      removed[n] = 0
+    else
+      removed[n] = redis.call('DEL', key)
+    end
+  end
+  return removed`;
+
+/**
+ * @typedef {object} OldEntry a key, as it was read
+ * @property {Buffer} key
+ * @property {Buffer | null} value null if `expiry` says why
+ * @property {number} expiry in ms since 1970 by the server's clock, or one of `EXPIRY`
+ * @property {number} left how many ms were left when it was read
+ */
+
+class OldKeys {
+  #client;
+  #prefix;
+  #pattern;
+  /** How many keys were looked at so far, of all kinds. */
+  scanned = 0;
+
+  /**
+   * @param {any} client of ioredis
+   * @param {string} prefix what the keys begin with
+   */
+  constructor(client, prefix) {
+    this.#client = client;
+    this.#prefix = Buffer.from(prefix);
+    this.#pattern = `${escapeGlob(prefix)}*`;
+    client.defineCommand('readOldKeys', { lua: READ });
+    client.defineCommand('removeOldKeys', { lua: REMOVE });
+  }
+
+  /** Resolves to how many keys the server has, of all kinds. */
+  async count() {
+    const sizes = await Promise.all((await this.#primaries()).map((node) => node.dbsize()));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  /** Yields the keys in batches. A key may come twice, as SCAN says. @returns {AsyncGenerator<Buffer[]>} */
+  async *batches() {
+    let batch = [];
+    for (const node of await this.#primaries()) {
+      for await (const key of this.#scan(node)) {
+        batch.push(key);
+        if (batch.length === BATCH_KEYS) {
+          yield batch;
+          batch = [];
+        }
+      }
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  /**
+   * Reads keys, and yields them in parts.
+   *
+   * @param {Buffer[]} keys
+   * @param {number} most bytes that a value may have
+   * @returns {AsyncGenerator<OldEntry[]>}
+   */
+  async *read(keys, most) {
+    const entries = await this.#read(keys, Math.min(most, LARGE_BYTES));
+    const isLarge = ({ expiry }) => expiry === EXPIRY.TOO_LARGE;
+    yield entries.filter((entry) => !isLarge(entry));
+    for (const { key } of entries.filter(isLarge)) yield this.#read([key], most);
+  }
+
+  /**
+   * Deletes keys, unless they were changed since they were read.
+   *
+   * @param {OldEntry[]} entries
+   * @returns {Promise<boolean[]>} for each whether it is gone
+   */
+  async remove(entries) {
+    const replies = await this.#inScripts('removeOldKeys', entries, (group) =>
+      group.flatMap(({ value, expiry }) => [value, expiry]),
+    );
+    return replies.map((reply) => reply === 1);
+  }
+
+  /** @param {Buffer[]} keys @param {number} most @returns {Promise<OldEntry[]>} */
+  async #read(keys, most) {
+    const entries = keys.map((key) => ({ key }));
+    const replies = await this.#inScripts('readOldKeysBuffer', entries, () => [most]);
+    return keys.map((key, n) => {
+      const [value, expiry, left] = replies.slice(3 * n, 3 * n + 3);
+      return { key, value, expiry, left };
+    });
+  }
+
+  /**
+   * Runs a script for keys: once for all of them, or on a Cluster once for each.
+   *
+   * @template {{ key: Buffer }} Entry
+   * @param {string} name
+   * @param {Entry[]} entries
+   * @param {(group: Entry[]) => unknown[]} argumentsOf
+   */
+  async #inScripts(name, entries, argumentsOf) {
+    if (entries.length === 0) return [];
+    const groups = this.#client.isCluster ? entries.map((entry) => [entry]) : [entries];
+    const run = (group) =>
+      this.#client[name](group.length, ...group.map(({ key }) => key), ...argumentsOf(group));
+    return (await Promise.all(groups.map(run))).flat();
+  }
+
+  /** Yields the keys of one node. @param {any} node @returns {AsyncGenerator<Buffer>} */
+  async *#scan(node) {
+    let isLost = false;
+    const onClose = () => {
+      isLost = true;
+    };
+    node.on('close', onClose);
+    try {
+      for (let cursor = '0', isDone = false; !isDone; ) {
+        const scan = [cursor, 'MATCH', this.#pattern, 'COUNT', SCAN_COUNT];
+        const [next, keys] = await node.scanBuffer(...scan);
+        this.scanned += SCAN_COUNT;
+        yield* keys.filter((key) => key.subarray(0, this.#prefix.length).equals(this.#prefix));
+        // A server that was started again has its keys in another order, so a cursor of before would miss some.
+        cursor = isLost ? '0' : String(next);
+        isDone = !isLost && cursor === '0';
+        isLost = false;
+      }
+    } finally {
+      node.off('close', onClose);
+    }
+  }
+
+  async #primaries() {
+    if (!this.#client.isCluster) return [this.#client];
+    await this.#client.ping(); // by then it knows the nodes
+    return this.#client.nodes('master');
+  }
+}
+
+/** Makes a text match only itself in a pattern of Redis. @param {string} text */
+function escapeGlob(text) {
+  return text.replace(/[\\*?[\]^]/g, '\\$&');
+}
+
+module.exports = { EXPIRY, OldKeys, escapeGlob };
