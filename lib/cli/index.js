@@ -25,7 +25,12 @@ const { Terminal } = require('./terminal.js');
  */
 
 /** @type {Command[]} */
-const COMMANDS = [require('./list.js'), require('./kill.js'), require('./kill-all.js')];
+const COMMANDS = [
+  require('./list.js'),
+  require('./kill.js'),
+  require('./kill-all.js'),
+  require('./migrate.js'),
+];
 
 /** @param {string[]} argv @param {Terminal} terminal @returns {Promise<number>} the exit code */
 async function main(argv, terminal) {

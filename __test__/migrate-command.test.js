@@ -1,0 +1,181 @@
+'use strict';
+
+// The command `migrate`: what it takes, what it shows on a terminal and on a pipe, and how it exits.
+
+const assert = require('node:assert/strict');
+const { after, before, beforeEach, describe, test } = require('node:test');
+const { ProgressLine } = require('../lib/cli/progress-line.js');
+const { progressOf, secondsLeft } = require('../lib/migrate/progress.js');
+const { noTerminal, runCli, runInTerminal } = require('./support/command-line.js');
+const { createIn1x, keyOf1x } = require('./support/old-sessions.js');
+const { startRedis } = require('./support/redis-server.js');
+
+const SHOP = ['--from', '1.x', '--app', 'shop'];
+
+let server;
+let redis;
+before(async () => {
+  server = await startRedis();
+  redis = server.client();
+});
+after(() => server?.stop());
+beforeEach(() => redis.flushall());
+
+const env = () => ({ REDIS_URL: server.url });
+const migrate = (...args) => runCli(['migrate', ...args], { env: env() });
+const onTerminal = (...args) => runInTerminal(['migrate', ...args], { env: env() });
+
+/** Writes sessions, the first of them with a hostile owner, and one that is broken. */
+async function fill(count) {
+  const owners = ['\x1b[2J\x9b31m', ...Array.from({ length: count - 1 }, (_, n) => `owner-${n}`)];
+  const data = { secret: 'never shown' };
+  const all = owners.map((ownerId) =>
+    createIn1x(redis, { app: 'shop', ownerId, data, duration: 600 }),
+  );
+  await Promise.all(all.map(({ written }) => written));
+  await redis.set(keyOf1x('shop', 'a'.repeat(172), '42'), '{"secret":', 'EX', 600);
+  return all;
+}
+
+/** Nothing that was printed opens a session, shows its data, or changes the terminal. */
+function assertNothingSecret(printed, all) {
+  assert.doesNotMatch(printed, /never shown|secret/);
+  for (const code of ['\x1b[2J', '\x9b']) assert.ok(!printed.includes(code));
+  for (const { token } of all) assert.ok(!printed.includes(token.slice(0, 12)));
+}
+
+describe('wrong usage', () => {
+  for (const [label, args, words] of [
+    ['nothing', [], /needs --from/],
+    ['no app', ['--from', '1.x'], /needs --app/],
+    ['an empty app', ['--from', '1.x', '--app='], /--app needs a name/],
+    ['another system', ['--from', '2.x', '--app', 'shop'], /--from needs 1\.x or connect-redis/],
+    ['a prefix of 1.x', [...SHOP, '--from-prefix', 'sess:'], /only for --from connect-redis/],
+    ['an owner of 1.x', [...SHOP, '--owner', 'user'], /only for --from connect-redis/],
+    [
+      'an empty owner',
+      ['--from', 'connect-redis', '--app', 'shop', '--owner='],
+      /--owner needs a path/,
+    ],
+    ['a rehearsal in the same place', [...SHOP, '--copy'], /--copy is a rehearsal/],
+    ['the same, said', [...SHOP, '--copy', '--prefix', 'spots:'], /--copy is a rehearsal/],
+    ['both', [...SHOP, '--copy', '--dry-run', '--prefix', 'a:'], /not both/],
+    ['no time', [...SHOP, '--endless', 'soon'], /--endless needs a positive number/],
+    ['no time to live', [...SHOP, '--endless', '0'], /--endless needs a positive number/],
+    [
+      'our prefix instead of theirs',
+      ['--from', 'connect-redis', '--app', 'shop', '--prefix', 'sess:'],
+      /theirs is --from-prefix/,
+    ],
+  ]) {
+    test(`${label}: says what to write, changes nothing, and exits with 2`, async () => {
+      await fill(1);
+      const { code, stdout, stderr } = await migrate(...args);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, words);
+      assert.equal(await redis.dbsize(), 2);
+    });
+  }
+});
+
+test('on a pipe it prints a count in each line, and exits with 1 if something was left', async () => {
+  const all = await fill(20);
+  const { code, stdout, stderr } = await migrate(...SHOP);
+  assert.equal(code, 1, stderr);
+  assert.match(stdout, /^moved\t20\nalready\t0\nnotJson\t1\t[0-9a-f]{16}\n$/);
+  assertNothingSecret(stdout + stderr, all);
+});
+
+test('it exits with 0 if nothing was left, also with nothing to do and with endless sessions', async () => {
+  assert.equal((await migrate(...SHOP)).code, 0);
+  const { written } = createIn1x(redis, { app: 'shop', ownerId: '42', data: {} });
+  await written;
+  const { code, stdout } = await migrate(...SHOP);
+  assert.deepEqual(
+    [code, stdout],
+    [0, 'moved\t0\nalready\t0\nendless\t1\t--endless <seconds> moves them\n'],
+  );
+  assert.equal((await migrate(...SHOP, '--endless', '0.5')).stdout, 'moved\t1\nalready\t0\n');
+});
+
+test('--json prints the result for machines', async () => {
+  const all = await fill(20);
+  const { code, stdout, stderr } = await migrate(...SHOP, '--json', '--dry-run');
+  assert.equal(code, 1);
+  const { samples, notMoved, seconds, ...rest } = JSON.parse(stdout);
+  assert.deepEqual(rest, {
+    ...{ from: '1.x', app: 'shop', mode: 'dry-run' },
+    ...{ complete: true, moved: 20, already: 0 },
+  });
+  assert.equal(samples.length, 5);
+  assert.deepEqual(Object.keys(samples[0]), ['key', 'bytes', 'ownerId', 'expiresAt']);
+  assert.deepEqual(notMoved, [{ why: 'notJson', isFault: true, count: 1, keys: notMoved[0].keys }]);
+  assert.equal(typeof seconds, 'number');
+  assertNothingSecret(stdout + stderr, all);
+});
+
+test('on a terminal it shows the end in words', { skip: noTerminal }, async () => {
+  const all = await fill(20);
+  const { code, stdout } = await onTerminal(...SHOP);
+  assert.equal(code, 1, stdout);
+  assert.match(stdout, /moved 20 sessions of app shop in \d+ s \([\d,]+\/s\)/);
+  assert.match(stdout, /not JSON +1 +[0-9a-f]{16}/);
+  assertNothingSecret(stdout, all);
+});
+
+test('on a terminal a dry run shows some sessions', { skip: noTerminal }, async () => {
+  const all = await fill(3);
+  const { stdout } = await onTerminal(...SHOP, '--dry-run');
+  assert.match(stdout, /found 3 sessions of app shop/);
+  assert.match(stdout, /owner-1/);
+  assertNothingSecret(stdout, all);
+});
+
+test('on a terminal one line shows how far it is', { skip: noTerminal }, async () => {
+  await fill(20_000);
+  const { stdout } = await onTerminal(...SHOP);
+  const [first, ...lines] = stdout.split('\r\x1b[K');
+  const last = lines.pop();
+  assert.equal(first, '');
+  assert.ok(lines.length > 0);
+  for (const line of lines) assert.match(line, /^[\d,]+ sessions, [\d,]+\/s(, about .+ left)?$/);
+  assert.match(last, /moved 20,000 sessions/);
+});
+
+test('a server that is not there: exits with 3', async () => {
+  const { code, stderr } = await runCli(['migrate', 'redis://127.0.0.1:1', ...SHOP]);
+  assert.equal(code, 3);
+  assert.match(stderr, /cannot reach redis/);
+});
+
+describe('how far it is', () => {
+  const migration = { keys: 1000, scanned: 500, done: 0, already: 0 };
+
+  test('is told with the time that is left, once that can be known', () => {
+    assert.equal(progressOf({ ...migration, done: 400 }, 1), '400 sessions, 400/s');
+    assert.match(progressOf(migration, 10), /^0 sessions, 0\/s, about 10 s left$/);
+  });
+
+  test('takes into account that each moved session adds a key to look at', () => {
+    // 1,000 sessions of different owners: the scan looks at 2,000 keys.
+    assert.equal(secondsLeft({ keys: 1000, scanned: 1000, done: 500 }, 10), 10);
+    assert.equal(secondsLeft({ keys: 1000, scanned: 2000, done: 1000 }, 10), 0);
+  });
+
+  test('is shown in a line that changes on a terminal, and in lines on a pipe', (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    for (const [isTTY, shown] of [
+      [true, '\r\x1b[K1\r\x1b[K2\r\x1b[K'],
+      [false, '1\n2\n'],
+    ]) {
+      let written = '';
+      let n = 0;
+      const stream = { isTTY, write: (text) => (written += text) };
+      const line = new ProgressLine(stream, () => String(++n));
+      t.mock.timers.tick(isTTY ? 400 : 10_000);
+      line.end();
+      t.mock.timers.tick(100_000);
+      assert.equal(written, shown);
+    }
+  });
+});

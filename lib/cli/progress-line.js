@@ -1,0 +1,31 @@
+'use strict';
+
+// Shows how far a command is, on stderr: on a terminal as one line that changes, on a pipe as a line every few seconds.
+
+const [TERMINAL_MS, PIPE_MS] = [200, 5000];
+
+class ProgressLine {
+  #stream;
+  #text;
+  #timer;
+
+  /** @param {NodeJS.WriteStream} stream @param {() => string} text */
+  constructor(stream, text) {
+    this.#stream = stream;
+    this.#text = text;
+    this.#timer = setInterval(() => this.#show(), stream.isTTY ? TERMINAL_MS : PIPE_MS);
+  }
+
+  /** Shows nothing more, and clears the line on a terminal. */
+  end() {
+    clearInterval(this.#timer);
+    if (this.#stream.isTTY) this.#stream.write('\r\x1b[K');
+  }
+
+  #show() {
+    const text = this.#text();
+    this.#stream.write(this.#stream.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+  }
+}
+
+module.exports = { ProgressLine };
