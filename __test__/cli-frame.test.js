@@ -9,7 +9,7 @@ const { runCli, startCli } = require('./support/command-line.js');
 const { startFakeServer } = require('./support/fake-server.js');
 const { freePort, startRedis, waitUntil } = require('./support/redis-server.js');
 
-const COMMANDS = ['list', 'kill', 'kill-all'];
+const COMMANDS = ['doctor', 'list', 'kill', 'kill-all'];
 const OWNER = ['--app', 'shop', '--owner', '42'];
 const SECRET = 'hunter2';
 

@@ -26,6 +26,7 @@ const { Terminal } = require('./terminal.js');
 
 /** @type {Command[]} */
 const COMMANDS = [
+  require('./doctor.js'),
   require('./list.js'),
   require('./kill.js'),
   require('./kill-all.js'),

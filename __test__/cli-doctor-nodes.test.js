@@ -1,0 +1,102 @@
+'use strict';
+
+// `doctor` of the command line behind Sentinel and on a Cluster.
+
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { startCluster } = require('./support/cluster.js');
+const { TELLS_REPLICAS_SOON, diagnose, replicasToBeTold } = require('./support/doctor.js');
+const { waitUntil } = require('./support/redis-server.js');
+const { startSentinels } = require('./support/sentinel.js');
+
+const HEALTHY = { appendonly: 'yes', ...TELLS_REPLICAS_SOON };
+
+/** The checks that are not ok. */
+const wrong = ({ checks }) => checks.filter(({ status }) => status !== 'ok');
+
+describe('doctor behind Sentinel', () => {
+  test('finds the primary and the replicas, and warns if one is gone', async (t) => {
+    const group = await startSentinels({
+      replicas: 1,
+      sentinels: 3,
+      downAfter: 60_000,
+      config: HEALTHY,
+    });
+    t.after(() => group.stop());
+    const healthy = await diagnose(group.url);
+    assert.deepEqual(wrong(healthy), []);
+    assert.equal(healthy.code, 0);
+    for (const { port } of group.nodes)
+      assert.ok(healthy.of('connection').message.includes(`:${port}`));
+    assert.equal(healthy.of('replicas').message, '1 of 1 primary');
+
+    const [replica] = group.nodes.slice(1);
+    await group.kill(replica);
+    await group.kill(group.sentinels[2]);
+    const broken = await diagnose(group.url);
+    assert.equal(broken.code, 0);
+    const messages = wrong(broken).map(
+      ({ check, status, message }) => `${status} ${check}: ${message}`,
+    );
+    assert.deepEqual(messages.map((text) => text.replace(/127\S+/, 'it')).sort(), [
+      'warning connection: it cannot be reached: ECONNREFUSED',
+      'warning connection: sentinel it cannot be reached: ECONNREFUSED',
+      'warning replicas: 0 of 1 primary: what a lost primary had is lost',
+    ]);
+  });
+});
+
+describe('doctor on a Cluster', () => {
+  test('finds all nodes, and a hole in the slots', async (t) => {
+    const cluster = await startCluster({
+      primaries: 3,
+      replicas: 1,
+      downAfter: 60_000,
+      config: HEALTHY,
+    });
+    t.after(() => cluster.stop());
+    await replicasToBeTold(cluster);
+    const healthy = await diagnose(cluster.url);
+    assert.deepEqual(wrong(healthy), []);
+    assert.equal(healthy.code, 0);
+    assert.equal(healthy.of('cluster').message, 'all slots are served');
+    assert.equal(healthy.of('replicas').message, '3 of 3 primaries');
+    for (const { port } of cluster.nodes)
+      assert.ok(healthy.of('connection').message.includes(`:${port}`));
+
+    const alone = await diagnose(`redis://${cluster.nodes[0].address}`);
+    assert.equal(alone.code, 1);
+    assert.match(alone.of('replicas').message, /this is a node of a Cluster/);
+
+    const slots = [5, 6, 7, 9000];
+    await Promise.all(
+      cluster.nodes.map((node) => node.cluster('DELSLOTS', ...slots).catch(() => {})),
+    );
+    const views = () => Promise.all(cluster.nodes.map((node) => node.cluster('SLOTS')));
+    const hasSlot = (view) => view.some(([from, to]) => from <= 6 && to >= 6);
+    await waitUntil(async () => !(await views()).some(hasSlot), 'all nodes to miss the slots');
+    const { code, of } = await diagnose(`${cluster.url}?commandTimeout=1000`);
+    assert.equal(code, 1);
+    assert.match(
+      of('cluster').message,
+      /^4 of 16384 slots have no node \(5-7, 9000\): calls .* fail$/,
+    );
+    assert.match(of('cluster').command, /^redis-cli --cluster fix 127\.0\.0\.1:\d+$/);
+  });
+
+  test('warns of a primary without a replica', async (t) => {
+    const cluster = await startCluster({
+      primaries: 3,
+      replicas: 0,
+      downAfter: 60_000,
+      config: HEALTHY,
+    });
+    t.after(() => cluster.stop());
+    const result = await diagnose(cluster.url);
+    assert.equal(result.code, 0);
+    assert.deepEqual(
+      wrong(result).map(({ check }) => check),
+      ['replicas'],
+    );
+  });
+});

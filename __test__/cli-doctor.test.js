@@ -1,0 +1,196 @@
+'use strict';
+
+// `doctor` of the command line on one server: what it finds, and that what it says to do helps.
+
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { runCli } = require('./support/command-line.js');
+const { diagnose } = require('./support/doctor.js');
+const { hello, startFakeServer } = require('./support/fake-server.js');
+const { freePort, startRedis, waitUntil } = require('./support/redis-server.js');
+
+/** Starts a server that ends with the test. @param {import('node:test').TestContext} t @param {Record<string, any>} [config] */
+async function startFor(t, config) {
+  const server = await startRedis({ config });
+  t.after(() => server.stop());
+  return server;
+}
+
+/** Runs the command that mends a finding, as redis-cli would. */
+const obey = (server, { command }) => server.client().call(...command.split(' '));
+
+describe('doctor', () => {
+  test('finds nothing wrong with a healthy server, and leaves nothing there', async (t) => {
+    const server = await startFor(t, { appendonly: 'yes' });
+    const replica = await startFor(t, { replicaof: [server.host, String(server.port)] });
+    const redis = server.client();
+    await waitUntil(
+      async () => /connected_slaves:1/.test(await redis.info('replication')),
+      'the replica to be connected',
+    );
+    const { code, ok, checks } = await diagnose(server.url);
+    const names = ['connection', 'version', 'encryption', 'rights', 'eviction', 'persistence'];
+    names.push('replicas', 'clock', 'round trip', 'sessions', 'trial');
+    assert.deepEqual(
+      checks.map(({ check, status }) => [check, status]),
+      names.map((name) => [name, 'ok']),
+    );
+    assert.deepEqual([code, ok], [0, true]);
+    assert.equal(await redis.dbsize(), 0);
+
+    const { stdout, stderr } = await runCli(['doctor', server.url]);
+    const lines = stdout.trimEnd().split('\n');
+    assert.deepEqual(
+      lines.map((line) => line.split('\t').slice(0, 2)),
+      names.map((name) => ['ok', name]),
+    );
+    assert.equal(stderr, '');
+    await replica.stop();
+  });
+
+  test('ends with 3 if there is no server', async () => {
+    const { code, checks } = await diagnose(
+      `redis://127.0.0.1:${await freePort()}?commandTimeout=500`,
+    );
+    assert.equal(code, 3);
+    assert.deepEqual(
+      checks.map(({ check, status }) => [check, status]),
+      [['connection', 'problem']],
+    );
+    assert.match(checks[0].message, /connection refused \(is it running\?\)/);
+  });
+
+  test('ends with 3 if the password is wrong or missing, and does not show it', async (t) => {
+    const { host, port } = await startFor(t, { requirepass: 'right' });
+    for (const [login, message, remedy] of [
+      [':hunter2@', /WRONGPASS/, /check the user and the password/],
+      ['ann:hunter2@', /WRONGPASS/, /check the user and the password/],
+      ['', /NOAUTH/, /set REDIS_URL to one with a password/],
+    ]) {
+      const { code, checks, stdout } = await diagnose(`redis://${login}${host}:${port}`);
+      assert.equal(code, 3);
+      assert.match(checks[0].message, message);
+      assert.match(checks[0].remedy, remedy);
+      assert.ok(!stdout.includes('hunter2'));
+    }
+  });
+
+  test('ends with 1 if the server is too old', async (t) => {
+    const server = await startFakeServer(t, ([name]) =>
+      name === 'HELLO' ? hello({ version: '6.0.16' }) : null,
+    );
+    const { code, of } = await diagnose(server.url);
+    assert.equal(code, 1);
+    assert.match(
+      of('connection').message,
+      /needs Redis 6\.2 or Valkey 7\.2, this is Redis 6\.0\.16/,
+    );
+    assert.equal(of('connection').remedy, 'upgrade the server');
+  });
+
+  test('says how to stop a server from evicting, and that helps', async (t) => {
+    const server = await startFor(t, { maxmemory: '100mb', 'maxmemory-policy': 'volatile-lru' });
+    const { code, of } = await diagnose(server.url);
+    assert.equal(code, 1);
+    assert.equal(of('eviction').status, 'problem');
+    assert.match(of('eviction').message, /^volatile-lru: .* killAll may miss/);
+    assert.equal(of('trial'), undefined);
+
+    await obey(server, of('eviction'));
+    const after = await diagnose(server.url);
+    assert.deepEqual([after.code, after.of('eviction').status], [0, 'ok']);
+  });
+
+  test('warns of a policy that does nothing yet', async (t) => {
+    const server = await startFor(t, { 'maxmemory-policy': 'allkeys-lru' });
+    const { code, of } = await diagnose(server.url);
+    assert.deepEqual([code, of('eviction').status], [0, 'warning']);
+  });
+
+  test('warns of no persistence and of snapshots, and what it says helps', async (t) => {
+    const server = await startFor(t);
+    const none = await diagnose(server.url);
+    assert.equal(none.code, 0);
+    assert.equal(none.of('persistence').status, 'warning');
+    assert.match(
+      none.of('persistence').message,
+      /^none: a restart of the server ends all sessions/,
+    );
+
+    await server.client().config('SET', 'save', '3600 1');
+    const snapshots = await diagnose(server.url);
+    assert.match(snapshots.of('persistence').message, /^snapshots: /);
+
+    await obey(server, snapshots.of('persistence'));
+    assert.equal((await diagnose(server.url)).of('persistence').status, 'ok');
+  });
+
+  test('says so if CONFIG or INFO is refused, as by a managed service', async (t) => {
+    const server = await startFor(t);
+    const redis = server.client();
+    await redis.call('ACL', 'SETUSER', 'ann', 'on', '>pw', '~*', '+@all', '-config');
+    const url = server.url.replace('//', '//ann:pw@');
+    const noConfig = await diagnose(url);
+    assert.equal(noConfig.code, 0);
+    assert.equal(noConfig.of('persistence').status, 'unknown');
+    assert.match(noConfig.of('persistence').message, /only CONFIG tells, which is refused/);
+
+    await redis.call('ACL', 'SETUSER', 'ann', '-info', '-scan');
+    const { code, of } = await diagnose(url);
+    assert.equal(code, 0);
+    for (const [check, right] of [
+      ['eviction', 'info'],
+      ['persistence', 'info'],
+      ['replicas', 'info'],
+      ['sessions', 'scan'],
+    ]) {
+      assert.equal(of(check).status, 'unknown', check);
+      assert.match(of(check).message, /cannot be checked: this user may not call (INFO|SCAN)/);
+      assert.equal(of(check).command, `ACL SETUSER ann +${right}`);
+      await obey(server, of(check));
+    }
+    assert.notEqual((await diagnose(url)).of('eviction').status, 'unknown');
+  });
+
+  test('knows a replica, and names its primary', async (t) => {
+    const primary = await startFor(t);
+    const replica = await startFor(t, { replicaof: [primary.host, String(primary.port)] });
+    await waitUntil(
+      async () => /master_link_status:up/.test(await replica.client().info('replication')),
+      'the replica to be connected',
+    );
+    const { code, of } = await diagnose(replica.url);
+    assert.equal(code, 1);
+    assert.equal(of('replicas').status, 'problem');
+    assert.equal(of('replicas').remedy, `use its primary, 127.0.0.1:${primary.port}, or Sentinel`);
+  });
+
+  test('counts sessions, and not other keys', async (t) => {
+    const server = await startFor(t);
+    const { SpotsSessions } = require('../index.js');
+    const sessions = new SpotsSessions(server.url);
+    t.after(() => sessions.close());
+    const create = (_, n) => sessions.create({ app: 'shop', ownerId: `${n}` });
+    await Promise.all(Array.from({ length: 1200 }, create));
+    await server.client().mset({ 'spots:{x}': '1', other: '2' });
+    assert.equal((await diagnose(server.url)).of('sessions').message, '1,200 under spots:*');
+
+    const pipeline = server.client().pipeline();
+    for (let n = 0; n < 20_000; n++) pipeline.set(`other-${n}`, '');
+    await pipeline.exec();
+    const { message } = (await diagnose(server.url)).of('sessions');
+    const [, count] = /^about ([\d,]+) \(a sample\) under spots:\*$/.exec(message);
+    const number = Number(count.replace(',', ''));
+    assert.ok(number > 600 && number < 2400, message);
+  });
+
+  test('shows nothing of a session', async (t) => {
+    const server = await startFor(t);
+    const { SpotsSessions } = require('../index.js');
+    const sessions = new SpotsSessions(server.url);
+    t.after(() => sessions.close());
+    const token = await sessions.create({ app: 'shop', ownerId: 'ann', data: { name: 'Ada' } });
+    const { stdout } = await diagnose(server.url);
+    for (const secret of ['ann', 'Ada', token]) assert.ok(!stdout.includes(secret));
+  });
+});

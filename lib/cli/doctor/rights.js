@@ -1,0 +1,129 @@
+'use strict';
+
+// The access rights of docs/access-rights.md, each tried by a harmless command. A server refuses a command that its user
+// may not send before it looks at anything else. That needs no right to ask for rights (ACL DRYRUN), which the user of an
+// application does not have.
+
+const { randomUUID } = require('node:crypto');
+const { ok, onEach, problem, warning } = require('./finding.js');
+
+/**
+ * How each right is tried, on a key that is not there. Nothing stays: `XX` makes no key, and what APPEND makes is
+ * deleted by the two commands after it. So APPEND is not tried if both are refused.
+ *
+ * @type {[right: string, words: (key: string, db: number) => (string | number)[]][]}
+ */
+const ON_A_SERVER = [
+  ['get', (key) => ['GET', key]],
+  ['set', (key) => ['SET', key, '', 'XX']],
+  ['del', (key) => ['DEL', key]],
+  ['pexpireat', (key) => ['PEXPIREAT', key, 1]],
+  ['append', (key) => ['APPEND', key, '']],
+  ['pexpireat', (key) => ['PEXPIREAT', key, 1]],
+  ['del', (key) => ['DEL', key]],
+  ['getrange', (key) => ['GETRANGE', key, 0, 1]],
+  ['strlen', (key) => ['STRLEN', key]],
+  ['exists', (key) => ['EXISTS', key]],
+  ['persist', (key) => ['PERSIST', key]],
+  ['pttl', (key) => ['PTTL', key]],
+  ['rename', (key) => ['RENAME', key, key]],
+  ['time', () => ['TIME']],
+  ['type', (key) => ['TYPE', key]],
+  ['zadd', (key) => ['ZADD', key, 'XX', 1, 'm']],
+  ['zcard', (key) => ['ZCARD', key]],
+  ['zcount', (key) => ['ZCOUNT', key, 0, 1]],
+  ['zrange', (key) => ['ZRANGE', key, 0, 1]],
+  ['zrem', (key) => ['ZREM', key, 'm']],
+  ['zscore', (key) => ['ZSCORE', key, 'm']],
+  ['eval', (key) => ['EVAL', 'return 1', 1, key]],
+  ['evalsha', (key) => ['EVALSHA', '0'.repeat(40), 1, key]],
+  ['script|load', () => ['SCRIPT', 'LOAD', 'return 1']],
+  ['select', (_, db) => ['SELECT', db]],
+  ['ping', () => ['PING']],
+];
+/** @type {typeof ON_A_SERVER} */
+const BEHIND_SENTINEL = [['role', () => ['ROLE']]];
+/** @type {typeof ON_A_SERVER} */
+const ON_A_CLUSTER = [
+  ['cluster|slots', () => ['CLUSTER', 'SLOTS']],
+  ['asking', () => ['ASKING']],
+];
+/** Only for `readFrom: 'replica'`. @type {typeof ON_A_SERVER} */
+const FOR_REPLICAS = [
+  ['role', () => ['ROLE']],
+  ['readonly', () => ['READONLY']],
+];
+const MORE = { server: [], sentinel: BEHIND_SENTINEL, cluster: ON_A_CLUSTER };
+
+/**
+ * @param {import('./servers.js').Servers} servers
+ * @param {{ prefix: string, server: { db: number } }} settings
+ */
+function checkRights({ nodes, kind }, { prefix, server: { db } }) {
+  const needed = [...ON_A_SERVER, ...MORE[kind]];
+  return onEach(nodes, async (node) => {
+    const key = `${prefix}{00000000:spots-doctor}:s:${randomUUID()}`;
+    const missing = await tryAll(node, needed, key, db);
+    // A server looks at the command first. If it refuses each, nobody knows about the keys.
+    const onKeys = needed.filter(([, words]) => words(key, db).includes(key));
+    if (onKeys.every(([right]) => missing.has(right))) missing.add('~');
+    if (missing.size > 0) return missingRights(node.user, missing, prefix);
+    const more = kind === 'cluster' ? await tryAll(node, FOR_REPLICAS, key, db) : new Set();
+    if (more.size === 0) return ok(`user ${node.user} may do all that the methods need`);
+    const why = "only readFrom: 'replica' needs that";
+    return warning(
+      `user ${node.user} may not call ${[...more].join(', ')}`,
+      why,
+      grant(node.user, more),
+    );
+  });
+}
+
+/**
+ * Returns the rights that are missing. `~` stands for that to the keys.
+ *
+ * @param {import('./servers.js').Servers['nodes'][number]} node
+ * @param {typeof ON_A_SERVER} needed
+ * @param {string} key
+ * @param {number} db
+ */
+async function tryAll(node, needed, key, db) {
+  /** @type {Set<string>} */
+  const missing = new Set();
+  for (const [right, words] of needed) {
+    if (right === 'append' && missing.has('del') && missing.has('pexpireat')) {
+      missing.add(right);
+      continue;
+    }
+    try {
+      await node.ask(...words(key, db));
+    } catch (error) {
+      if (error.code === 'NOPERM') missing.add(error.isOfKey ? '~' : right);
+    }
+  }
+  return missing;
+}
+
+/** @param {string} user @param {Set<string>} missing @param {string} prefix */
+function missingRights(user, missing, prefix) {
+  const commands = [...missing].filter((right) => right !== '~');
+  const parts = [
+    commands.length > 0 && `call ${commands.join(', ')}`,
+    missing.has('~') && `touch the keys ${prefix}*`,
+  ].filter(Boolean);
+  const remedy = 'an administrator runs this on each server:';
+  return problem(
+    `user ${user} may not ${parts.join(', nor ')}`,
+    remedy,
+    grant(user, missing, prefix),
+  );
+}
+
+/** @param {string} user @param {Set<string>} missing @param {string} [prefix] */
+function grant(user, missing, prefix = '') {
+  const keys = `~${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`;
+  const words = [...missing].map((right) => (right === '~' ? keys : `+${right}`));
+  return `ACL SETUSER ${user} ${words.join(' ')}`;
+}
+
+module.exports = { FOR_REPLICAS, MORE, ON_A_SERVER, checkRights };
