@@ -46,6 +46,19 @@ describe('doctor behind Sentinel', () => {
   });
 });
 
+test('doctor behind Sentinel ends with 3 if the primary is gone, and names it', async (t) => {
+  const group = await startSentinels({ replicas: 1, sentinels: 1, downAfter: 60_000 });
+  t.after(() => group.stop());
+  const primary = await group.primary();
+  await group.kill(primary);
+  const { code, of, checks } = await diagnose(`${group.url}&commandTimeout=500`);
+  assert.equal(code, 3);
+  const messages = checks.map(({ status, message }) => `${status}: ${message}`);
+  const lost = `problem: 127.0.0.1:${primary.port} cannot be reached: ECONNREFUSED`;
+  assert.ok(messages.includes(lost), messages.join());
+  assert.equal(of('rights'), undefined);
+});
+
 describe('doctor on a Cluster', () => {
   test('finds all nodes, and a hole in the slots', async (t) => {
     const cluster = await startCluster({
@@ -84,7 +97,7 @@ describe('doctor on a Cluster', () => {
     assert.match(of('cluster').command, /^redis-cli --cluster fix 127\.0\.0\.1:\d+$/);
   });
 
-  test('warns of a primary without a replica', async (t) => {
+  test('warns of a primary without a replica, and finds the one that is gone', async (t) => {
     const cluster = await startCluster({
       primaries: 3,
       replicas: 0,
@@ -98,5 +111,13 @@ describe('doctor on a Cluster', () => {
       wrong(result).map(({ check }) => check),
       ['replicas'],
     );
+
+    const [lost] = cluster.nodes;
+    await lost.kill();
+    const { code, checks, of } = await diagnose(`${cluster.url}?commandTimeout=500`);
+    assert.equal(code, 1);
+    const [problem] = checks.filter(({ status }) => status === 'problem');
+    assert.equal(problem.message, `${lost.address} cannot be reached: ECONNREFUSED`);
+    assert.equal(of('rights').status, 'ok');
   });
 });

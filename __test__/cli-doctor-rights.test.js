@@ -7,7 +7,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
-const { FOR_REPLICAS, MORE, ON_A_SERVER } = require('../lib/cli/doctor/rights.js');
+const { FOR_REPLICAS, MORE, ON_A_SENTINEL, ON_A_SERVER } = require('../lib/cli/doctor/rights.js');
 const { startCluster } = require('./support/cluster.js');
 const { TELLS_REPLICAS_SOON, diagnose, replicasToBeTold } = require('./support/doctor.js');
 const { root } = require('./support/packed.js');
@@ -15,7 +15,7 @@ const { startRedis } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
 
 const page = fs.readFileSync(path.join(root, 'docs', 'access-rights.md'), 'utf8');
-const [SERVER, SENTINEL, CLUSTER] = page
+const [SERVER, SENTINEL, CLUSTER, ON_SENTINELS] = page
   .match(/(?<=^ {4}ACL )SETUSER spots .*$/gm)
   .map((rule) => rule.split(' '));
 const rightsOf = (rule) => rule.filter((word) => word.startsWith('+'));
@@ -25,6 +25,11 @@ test('doctor tries exactly the rights that docs/access-rights.md names', () => {
   const tried = (rows) => new Set(rows.map(([right]) => `+${right}`));
   assert.deepEqual(tried(ON_A_SERVER), new Set(rightsOf(SERVER)));
   assert.deepEqual(tried(MORE.sentinel), new Set(rightsOf(SENTINEL)));
+  // `doctor` itself uses the last one, and so does readFrom: 'replica'.
+  assert.deepEqual(
+    tried([...ON_A_SENTINEL, ['sentinel|replicas']]),
+    new Set(rightsOf(ON_SENTINELS)),
+  );
   assert.deepEqual(tried([...MORE.cluster, ...FOR_REPLICAS]), new Set(rightsOf(CLUSTER)));
 });
 
@@ -121,3 +126,23 @@ for (const [name, start, rule] of [
     assert.equal(code, 1);
   });
 }
+
+test('doctor finds what the user of the sentinels lacks, and the command that it prints gives it', async (t) => {
+  const group = await startSentinels({ replicas: 1, sentinels: 1, downAfter: 60_000 });
+  t.after(() => group.stop());
+  const [sentinel] = group.sentinels;
+  const admin = sentinel.client();
+  const url = `${group.url}&sentinelUsername=spots&sentinelPassword=password`;
+  for (const missing of ['+subscribe', '&+switch-master']) {
+    await admin.call('ACL', ...ON_SENTINELS.filter((word) => word !== missing));
+    const { code, checks } = await diagnose(url);
+    const [found] = checks.filter(
+      ({ check, status }) => check === 'rights' && status === 'problem',
+    );
+    assert.equal(code, 1);
+    assert.match(found.message, /^user spots of the sentinels may not/);
+    assert.ok(found.command.includes(missing));
+    await admin.call('ACL', ...found.command.split(' ').slice(1));
+    assert.equal((await diagnose(url)).code, 0);
+  }
+});

@@ -1,6 +1,8 @@
 'use strict';
 
+const { readOptions } = require('../options.js');
 const { withSessions } = require('./connect.js');
+const { ok, problem, warning } = require('./doctor/finding.js');
 const { EXIT, describeError, exitCodeOf } = require('./errors.js');
 const { PROGRAM } = require('./help.js');
 
@@ -37,20 +39,19 @@ Example:
   async run(context) {
     const { Report } = require('./doctor/report.js');
     const report = new Report(context.terminal, context.values.json);
-    let code;
+    let code = EXIT.fine;
     try {
       await withSessions(context, async (sessions, options) => {
-        await sessions.ping().catch((error) => {
-          // A missing right is found below.
-          if (error.redisCode !== 'NOPERM') throw error;
-        });
-        await examine(sessions, options, report);
+        const settings = readOptions(options);
+        const failure = await sessions.ping().catch((error) => error);
+        if (failure && !isPartial(failure, settings.server)) throw failure;
+        const isReached = await examine(sessions, settings, report);
+        if (!isReached) code = EXIT.unreachable;
+        else if (report.count('problem') > 0) code = EXIT.wrong;
       });
-      code = report.count('problem') === 0 ? EXIT.fine : EXIT.wrong;
     } catch (error) {
       code = exitCodeOf(error);
       if (code === EXIT.usage) throw error;
-      const { problem } = require('./doctor/finding.js');
       const says = describeError(error);
       const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(says)) ?? [];
       report.add('connection', [problem(says, remedy)]);
@@ -61,14 +62,26 @@ Example:
 };
 
 /**
+ * Whether there is more to find after a failed ping: which of several servers is away, or which right is missing.
+ *
+ * @param {any} failure
+ * @param {any} server
+ */
+function isPartial({ code, redisCode }, { cluster, sentinels }) {
+  const isAway = code === 'ERR_SESSIONS_CONNECTION' || code === 'ERR_SESSIONS_TIMEOUT';
+  return redisCode === 'NOPERM' || (isAway && (cluster ?? sentinels) !== undefined);
+}
+
+/**
+ * Makes all checks. Resolves to whether a primary could be reached.
+ *
  * @param {import('../../index.js').SpotsSessions} sessions
- * @param {object} options those of `sessions`
+ * @param {any} settings those of `sessions`
  * @param {import('./doctor/report.js').Report} report
  */
-async function examine(sessions, options, report) {
-  const { readOptions } = require('../options.js');
+async function examine(sessions, settings, report) {
   const { countSessions } = require('./doctor/count.js');
-  const { checkRights } = require('./doctor/rights.js');
+  const { checkRights, checkSentinelRights } = require('./doctor/rights.js');
   const {
     checkEncryption,
     checkEviction,
@@ -80,16 +93,16 @@ async function examine(sessions, options, report) {
   const { checkCluster, checkReplicas } = require('./doctor/topology.js');
   const { trySession } = require('./doctor/trial.js');
 
-  const settings = readOptions(options);
   const servers = await connectAll(settings);
   const nodes = servers.nodes.filter(({ failure }) => !failure);
   const primaries = nodes.filter(({ isPrimary }) => isPrimary);
   try {
     report.add('connection', connections(servers));
-    if (primaries.length === 0) return;
+    if (primaries.length === 0) return false;
     report.add('version', await checkVersion(nodes));
     report.add('encryption', await checkEncryption(nodes, settings.server));
     report.add('rights', await checkRights({ ...servers, nodes }, settings));
+    report.add('rights', await checkSentinelRights(servers, settings));
     report.add('eviction', await checkEviction(nodes));
     report.add('persistence', await checkPersistence(nodes));
     report.add('replicas', await checkReplicas(servers));
@@ -99,6 +112,7 @@ async function examine(sessions, options, report) {
     report.add('sessions', await countSessions(primaries, settings.prefix));
     // Where something is wrong, it would only be slow to fail.
     if (report.count('problem') === 0) report.add('trial', await trySession(sessions));
+    return true;
   } finally {
     for (const server of [...servers.nodes, ...servers.sentinels]) server.close();
   }
@@ -106,7 +120,6 @@ async function examine(sessions, options, report) {
 
 /** @param {import('./doctor/servers.js').Servers} servers @returns {import('./doctor/finding.js').Finding[]} */
 function connections({ kind, nodes, sentinels }) {
-  const { ok, problem, warning } = require('./doctor/finding.js');
   const answering = nodes.filter(({ failure }) => !failure);
   const names = {
     server: 'server',

@@ -67,11 +67,13 @@ process.once('SIGINT', () => process.exit(EXIT.interrupted));
 process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? EXIT.fine : EXIT.wrong));
 
 const terminal = new Terminal(process);
+const fail = (/** @type {any} */ error) => {
+  terminal.complain(`sessions: ${describeError(error)}`);
+  return exitCodeOf(error);
+};
+process.once('uncaughtException', (error) => process.exit(fail(error)));
 main(process.argv.slice(2), terminal)
-  .catch((error) => {
-    terminal.complain(`sessions: ${describeError(error)}`);
-    return exitCodeOf(error);
-  })
+  .catch(fail)
   .then((code) => {
     process.exitCode = code;
   });

@@ -53,6 +53,12 @@ const FOR_REPLICAS = [
   ['role', () => ['ROLE']],
   ['readonly', () => ['READONLY']],
 ];
+/** @type {[right: string, words: (name: string) => string[]][]} */
+const ON_A_SENTINEL = [
+  ['sentinel|get-master-addr-by-name', (name) => ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name]],
+  // The last one, because nothing else may be sent after it.
+  ['subscribe', () => ['SUBSCRIBE', '+switch-master']],
+];
 const MORE = { server: [], sentinel: BEHIND_SENTINEL, cluster: ON_A_CLUSTER };
 
 /**
@@ -80,10 +86,30 @@ function checkRights({ nodes, kind }, { prefix, server: { db } }) {
 }
 
 /**
- * Returns the rights that are missing. `~` stands for that to the keys.
+ * @param {import('./servers.js').Servers} servers
+ * @param {{ server: { sentinels?: { name: string } } }} settings
+ */
+function checkSentinelRights({ sentinels }, { server }) {
+  return onEach(
+    sentinels.filter(({ failure }) => !failure),
+    async (sentinel) => {
+      const missing = await tryAll(sentinel, ON_A_SENTINEL, server.sentinels?.name ?? '', 0);
+      if (missing.size === 0) return [];
+      const { user } = sentinel;
+      const commands = [...missing].filter((right) => right !== '~').map((right) => `+${right}`);
+      // Who may not subscribe may lack the channel, too: a server looks at the command first.
+      const command = ['ACL SETUSER', user, ...commands, '&+switch-master'].join(' ');
+      const says = `user ${user} of the sentinels may not find the primary, or hear of a failover`;
+      return problem(says, 'an administrator runs this on each sentinel:', command);
+    },
+  );
+}
+
+/**
+ * Returns the rights that are missing. `~` stands for that to the keys, or to the channel.
  *
  * @param {import('./servers.js').Servers['nodes'][number]} node
- * @param {typeof ON_A_SERVER} needed
+ * @param {[right: string, words: (key: string, db: number) => (string | number)[]][]} needed
  * @param {string} key
  * @param {number} db
  */
@@ -98,7 +124,7 @@ async function tryAll(node, needed, key, db) {
     try {
       await node.ask(...words(key, db));
     } catch (error) {
-      if (error.code === 'NOPERM') missing.add(error.isOfKey ? '~' : right);
+      if (error.code === 'NOPERM') missing.add(error.isOfName ? '~' : right);
     }
   }
   return missing;
@@ -126,4 +152,7 @@ function grant(user, missing, prefix = '') {
   return `ACL SETUSER ${user} ${words.join(' ')}`;
 }
 
-module.exports = { FOR_REPLICAS, MORE, ON_A_SERVER, checkRights };
+module.exports = {
+  ...{ FOR_REPLICAS, MORE, ON_A_SENTINEL, ON_A_SERVER },
+  ...{ checkRights, checkSentinelRights },
+};

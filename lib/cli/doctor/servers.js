@@ -62,7 +62,8 @@ class Server {
   async ask(...words) {
     const [name, ...args] = words.map(String);
     try {
-      return await this.#client.call(name, ...args);
+      // ioredis knows SUBSCRIBE only in lower case.
+      return await this.#client.call(name.toLowerCase(), ...args);
     } catch (error) {
       throw this.#explain(error, name, args);
     }
@@ -73,13 +74,13 @@ class Server {
     const code = error.name === 'ReplyError' ? error.message.split(' ')[0] : undefined;
     if (code === undefined) return new Error(`${name} was not answered`);
     const isMissing = code === 'NOPERM';
-    const isOfKey = isMissing && /access .*key/.test(error.message);
+    const isOfName = isMissing && /access .*(key|channel)/.test(error.message);
     const right = `${name}${['CLUSTER', 'CONFIG'].includes(name) ? `|${first}` : ''}`.toLowerCase();
     return Object.assign(
       new Error(
         isMissing ? `this user may not call ${name}` : `the server refuses ${name} (${code})`,
       ),
-      { code, isOfKey, ...(isMissing && { command: `ACL SETUSER ${this.user} +${right}` }) },
+      { code, isOfName, ...(isMissing && { command: `ACL SETUSER ${this.user} +${right}` }) },
     );
   }
 
