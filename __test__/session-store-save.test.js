@@ -1,0 +1,121 @@
+'use strict';
+
+// When express-session saves and touches, with SessionStore: resave, rolling, saveUninitialized, unset, touch.
+
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { waitUntil } = require('./support/wait-until.js');
+const { Browser } = require('./support/web.js');
+const { forEachExpress } = require('./support/web-suites.js');
+
+const MINUTE = 60_000;
+
+const routes = {
+  '/nothing': (_request, response) => response.end(),
+  '/user': (request, response) => {
+    request.session.user = request.query.name;
+    response.end();
+  },
+  '/show': (request, response) => response.json(request.session),
+  '/null': (request, response) => {
+    request.session = null;
+    response.end();
+  },
+  '/change-and-null': (request, response) => {
+    request.session.user = 'changed';
+    request.session = null;
+    response.end();
+  },
+};
+
+/** Counts the calls of some methods of a store. */
+function counted(store, ...names) {
+  const counts = Object.fromEntries(names.map((name) => [name, 0]));
+  for (const name of names) {
+    const method = store[name];
+    store[name] = (...args) => {
+      counts[name]++;
+      return method.apply(store, args);
+    };
+  }
+  return counts;
+}
+
+forEachExpress((place, start) => {
+  describe('saveUninitialized', () => {
+    test('false keeps no session and sends no cookie until something is in it', async (t) => {
+      const store = place.newStore();
+      const browser = new Browser(await start(t, { store }, routes));
+      assert.deepEqual((await browser.get('/nothing')).setCookies, []);
+      assert.equal(await store.length(), 0);
+      assert.equal((await browser.get('/user?name=ada')).setCookies.length, 1);
+      assert.equal(await store.length(), 1);
+    });
+
+    test('true keeps each session', async (t) => {
+      const store = place.newStore();
+      const browser = new Browser(await start(t, { store, saveUninitialized: true }, routes));
+      assert.equal((await browser.get('/nothing')).setCookies.length, 1);
+      assert.equal(await store.length(), 1);
+      await browser.get('/nothing');
+      assert.equal(await store.length(), 1);
+    });
+  });
+
+  for (const resave of [false, true]) {
+    describe(`resave: ${resave}`, () => {
+      test('calls set or touch for a session that was not changed, and keeps the data', async (t) => {
+        const store = place.newStore();
+        const browser = new Browser(await start(t, { store, resave }, routes));
+        await browser.get('/user?name=ada');
+        const counts = counted(store, 'set', 'touch');
+        assert.equal((await browser.json('/show')).user, 'ada');
+        assert.deepEqual(counts, resave ? { set: 1, touch: 0 } : { set: 0, touch: 1 });
+        assert.equal((await browser.json('/show')).user, 'ada');
+      });
+
+      test('lets an unchanged session live on: what the store says of its end moves', async (t) => {
+        const store = place.newStore({ touchAfter: 0 });
+        const options = { store, resave, cookie: { maxAge: MINUTE } };
+        const browser = new Browser(await start(t, options, routes));
+        await browser.get('/user?name=ada');
+        const [{ cookie: before }] = await store.all();
+        await waitUntil(() => Date.now() > Number(before.expires) - MINUTE + 20, 'some time');
+        await browser.get('/nothing');
+        const [{ cookie, user }] = await store.all();
+        assert.ok(cookie.expires > before.expires);
+        assert.equal(user, 'ada');
+      });
+    });
+  }
+
+  describe('rolling', () => {
+    test('sends the cookie with each answer, and the session lives on', async (t) => {
+      const store = place.newStore({ touchAfter: 0 });
+      const options = { store, rolling: true, cookie: { maxAge: MINUTE } };
+      const browser = new Browser(await start(t, options, routes));
+      await browser.get('/user?name=ada');
+      const { setCookies } = await browser.get('/nothing');
+      assert.match(setCookies[0], /^connect\.sid=.*Expires=/);
+      assert.equal((await browser.json('/show')).user, 'ada');
+    });
+  });
+
+  describe('unset', () => {
+    test('destroy ends the session when the request sets it to null', async (t) => {
+      const store = place.newStore();
+      const browser = new Browser(await start(t, { store, unset: 'destroy' }, routes));
+      await browser.get('/user?name=ada');
+      await browser.get('/null');
+      assert.equal(await store.length(), 0);
+    });
+
+    test('keep leaves it as it was', async (t) => {
+      const store = place.newStore();
+      const browser = new Browser(await start(t, { store }, routes));
+      await browser.get('/user?name=ada');
+      await browser.get('/change-and-null');
+      assert.equal((await browser.json('/show')).user, 'ada');
+    });
+  });
+});

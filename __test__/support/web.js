@@ -1,0 +1,124 @@
+'use strict';
+
+// Web servers on real frameworks with a session store, and a small browser that keeps cookies.
+
+const { createHmac } = require('node:crypto');
+const { once } = require('node:events');
+const http = require('node:http');
+const expressSession = require('express-session');
+
+const SECRET = 'a secret of thirty-two characters';
+
+/** The versions of Express, by name. @type {Record<string, () => any>} */
+const EXPRESS = {
+  'Express 4': require('express-4'),
+  'Express 5': require('express'),
+};
+
+/**
+ * Starts an Express application with express-session. It answers errors with their status and their message.
+ *
+ * @param {{ after(hook: () => unknown): void }} t the server ends with this test
+ * @param {object} options of express-session
+ * @param {Record<string, (request: any, response: any, next: any) => unknown>} routes by path
+ * @param {{ express?: () => any, before?: (web: any) => void }} [more] `before` sets up the application after the session
+ * @returns {Promise<string>} its URL
+ */
+async function startExpress(t, options, routes, { express = EXPRESS['Express 5'], before } = {}) {
+  const web = express();
+  const defaults = { secret: SECRET, resave: false, saveUninitialized: false };
+  web.use(expressSession({ ...defaults, ...options }));
+  before?.(web);
+  for (const [path, handler] of Object.entries(routes)) {
+    web.all(path, async (request, response, next) => {
+      try {
+        await handler(request, response, next);
+      } catch (error) {
+        next(error);
+      }
+    });
+  }
+  web.use((error, _request, response, _next) => {
+    if (!response.headersSent) response.status(error.status ?? 500).send(error.message);
+  });
+  return listen(t, web);
+}
+
+/**
+ * Starts a Fastify application with @fastify/session.
+ *
+ * @param {{ after(hook: () => unknown): void }} t the server ends with this test
+ * @param {object} options of @fastify/session
+ * @param {Record<string, (request: any, reply: any) => unknown>} routes by path
+ * @returns {Promise<string>} its URL
+ */
+async function startFastify(t, options, routes) {
+  const web = require('fastify')();
+  await web.register(require('@fastify/cookie'));
+  const { cookie, ...others } = options;
+  const defaults = { secret: SECRET, cookie: { secure: false, ...cookie } };
+  await web.register(require('@fastify/session'), { ...defaults, ...others });
+  for (const [path, handler] of Object.entries(routes)) {
+    web.get(path, async (request, reply) => {
+      await handler(request, reply);
+      return reply;
+    });
+  }
+  t.after(() => web.close());
+  return web.listen({ port: 0, host: '127.0.0.1' });
+}
+
+/** @param {{ after(hook: () => unknown): void }} t @param {http.RequestListener} handler */
+async function listen(t, handler) {
+  const server = http.createServer(handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** The value of the cookie of express-session for an id. @param {string} sid */
+function signedCookie(sid) {
+  const signature = createHmac('sha256', SECRET).update(sid).digest('base64').replaceAll('=', '');
+  return encodeURIComponent(`s:${sid}.${signature}`);
+}
+
+class Browser {
+  /** The cookies by name. @type {Map<string, string>} */
+  cookies = new Map();
+
+  /** @param {string} url of the server */
+  constructor(url) {
+    this.url = url;
+  }
+
+  /**
+   * Asks for a page, with the cookies that are there when it begins.
+   *
+   * @param {string} path
+   * @param {RequestInit} [options]
+   */
+  async get(path, options) {
+    const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ');
+    const headers = { connection: 'close', ...(cookie && { cookie }), ...options?.headers };
+    const response = await fetch(this.url + path, { redirect: 'manual', ...options, headers });
+    const setCookies = response.headers.getSetCookie();
+    for (const line of setCookies) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      if (value === '') this.cookies.delete(name);
+      else this.cookies.set(name, value);
+    }
+    return { status: response.status, text: await response.text(), setCookies };
+  }
+
+  /** The JSON of a page. @param {string} path */
+  async json(path) {
+    const { status, text } = await this.get(path);
+    if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+    return JSON.parse(text);
+  }
+}
+
+module.exports = { Browser, EXPRESS, signedCookie, startExpress, startFastify };

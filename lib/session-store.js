@@ -1,0 +1,216 @@
+'use strict';
+
+// The store of express-session and @fastify/session. session-store.d.ts documents it.
+
+const { checkName } = require('./arguments.js');
+const { SpotsSessionsError } = require('./errors.js');
+const { load } = require('./foreign.js');
+const { Base, baseOf, setBase, takeBase } = require('./session-store/base.js');
+const { endOf, setEnd } = require('./session-store/expiry.js');
+const { FrameworkStore } = require('./session-store/framework-store.js');
+const { Listing } = require('./session-store/listing.js');
+const { idOf, tokenOf } = require('./session-store/names.js');
+const { readOptions } = require('./session-store/options.js');
+const { textsOf } = require('./session-store/texts.js');
+const { Writer } = require('./session-store/writer.js');
+
+// Node's own, taken when this module loads, so that a test's fake timers do not stop the answers.
+const { nextTick } = process;
+const { setImmediate } = require('node:timers');
+
+/** The errors that mean that the server cannot be reached, or takes no calls. */
+const OUTAGES = ['CONNECTION', 'TIMEOUT', 'REDIS', 'OVERLOADED', 'CLOSED'].map(
+  (name) => `ERR_SESSIONS_${name}`,
+);
+
+/** Sessions of requests that were destroyed. One that was never written has no other trace. */
+const destroyed = new WeakSet();
+
+class SessionStore extends FrameworkStore {
+  #settings;
+  #listing;
+  #writer;
+  #generate;
+  #hasWarned = false;
+
+  constructor(options) {
+    super();
+    this.#settings = readOptions(options);
+    this.#listing = new Listing(this.#settings);
+    this.#writer = new Writer(this.#settings, () => this.#warn());
+  }
+
+  get(sid, callback) {
+    return answer(this.#get(sid, typeof callback === 'function'), callback);
+  }
+
+  set(sid, session, callback) {
+    return answer(this.#set(sid, session), callback);
+  }
+
+  touch(sid, session, callback) {
+    return answer(this.#touch(sid, session), callback);
+  }
+
+  destroy(sid, callback) {
+    return answer(this.#destroy(sid), callback);
+  }
+
+  all(callback) {
+    return answer(this.#listing.all(), callback);
+  }
+
+  ids(callback) {
+    return answer(this.#listing.ids(), callback);
+  }
+
+  length(callback) {
+    return answer(this.#listing.length(), callback);
+  }
+
+  clear(callback) {
+    return answer(this.#listing.clear(), callback);
+  }
+
+  createSession(request, session) {
+    const base = takeBase(session);
+    const created = super.createSession(request, session);
+    if (base) setBase(created, base);
+    noteDestruction(created);
+    return created;
+  }
+
+  regenerate(request, callback) {
+    if (request.session) destroyed.add(request.session);
+    super.regenerate(request, callback);
+  }
+
+  /** Makes the new session of a request. express-session assigns it. */
+  get generate() {
+    return this.#generate;
+  }
+
+  set generate(generate) {
+    this.#generate = (request) => {
+      generate(request);
+      noteDestruction(request.session);
+    };
+  }
+
+  /** @param {string} sid @param {boolean} isCopied whether a framework copies the session */
+  async #get(sid, isCopied) {
+    const place = this.#placeOf(sid);
+    const found = await load(this.#settings.sessions, place);
+    if (found === undefined) return undefined;
+    const { ownerId, data, expiresAt } = found;
+    setEnd(data.cookie, expiresAt);
+    const base = new Base(place.token);
+    base.keep(textsOf(data), ownerId, Number(expiresAt ?? Infinity));
+    base.isLoaded = true;
+    setBase(data, base, { isCopied });
+    return data;
+  }
+
+  /** @param {string} sid @param {any} session */
+  async #set(sid, session) {
+    const place = this.#placeOf(sid);
+    const texts = textsOf(session);
+    const state = { texts, ownerId: this.#ownerOf(session), end: endOf(session.cookie) };
+    const base = baseOf(session, place.token) ?? new Base(place.token);
+    setBase(session, base);
+    const isThere = await base.inTurn(
+      async () => !destroyed.has(session) && this.#writer.write(place, base, state),
+    );
+    if (!isThere) this.#tell('gone', idOf(place.token));
+  }
+
+  /** @param {string} sid @param {any} session */
+  async #touch(sid, session) {
+    const place = this.#placeOf(sid);
+    const cookie = textsOf({ cookie: session.cookie });
+    const end = endOf(session.cookie);
+    const known = baseOf(session, place.token);
+    const base = known?.texts ? known : new Base(place.token).keep(new Map(), undefined, -Infinity);
+    const ownerId = base === known ? this.#ownerOf(session) : undefined;
+    await base.inTurn(() => {
+      const texts = new Map([...base.texts, ...cookie]);
+      return this.#writer.write(place, base, { texts, ownerId, end });
+    });
+  }
+
+  /** @param {string} sid */
+  async #destroy(sid) {
+    await this.#writer.destroy(this.#placeOf(sid));
+  }
+
+  /** @param {string} sid */
+  #placeOf(sid) {
+    return { app: this.#settings.app, token: tokenOf(sid) };
+  }
+
+  /** @param {any} session @returns {string | undefined} undefined: nobody */
+  #ownerOf(session) {
+    const owner = this.#settings.findOwner(session);
+    if (owner === undefined || owner === null || owner === '') return undefined;
+    return checkName('ownerId', owner);
+  }
+
+  #warn() {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const message =
+      'a session has got an owner and kept its id: whoever knew the id before is logged in now ' +
+      '(call `regenerate` at each login)';
+    const warning = Object.assign(new Error(message), { code: 'SPOTS_SESSIONS_FIXATION' });
+    warning.name = 'SpotsSessionsWarning';
+    this.#tell('warning', warning);
+  }
+
+  /** Emits an event in a turn of its own, because a listener may throw. */
+  #tell(name, about) {
+    setImmediate(() => this.emit(name, about));
+  }
+}
+
+/** Notes when express-session's `session.destroy` is called. @param {any} session */
+function noteDestruction(session) {
+  const { destroy } = session;
+  const value = function (...args) {
+    destroyed.add(this);
+    return destroy.apply(this, args);
+  };
+  Object.defineProperty(session, 'destroy', { value, configurable: true, writable: true });
+}
+
+/**
+ * Answers by the callback, or by a promise if there is none.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {((error: unknown, value?: T) => void) | undefined} callback
+ * @returns {Promise<T> | undefined}
+ */
+function answer(promise, callback) {
+  if (typeof callback === 'function') {
+    // An error that the callback throws must not become a rejection.
+    promise.then(
+      (value) => nextTick(callback, null, value),
+      (error) => nextTick(callback, withStatus(error)),
+    );
+    return undefined;
+  }
+  const answered = promise.catch((error) => {
+    throw withStatus(error);
+  });
+  // Nobody waits for the promise of `req.session.destroy()`. If it rejected unheard, it would end the process.
+  answered.catch(() => {});
+  return answered;
+}
+
+/** Makes frameworks answer 503 to an outage. @param {unknown} error */
+function withStatus(error) {
+  const isOutage = error instanceof SpotsSessionsError && OUTAGES.includes(error.code);
+  return isOutage ? Object.assign(error, { status: 503 }) : error;
+}
+
+module.exports = { SessionStore };

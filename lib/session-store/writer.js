@@ -1,0 +1,112 @@
+'use strict';
+
+// Writes sessions: creates them, sends what has changed since they were loaded, and lets them live on.
+
+const { claim, create, kill, load, refresh, update } = require('../foreign.js');
+const { tokensOf } = require('./memory-pages.js');
+const { differenceOf, valuesOf } = require('./texts.js');
+
+/** @typedef {{ app: string, token: string }} Place where a session is kept */
+/**
+ * @typedef {object} State what a session holds now
+ * @property {import('./texts.js').Texts} texts
+ * @property {string | undefined} ownerId
+ * @property {number | undefined} end of its cookie, in ms
+ */
+
+class Writer {
+  #settings;
+  #tokens;
+  #onFixation;
+
+  /**
+   * @param {import('./options.js').StoreSettings} settings
+   * @param {() => void} onFixation is called when a session that was loaded without an owner has got one
+   */
+  constructor(settings, onFixation) {
+    this.#settings = settings;
+    this.#tokens = settings.isInMemory ? tokensOf(settings) : undefined;
+    this.#onFixation = onFixation;
+  }
+
+  /**
+   * @param {Place} place
+   * @param {import('./base.js').Base} base
+   * @param {State} state
+   * @returns {Promise<boolean>} false: the session is gone, and nothing was written
+   */
+  async write(place, base, { texts, ownerId, end }) {
+    const now = Date.now();
+    const expiresAt = end ?? now + this.#settings.durationMs;
+    if (expiresAt <= now) {
+      await this.destroy(place);
+      return true;
+    }
+    const durationMs = expiresAt - now;
+    if (base.texts === undefined) {
+      const session = { ...place, ownerId, data: valuesOf(texts), durationMs, replace: true };
+      await create(this.#settings.sessions, session);
+      base.expiresAt = expiresAt;
+    } else if (!(await this.#update(place, base, { texts, ownerId }, expiresAt, durationMs))) {
+      return false;
+    }
+    this.#tokens?.add(place.token, expiresAt);
+    Object.assign(base, { texts, ownerId });
+    return true;
+  }
+
+  /** @param {Place} place */
+  async destroy(place) {
+    await kill(this.#settings.sessions, place);
+    this.#tokens?.delete(place.token);
+  }
+
+  /**
+   * @param {Place} place
+   * @param {import('./base.js').Base} base
+   * @param {{ texts: import('./texts.js').Texts, ownerId: string | undefined }} state
+   * @param {number} expiresAt
+   * @param {number} durationMs
+   */
+  async #update(place, base, { texts, ownerId }, expiresAt, durationMs) {
+    const { sessions, touchAfterMs = durationMs / 10 } = this.#settings;
+    const difference = differenceOf(base.texts, texts);
+    const isChanged = Object.keys(difference.set).length > 0 || difference.deleted.length > 0;
+    const isDue =
+      Object.hasOwn(difference.set, 'cookie') ||
+      expiresAt < base.expiresAt ||
+      expiresAt - base.expiresAt >= touchAfterMs;
+    const patch = { ...place, ...difference, durationMs };
+    const isSent = isChanged || ownerId !== base.ownerId;
+    const answers = await Promise.all([
+      isSent ? this.#send(patch, base.ownerId, ownerId) : true,
+      isDue ? refresh(sessions, { ...place, durationMs }) : true,
+    ]);
+    if (answers.includes(false)) return false;
+    if (isDue) base.expiresAt = expiresAt;
+    const isLogin = base.ownerId === undefined && ownerId !== undefined && isChanged;
+    if (isLogin && base.isLoaded) this.#onFixation();
+    return true;
+  }
+
+  /**
+   * Sends a patch, and claims the session if its owner is another one. If a request at the same time has claimed it, the
+   * later claim wins, together with its data.
+   *
+   * @param {Place & { set: object, deleted: string[], durationMs: number }} patch
+   * @param {string | undefined} before
+   * @param {string | undefined} after
+   */
+  async #send(patch, before, after) {
+    const { sessions } = this.#settings;
+    for (let owner = before; owner !== after; ) {
+      if (await claim(sessions, { ...patch, before: owner, after })) return true;
+      const found = await load(sessions, patch);
+      if (found === undefined) return false;
+      owner = found.ownerId;
+    }
+    return update(sessions, patch);
+  }
+}
+
+module.exports = { Writer };
