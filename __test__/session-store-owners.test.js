@@ -1,0 +1,250 @@
+'use strict';
+
+// Whose sessions are: what `list`, `kill` and `killAll` of the instance do with the sessions of SessionStore.
+
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const { before, describe, test } = require('node:test');
+const { promisify } = require('node:util');
+const { SessionStore } = require('../lib/session-store.js');
+const { forEachTarget, freshName } = require('./support/targets.js');
+const { waitUntil } = require('./support/wait-until.js');
+const { Browser } = require('./support/web.js');
+const { forEachExpress } = require('./support/web-suites.js');
+
+const ownerId = (session) => session.userId;
+
+/** @param {any} session @param {string} name */
+const run = (session, name) => promisify((callback) => session[name](callback))();
+
+forEachTarget((_target, open) => {
+  let sessions;
+  before(() => {
+    ({ sessions } = open());
+  });
+  /** A store of an app of its own. */
+  function newStore(more) {
+    const app = freshName();
+    return { app, store: new SessionStore({ sessions, app, ownerId, ...more }) };
+  }
+  const listOf = async (app, owner) =>
+    (await sessions.list({ app, ownerId: owner })).map(({ data }) => data.name).sort();
+  /** Loads a session, changes it and saves it. */
+  async function change(store, sid, changes) {
+    const session = await store.get(sid);
+    await store.set(sid, Object.assign(session, changes));
+    return session;
+  }
+
+  describe('the sessions of an owner', () => {
+    test('are listed with their public ids, ended by one, and all at once', async () => {
+      const { app, store } = newStore();
+      for (const name of ['phone', 'laptop', 'tablet']) {
+        await store.set(name, { cookie: {}, userId: 42, name });
+      }
+      await store.set('other', { cookie: {}, userId: 43, name: 'other' });
+      await store.set('nobody', { cookie: {}, name: 'nobody' });
+      assert.deepEqual(await listOf(app, 42), ['laptop', 'phone', 'tablet']);
+
+      const [{ id, data }] = await sessions.list({ app, ownerId: '42', limit: 1 });
+      assert.ok((await store.ids()).includes(id));
+      assert.equal(await sessions.kill({ app, ownerId: '43', id }), false, 'not by another owner');
+      assert.equal(await sessions.kill({ app, ownerId: '42', id }), true);
+      assert.equal(await store.get(data.name), undefined);
+
+      assert.equal(await sessions.killAll({ app, ownerId: '42' }), true);
+      assert.deepEqual(await listOf(app, 42), []);
+      assert.equal((await store.get('other')).name, 'other');
+      assert.equal((await store.get('nobody')).name, 'nobody');
+      assert.equal(await store.length(), 2);
+    });
+
+    test('are nobody’s for undefined, null and an empty text, and those of numbers, bigints and texts', async () => {
+      const { app, store } = newStore();
+      for (const userId of [undefined, null, '']) {
+        await store.set(freshName(), { cookie: {}, userId, name: 'nobody' });
+      }
+      for (const userId of [7, '7'])
+        await store.set(freshName(), { cookie: {}, userId, name: 'a' });
+      const big = newStore({ ownerId: () => 7n });
+      await big.store.set('s', { cookie: {}, name: 'big' });
+      assert.deepEqual(await listOf(app, '7'), ['a', 'a']);
+      assert.deepEqual(await listOf(big.app, '7'), ['big']);
+    });
+
+    test('end with them: the limit of the instance holds for the store', async () => {
+      const { sessions: limited } = open({ maxSessions: 2 });
+      const app = freshName();
+      const store = new SessionStore({ sessions: limited, app, ownerId });
+      for (const sid of ['a', 'b', 'c']) await store.set(sid, { cookie: {}, userId: 1, name: sid });
+      assert.equal((await limited.list({ app, ownerId: '1' })).length, 2);
+      assert.equal((await store.get('c')).name, 'c');
+    });
+  });
+
+  describe('a session that gets another owner', () => {
+    test('is found by the new one from then on, with what was changed', async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {}, name: 'mine' });
+      await change(store, 's', { userId: 1 });
+      assert.deepEqual(await listOf(app, 1), ['mine']);
+      await change(store, 's', { userId: 2, name: 'yours' });
+      assert.deepEqual([await listOf(app, 1), await listOf(app, 2)], [[], ['yours']]);
+      await sessions.killAll({ app, ownerId: '1' });
+      assert.equal((await store.get('s')).name, 'yours');
+      await sessions.killAll({ app, ownerId: '2' });
+      assert.equal(await store.get('s'), undefined);
+    });
+
+    test('is nobody’s again if it loses its owner', async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {}, userId: 1, name: 'mine' });
+      await change(store, 's', { userId: undefined });
+      assert.deepEqual(await listOf(app, 1), []);
+      await sessions.killAll({ app, ownerId: '1' });
+      assert.equal((await store.get('s')).name, 'mine');
+    });
+
+    test('keeps its creation and its end', async () => {
+      const { app, store } = newStore();
+      const expires = new Date(Date.now() + 100_000);
+      await store.set('s', { cookie: { expires } });
+      const { cookie } = await store.get('s');
+      await change(store, 's', { userId: 1 });
+      const [session] = await sessions.list({ app, ownerId: '1' });
+      assert.deepEqual(session.expiresAt, cookie.expires);
+    });
+
+    test('is not taken away by a slow request that saw no owner yet', async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {}, name: 'mine' });
+      const slow = await store.get('s');
+      await change(store, 's', { userId: 1 });
+      await store.set('s', Object.assign(slow, { seen: true }));
+      assert.deepEqual(await listOf(app, 1), ['mine']);
+      const { userId, seen } = await store.get('s');
+      assert.deepEqual([userId, seen], [1, true]);
+    });
+
+    test('belongs to the last of several claims at the same time, with its data', async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {} });
+      const owners = [1, 2, 3, 4];
+      const loaded = await Promise.all(owners.map(() => store.get('s')));
+      await Promise.all(
+        loaded.map((each, n) => store.set('s', Object.assign(each, { userId: owners[n] }))),
+      );
+      const { userId } = await store.get('s');
+      const lists = await Promise.all(owners.map((owner) => listOf(app, owner)));
+      assert.deepEqual(
+        lists.map(({ length }) => length),
+        owners.map((owner) => (owner === userId ? 1 : 0)),
+      );
+    });
+
+    test('is claimed by a touch, too, for example once the option is set', async () => {
+      const { app, store } = newStore({ ownerId: undefined });
+      await store.set('s', { cookie: {}, userId: 1, name: 'mine' });
+      assert.deepEqual(await listOf(app, 1), []);
+      const later = new SessionStore({ sessions, app, ownerId });
+      later.on('warning', assert.fail);
+      await later.touch('s', await later.get('s'));
+      assert.deepEqual(await listOf(app, 1), ['mine']);
+    });
+
+    test('stays gone if it was killed meanwhile', async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {}, userId: 1 });
+      const slow = await store.get('s');
+      await sessions.killAll({ app, ownerId: '1' });
+      const gone = once(store, 'gone');
+      await store.set('s', Object.assign(slow, { userId: 2 }));
+      assert.match((await gone)[0], /^[\w-]{28}$/);
+      assert.deepEqual([await store.get('s'), await listOf(app, 2)], [undefined, []]);
+    });
+  });
+
+  test('a result of `ownerId` that is no name, and what it throws, are errors of the request', async () => {
+    const boom = new Error('boom');
+    const results = [true, false, {}, [], Symbol('s'), () => 1, Number.NaN, Promise.resolve('1')];
+    for (const result of results) {
+      const { store } = newStore({ ownerId: () => result });
+      const error = await store.set('s', { cookie: {} }).catch((error) => error);
+      assert.match(error.message, /`ownerId`/);
+      assert.equal(error.status, undefined);
+      assert.equal(await store.get('s'), undefined);
+    }
+    const { store } = newStore({
+      ownerId: () => {
+        throw boom;
+      },
+    });
+    await assert.rejects(store.set('s', { cookie: {} }), boom);
+  });
+});
+
+forEachExpress((place, start) => {
+  const routes = {
+    '/guest': (request, response) => {
+      request.session.cart = ['tea'];
+      response.json({});
+    },
+    '/careless-login': (request, response) => {
+      request.session.userId = '42';
+      response.json({});
+    },
+    '/login': async (request, response) => {
+      await run(request.session, 'regenerate');
+      request.session.userId = '42';
+      response.json({});
+    },
+    '/login-at-first-sight': async (request, response) => {
+      request.session.cart = [];
+      await run(request.session, 'save');
+      request.session.userId = '42';
+      response.json({});
+    },
+    '/': (request, response) => response.json(request.session.userId ?? null),
+  };
+  const open = async (t) => {
+    const app = freshName();
+    const store = place.newStore({ app, ownerId });
+    const warnings = [];
+    store.on('warning', (warning) => warnings.push(warning));
+    return { app, store, warnings, url: await start(t, { store }, routes) };
+  };
+
+  test('a login without regenerate is claimed, and the store warns once', async (t) => {
+    const { app, warnings, url } = await open(t);
+    for (let n = 0; n < 3; n++) {
+      const browser = new Browser(url);
+      await browser.json('/guest');
+      await browser.json('/careless-login');
+    }
+    assert.equal((await place.sessions.list({ app, ownerId: '42' })).length, 3);
+    await waitUntil(() => warnings.length > 0, 'the warning');
+    const [{ code, name, message }, ...more] = warnings;
+    assert.deepEqual([code, name, more], ['SPOTS_SESSIONS_FIXATION', 'SpotsSessionsWarning', []]);
+    assert.match(message, /regenerate/);
+  });
+
+  test('a login with regenerate, or in the first request, is no reason to warn', async (t) => {
+    const { app, warnings, url } = await open(t);
+    for (const path of ['/login', '/login-at-first-sight', '/careless-login']) {
+      const browser = new Browser(url);
+      if (path === '/login') await browser.json('/guest');
+      await browser.json(path);
+    }
+    assert.equal((await place.sessions.list({ app, ownerId: '42' })).length, 3);
+    assert.deepEqual(warnings, []);
+  });
+
+  test('killAll logs a user out everywhere', async (t) => {
+    const { app, url } = await open(t);
+    const browsers = [new Browser(url), new Browser(url)];
+    for (const browser of browsers) await browser.json('/login');
+    assert.deepEqual(await Promise.all(browsers.map((each) => each.json('/'))), ['42', '42']);
+    await place.sessions.killAll({ app, ownerId: '42' });
+    assert.deepEqual(await Promise.all(browsers.map((each) => each.json('/'))), [null, null]);
+  });
+});
