@@ -14,6 +14,8 @@ const suites = [
   'sliding',
   'peers',
   'http',
+  'express',
+  'migrate',
   'builds',
   'version-1',
   'scale',

@@ -80,6 +80,20 @@ const targets = [
     least: 1.2,
     unit: '×',
   },
+  ...Object.entries({ read: 'read only', change: 'one key changed per request' }).map(
+    ([id, text]) => ({
+      id: `express.${id}`,
+      text: `express-session with SessionStore ÷ with connect-redis, requests/s, 64 connections, ${text}`,
+      least: 1.2,
+      unit: '×',
+    }),
+  ),
+  {
+    id: 'migrate',
+    text: 'migrate from version 1 ÷ a bare pipelined copy through ioredis, sessions/s',
+    least: 1,
+    unit: '×',
+  },
   ...perLevel({ 1: 0.97, 16: 0.97, 64: 0.97, 1000: 0.97 }, (level, least) => ({
     id: `builds.${level}`,
     text: `get ÷ of another build of this package, calls/s, ${level} in flight`,

@@ -21,15 +21,15 @@ let failed = 0;
 let latencies = [];
 
 answer({
-  begin({ port, handles }) {
+  begin({ port, path = '/', header = 'x-session', handles }) {
     let next = 0;
     failed = 0;
     load = autocannon({
-      url: `http://127.0.0.1:${port}`,
+      url: `http://127.0.0.1:${port}${path}`,
       connections: handles.length,
       duration: 3600, // until `end`
       setupClient(client) {
-        client.setHeaders({ 'x-session': handles[next++ % handles.length] });
+        client.setHeaders({ [header]: handles[next++ % handles.length] });
         // autocannon's own percentiles are rounded to whole milliseconds, so compute them here.
         client.on('response', (status, _bytes, ms) => {
           if (status !== 200) failed++;

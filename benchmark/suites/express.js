@@ -1,0 +1,68 @@
+'use strict';
+
+// An Express application with express-session: SessionStore compared with connect-redis. Every request reads its session,
+// and in the second workload it also changes one key.
+
+const { Contestant } = require('../contestant');
+
+const connections = 64;
+
+const runs = [
+  { title: 'read only', path: '/read', target: 'express.read' },
+  { title: 'one key changed per request', path: '/change', target: 'express.change' },
+];
+
+/** @param {import('../bench').Bench} bench */
+module.exports = async (bench) => {
+  // Other peers have no store.
+  if (bench.subject !== 'spots') return;
+  await bench.onServer(async (stage) => {
+    const load = new Contestant('autocannon', 'processes/http-load.js');
+    try {
+      const [ours, theirs] = ['spots', 'connect-redis'].map((store, db) => {
+        const { label } = require(`../peers/${store}`);
+        return { label, store, url: `${stage.server.url}/${db}` };
+      });
+      for (const { title, path, target } of runs) {
+        const rounds = await bench.alternate(
+          `express-session, ${connections} connections, ${title}`,
+          {
+            contestants: [ours, theirs],
+            rounds: bench.choose(9, 2),
+            warmUp: false,
+            measure: (contestant) => measure(bench, load, contestant, path),
+          },
+        );
+        bench.report(target, rounds.ratio(ours.label, theirs.label, 'callsPerSecond'));
+      }
+    } finally {
+      load.end();
+    }
+  });
+};
+
+/** Each measurement starts a new application, as suites/http.js does. */
+async function measure(bench, load, { label, store, url }, path) {
+  const server = new Contestant(label, 'processes/express.js');
+  try {
+    const port = await server.ask('serve', { store, url });
+    const handles = await server.ask('cookies', { count: connections });
+    await load.ask('begin', { port, path, header: 'cookie', handles });
+    await load.ask('measure', { seconds: bench.choose(1, 0.5) }); // to warm up
+
+    const before = await server.ask('cpu');
+    const { requests, failed, ...measured } = await load.ask('measure', {
+      seconds: bench.choose(1.4, 0.5),
+    });
+    const after = await server.ask('cpu');
+    await load.ask('end');
+    if (failed > 0) throw new Error(`${label}: ${failed} requests failed`);
+    return {
+      ...measured,
+      mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
+      processMicros: (after.processMicros - before.processMicros) / requests,
+    };
+  } finally {
+    server.end();
+  }
+}
