@@ -192,7 +192,7 @@ describe('the packed packages', () => {
   describe('the content of the packages', () => {
     test('the main package holds what its files list allows, and nothing else', () => {
       const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.js', 'index.d.ts'];
-      expected.push('index.js', 'package.json');
+      expected.push('index.js', 'package.json', 'session-store.d.ts');
       assert.deepEqual(
         main.files.filter((file) => !file.startsWith('lib/')),
         expected,
