@@ -54,6 +54,7 @@ async function load(sessions, address) {
 async function create(sessions, { app, token, ownerId, data, durationMs, notAfter, replace }) {
   const { boundary, settings } = partsOf(sessions);
   const address = addressOf({ app, token });
+  if (checkToken(token) === undefined) return undefined;
   const [owner, ms, nonce] = [ownerOf(ownerId), checkDuration(durationMs / 1000), newNonce()];
   const lifetime = checkDuration(settings.lifetime);
   const json = checkData(data, settings.maxDataSize);
@@ -63,7 +64,7 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   const fields = [address, owner, nonce, ms, endOf(notAfter), lifetime, until, replace ? 1 : 0];
   const stored = await boundary.send('P', fields.join('\n'), json);
   if (!stored) return stored;
-  await pointer(until);
+  await pointer('');
   await keepAtMost(sessions, app, ownerId);
   return true;
 }
@@ -78,21 +79,27 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
 async function claim(sessions, { app, token, before, after, set, deleted, durationMs }) {
   const { boundary, settings } = partsOf(sessions);
   const address = addressOf({ app, token });
+  if (checkToken(token) === undefined) return false;
   const [owner, ms, nonce] = [ownerOf(after), checkDuration(durationMs / 1000), newNonce()];
   const patch = patchOf(settings, set, deleted);
-  const pointer = pointerTo(boundary, address, owner, nonce, ms);
-  const until = await pointer('');
-  if (until === undefined) return false;
-  const fields = [address, ownerOf(before), owner, nonce, until].join('\n');
-  const claimed = await boundary.send('C', fields, patch).catch(async (error) => {
-    if (error.code !== 'ERR_SESSIONS_TOO_LARGE') throw error;
-    // The record is full of patches. An update folds them.
-    return (await boundary.send('u', address, patch)) && boundary.send('C', fields, '');
-  });
-  if (!claimed) return false;
-  await pointer(until);
-  await keepAtMost(sessions, app, after);
-  return true;
+  /** Resolves to the milliseconds that the session has left if it would outlive its pointer. */
+  const attempt = async (/** @type {number} */ keptFor) => {
+    const pointer = pointerTo(boundary, address, owner, nonce, keptFor);
+    const until = await pointer('');
+    if (until === undefined) return false;
+    const fields = [address, ownerOf(before), owner, nonce, until].join('\n');
+    const claimed = await boundary.send('C', fields, patch).catch(async (error) => {
+      if (error.code !== 'ERR_SESSIONS_TOO_LARGE') throw error;
+      // The record is full of patches. An update folds them.
+      return (await boundary.send('u', address, patch)) && boundary.send('C', fields, '');
+    });
+    if (claimed === true) await pointer('');
+    return claimed;
+  };
+  let claimed = await attempt(ms);
+  while (typeof claimed === 'number') claimed = await attempt(claimed);
+  if (claimed) await keepAtMost(sessions, app, after);
+  return claimed;
 }
 
 /**

@@ -6,7 +6,7 @@ use super::put::hash_of;
 use super::{Pointer, read_flag};
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Json, Owner};
-use crate::operation::script::{FIRST_LINE, FOREIGN};
+use crate::operation::script::{CLOCK, FIRST_LINE, FOREIGN};
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
 use crate::token::Token;
@@ -31,7 +31,7 @@ pub struct Claim<'a> {
 }
 
 static SCRIPT: Script =
-    Script::new(&[FIRST_LINE, FOREIGN, include_str!("../../store/redis/scripts/claim.lua")]);
+    Script::new(&[CLOCK, FIRST_LINE, FOREIGN, include_str!("../../store/redis/scripts/claim.lua")]);
 
 pub(in crate::operation) static SPEC: Spec = Spec {
     name: "claim",
@@ -69,14 +69,21 @@ impl OnRedis for Claim<'_> {
         command.arg(nonce).arg(until).arg(patch.0).arg(target.policy.max_grown_bytes());
     }
 
-    /// The script replies -1 if the record has no room for the patch.
+    /// The script replies -1 if the record has no room for the patch, and a list that begins with 2 if the session would
+    /// outlive its pointer: then the answer is how many milliseconds it has left, 0 if it never expires.
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(-1) => {
                 let max_bytes = target.policy.max_grown_bytes();
                 Meaning::Rejected(Error::TooLarge { max_bytes })
             }
-            other => read_flag(other),
+            Reply::Array(parts) => match parts[..] {
+                [Reply::Int(2), Reply::Int(left)] => {
+                    Meaning::Answered(Answer::Json(left.max(0).to_string()))
+                }
+                _ => read_flag(reply),
+            },
+            _ => read_flag(reply),
         }
     }
 

@@ -10,6 +10,9 @@ local pointers, now, kept_until = KEYS[1], clock(), ARGV[2]
 if kept_until == '' then
   local ms = ARGV[3] == '0' and FOREVER or now + 2 * ARGV[3]
   kept_until = string.format('%.0f', math.min(ms, FOREVER))
+elseif tonumber(kept_until) <= tonumber(now) then
+  -- After a delay, or by another server's clock. The key of the pointers needs an expiry that has not passed.
+  kept_until = string.format('%.0f', now + longest_margin)
 end
 redis.call('ZADD', pointers, 'GT', kept_until == FOREVER and '+inf' or kept_until, ARGV[1])
 local over = string.format('(%.0f', now - longest_margin)
