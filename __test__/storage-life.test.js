@@ -6,20 +6,11 @@
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { idOf, indexKey, routeOf, sessionKey } = require('./support/keys.js');
+const { commandsDuring } = require('./support/monitor.js');
 const { waitUntil } = require('./support/redis-server.js');
 const { freshName, onRedis } = require('./support/targets.js');
 
 const OWNER = 'alice';
-
-/** The commands that a client sent, from MONITOR: the name of each, and of those inside its script with their keys. */
-function commandsIn(transcript, app) {
-  const lines = [...transcript.matchAll(/^\+?\d+\.\d+ \[\d+ (lua)?[^\]]*\] "(\w+)"(.*)$/gm)];
-  const ours = lines.filter(([, lua, , args]) => args.includes(app) || (lua && args === ''));
-  return ours.map(([, lua, name, args]) => {
-    const keys = [...args.matchAll(/"(spots:[^"]*)"/g)].map(([, key]) => key);
-    return { sent: lua === undefined, name: name.toLowerCase(), keys };
-  });
-}
 
 onRedis((open, server) => {
   function fresh(options) {
@@ -32,17 +23,7 @@ onRedis((open, server) => {
     return { sessions, redis, app, owner, create, keyOf, aboutOf, index: indexKey(app, OWNER) };
   }
 
-  /** The commands of an app that the server carries out during a call. */
-  async function watched(app, act) {
-    const watching = await server().monitor();
-    let transcript;
-    try {
-      await act();
-    } finally {
-      transcript = await watching.stop(); // An open connection would keep the process.
-    }
-    return commandsIn(transcript, app);
-  }
+  const watched = (app, act) => commandsDuring(server(), app, act);
 
   describe('line 1 of a record', () => {
     test('says for how long a use extends the session, in milliseconds, and when its lifetime ends', async () => {

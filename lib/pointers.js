@@ -186,14 +186,11 @@ function killFields(place, pointer) {
  * @param {string} place app and owner, as fields
  */
 async function* readPointers(boundary, place) {
-  let [from, skip] = ['-inf', '0'];
+  let from = '-inf';
   do {
-    const [, nextFrom, nextSkip, ...pointers] = await boundary.send(
-      'Q',
-      `${place}\n${from}\n${skip}`,
-    );
+    const [next, pointers] = await boundary.send('Q', `${place}\n${from}`);
     yield pointers;
-    [from, skip] = [nextFrom, nextSkip];
+    from = next;
   } while (from !== '');
 }
 

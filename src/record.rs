@@ -237,12 +237,19 @@ pub fn mark_in(bytes: &[u8]) -> Option<&[u8]> {
 #[must_use]
 pub fn nonce_in(bytes: &[u8]) -> Option<&str> {
     let nonce = after_name(bytes, b"\"nonce\":\"")?;
-    std::str::from_utf8(&nonce[..memchr::memchr(b'"', nonce)?]).ok()
+    read_nonce(&nonce[..memchr::memchr(b'"', nonce)?])
+}
+
+/// Reads a nonce: letters and digits, so that no text that holds it needs an escape. `None` if it is another text.
+#[must_use]
+pub fn read_nonce(text: &[u8]) -> Option<&str> {
+    let is_nonce = !text.is_empty() && text.iter().all(u8::is_ascii_alphanumeric);
+    is_nonce.then_some(text).and_then(|text| std::str::from_utf8(text).ok())
 }
 
 /// What follows a name in line 1 of a text that may be a record.
 fn after_name<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES)];
+    let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES + 1)];
     let about = &about[..memchr::memchr(b'\n', about)?];
     Some(&about[memchr::memmem::find(about, name)? + name.len()..])
 }

@@ -147,6 +147,9 @@ pub struct Address {
 }
 
 impl Address {
+    /// How many characters its text has.
+    pub(crate) const CHARS: usize = 28;
+
     /// Reads an address. `None` if the text is not 28 characters of base64url.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {

@@ -42,4 +42,29 @@ function ownersOnOneRoute(app) {
   }
 }
 
-module.exports = { ownerHash, routeOf, idOf, sessionKey, indexKey, ownersOnOneRoute };
+/** The key of an owner's pointers to sessions whose token was not made for the owner. */
+function pointersKey(app, ownerId) {
+  return indexKey(app, ownerId).replace(/:o:(?=[^:]*$)/, ':p:');
+}
+
+/** The key of such a session. @param {string} token in base64url */
+function foreignKey(app, token) {
+  return `spots:{${Buffer.from(token, 'base64url').toString('hex', 0, 4)}:${app}}:s:${idOf(token)}`;
+}
+
+/** The public id of such a session. @param {string} token in base64url */
+function addressOf(token) {
+  return idOf(token) + Buffer.from(token, 'base64url').subarray(0, 4).toString('base64url');
+}
+
+module.exports = {
+  addressOf,
+  foreignKey,
+  idOf,
+  indexKey,
+  ownerHash,
+  ownersOnOneRoute,
+  pointersKey,
+  routeOf,
+  sessionKey,
+};

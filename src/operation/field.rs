@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
 
+use super::foreign::is_pointer;
 use crate::line::split;
-use crate::record::decode_string;
+use crate::record::{decode_string, read_nonce};
 use crate::token::{Address, OwnerHash, SessionId, Token};
 
 /// The name of an app: any bytes.
@@ -137,22 +138,17 @@ impl<'a> Fields<'a> {
 
     /// A nonce: letters and digits.
     pub fn nonce(&mut self) -> Option<&'a str> {
-        self.optional_nonce().filter(|nonce| !nonce.is_empty())
+        self.line().and_then(|line| read_nonce(line.as_bytes()))
     }
 
     /// A nonce, or an empty line.
     pub fn optional_nonce(&mut self) -> Option<&'a str> {
-        self.line().filter(|nonce| nonce.bytes().all(|c| c.is_ascii_alphanumeric()))
+        self.line().filter(|line| line.is_empty() || read_nonce(line.as_bytes()).is_some())
     }
 
     /// A pointer: an address and a nonce.
     pub fn pointer(&mut self) -> Option<&'a str> {
-        self.line().filter(|member| {
-            member.split_at_checked(28).is_some_and(|(address, nonce)| {
-                Address::from_text(address).is_some()
-                    && nonce.bytes().all(|c| c.is_ascii_alphanumeric())
-            })
-        })
+        self.line().filter(|line| is_pointer(line))
     }
 
     /// Milliseconds since 1970, in 13 digits, or an empty line.

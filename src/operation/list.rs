@@ -5,6 +5,7 @@ use redis::Cmd;
 
 use super::description::Description;
 use super::field::{App, Fields, Owner};
+use super::foreign::pointers_among;
 use super::get::is_own_record;
 use super::script::{CLOCK, FINDS_KEYS, POINTERS_OF};
 use super::{
@@ -89,14 +90,10 @@ impl Page {
             Reply::Bytes(text) => Some(Bytes::copy_from_slice(text)),
             _ => None,
         });
-        let pointers = pointers.iter().map(|text| match text {
-            Reply::Bytes(text) => Some(std::str::from_utf8(text).ok()?.to_owned()),
-            _ => None,
-        });
         Some(Self {
             read: read.collect::<Option<_>>()?,
             left: left.collect::<Option<_>>()?,
-            pointers: pointers.collect::<Option<_>>()?,
+            pointers: pointers_among(pointers)?,
         })
     }
 

@@ -7,7 +7,8 @@ use super::script::{CLOCK, EACH, FIRST_LINE, FOREIGN, INDEX};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
 use crate::protocol::Reply;
-use crate::token::Token;
+use crate::record::read_nonce;
+use crate::token::{OwnerHash, Token};
 
 /// Gives a session a new token, and returns it. The old token opens nothing any more.
 #[derive(Debug)]
@@ -83,8 +84,11 @@ fn half_done(target: &Target<'_>, parts: &[Reply<'_>]) -> Option<String> {
     let [Reply::Bytes(owner), Reply::Bytes(nonce), Reply::Bytes(until)] = parts else {
         return None;
     };
-    let [owner, nonce, until] = [owner, nonce, until].map(|text| std::str::from_utf8(text).ok());
-    let (owner, nonce, until) = (owner?, nonce?, until?);
+    let [owner, until] = [owner, until].map(|text| std::str::from_utf8(text).ok());
+    let (owner, nonce, until) = (owner?, read_nonce(nonce)?, until?);
+    if !owner.is_empty() {
+        OwnerHash::from_text(owner)?;
+    }
     let token = serde_json::to_string(&target.minted.as_ref()?.0).ok()?;
     let pointer = target.new_address()?.to_text() + nonce;
     Some(format!(

@@ -26,7 +26,7 @@ pub struct MemoryStore {
 }
 
 /// The last page of an owner's pointers.
-const NO_POINTERS: &str = r#"["0","",""]"#;
+const NO_POINTERS: &str = r#"["",[]]"#;
 
 /// One create ends at most this many sessions, as `limits.lua` does. The next create ends the rest.
 const MAX_ENDED_BY_CREATE: usize = 100;

@@ -8,6 +8,7 @@ use crate::operation::field::{App, Fields, Owner};
 use crate::operation::script::{FIRST_LINE, FOREIGN};
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
+use crate::record::read_nonce;
 use crate::token::{Address, OwnerHash};
 
 /// Removes a session if it belongs to the owner.
@@ -70,7 +71,7 @@ impl OnRedis for KillPointed<'_> {
 
     fn follow_up(&self, _target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
         let Reply::Bytes(nonce) = reply else { return None };
-        let member = member(self.address, std::str::from_utf8(nonce).ok()?);
+        let member = member(self.address, read_nonce(nonce)?);
         let owner = OwnerHash::of(&self.app, self.owner.bytes());
         Some(FollowUp::Drop(Pointer { owner, member }))
     }

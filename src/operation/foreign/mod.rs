@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 
 use super::{Answer, Meaning, Target};
 use crate::protocol::Reply;
+use crate::record::read_nonce;
 use crate::token::{Address, OwnerHash};
 
 /// A pointer to a session: a member of the owner's pointers.
@@ -34,8 +35,25 @@ impl Pointer {
         let Reply::Array(parts) = reply else { return None };
         let [_, Reply::Bytes(owner), Reply::Bytes(nonce)] = &parts[..] else { return None };
         let owner = OwnerHash::from_text(std::str::from_utf8(owner).ok()?)?;
-        Some(Self { owner, member: member(target.address()?, std::str::from_utf8(nonce).ok()?) })
+        Some(Self { owner, member: member(target.address()?, read_nonce(nonce)?) })
     }
+}
+
+/// Whether a text is one of a pointer.
+pub(super) fn is_pointer(text: &str) -> bool {
+    text.split_at_checked(Address::CHARS).is_some_and(|(address, nonce)| {
+        Address::from_text(address).is_some() && read_nonce(nonce.as_bytes()).is_some()
+    })
+}
+
+/// The pointers among the members of an owner's sorted set. Others may have written there. `None` if a reply is no text.
+pub(super) fn pointers_among(members: &[Reply<'_>]) -> Option<Vec<String>> {
+    let texts = members.iter().map(|member| match member {
+        Reply::Bytes(text) => Some(std::str::from_utf8(text).ok().filter(|text| is_pointer(text))),
+        _ => None,
+    });
+    let texts = texts.collect::<Option<Vec<_>>>()?;
+    Some(texts.into_iter().flatten().map(str::to_owned).collect())
 }
 
 /// The text of a pointer.

@@ -2,6 +2,7 @@
 
 use redis::Cmd;
 
+use super::pointers_among;
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Owner};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
@@ -14,10 +15,8 @@ pub struct Pointers<'a> {
     pub app: App<'a>,
     /// The owner.
     pub owner: Owner<'a>,
-    /// The score at which the page begins.
+    /// The score at which the page begins, as the last page said.
     pub from: &'a str,
-    /// How many pointers with this score earlier pages have read.
-    pub skip: u64,
 }
 
 static SCRIPT: Script = Script::new(&[include_str!("../../store/redis/scripts/pointers.lua")]);
@@ -36,8 +35,7 @@ pub(in crate::operation) static SPEC: Spec = Spec {
 
 impl<'a> Pointers<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
-        let (app, owner) = (fields.app()?, fields.owner()?);
-        Some(Self { app, owner, from: fields.line()?, skip: fields.line()?.parse().ok()? })
+        Some(Self { app: fields.app()?, owner: fields.owner()?, from: fields.line()? })
     }
 }
 
@@ -55,14 +53,11 @@ impl OnRedis for Pointers<'_> {
     }
 
     fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        command.arg(self.from).arg(self.skip);
+        command.arg(self.from);
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
-        match strings_as_json(reply) {
-            Some(json) => Meaning::Answered(Answer::Json(json)),
-            None => Meaning::Anothers,
-        }
+        page_as_json(reply).map_or(Meaning::Anothers, |page| Meaning::Answered(Answer::Json(page)))
     }
 
     fn secret(&self) -> &[u8] {
@@ -70,15 +65,9 @@ impl OnRedis for Pointers<'_> {
     }
 }
 
-/// A reply of texts that need no escape, as JSON. `None` if it is another reply.
-fn strings_as_json(reply: &Reply<'_>) -> Option<String> {
-    let Reply::Array(texts) = reply else { return None };
-    let texts = texts.iter().map(|text| match text {
-        Reply::Bytes(text) => {
-            std::str::from_utf8(text).ok().filter(|text| !text.contains(['"', '\\', '\n']))
-        }
-        _ => None,
-    });
-    let texts = texts.collect::<Option<Vec<_>>>()?;
-    Some(format!("[\"{}\"]", texts.join("\",\"")))
+/// A page as JSON: where the next one begins, and the pointers. `None` if it is another reply.
+fn page_as_json(reply: &Reply<'_>) -> Option<String> {
+    let Reply::Array(parts) = reply else { return None };
+    let [Reply::Bytes(next), Reply::Array(members)] = &parts[..] else { return None };
+    serde_json::to_string(&(std::str::from_utf8(next).ok()?, pointers_among(members)?)).ok()
 }
