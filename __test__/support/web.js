@@ -20,7 +20,7 @@ const EXPRESS = {
  *
  * @param {{ after(hook: () => unknown): void }} t the server ends with this test
  * @param {object} options of express-session
- * @param {Record<string, (request: any, response: any, next: any) => unknown>} routes by path
+ * @param {Record<string, any>} routes by path: a handler, or an array of middlewares and a handler
  * @param {{ express?: () => any, before?: (web: any) => void }} [more] `before` sets up the application after the session
  * @returns {Promise<string>} its URL
  */
@@ -29,8 +29,10 @@ async function startExpress(t, options, routes, { express = EXPRESS['Express 5']
   const defaults = { secret: SECRET, resave: false, saveUninitialized: false };
   web.use(expressSession({ ...defaults, ...options }));
   before?.(web);
-  for (const [path, handler] of Object.entries(routes)) {
-    web.all(path, async (request, response, next) => {
+  for (const [path, route] of Object.entries(routes)) {
+    const middlewares = [route].flat();
+    const handler = middlewares.pop();
+    web.all(path, ...middlewares, async (request, response, next) => {
       try {
         await handler(request, response, next);
       } catch (error) {
