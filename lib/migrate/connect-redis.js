@@ -4,7 +4,7 @@
 // session. Its value is the session as JSON. It becomes a session of our SessionStore, which finds it by the same id, so
 // the browser's cookie still opens it.
 
-const { createHash } = require('node:crypto');
+const { tokenOf } = require('../session-store/names.js');
 
 /**
  * @param {{ prefix: string, owner?: string }} options `owner`: where a session names its owner, such as `passport.user`
@@ -21,11 +21,6 @@ function connectRedis({ prefix, owner }) {
     }),
     isSession: ({ cookie }) => isObject(cookie),
   };
-}
-
-/** The token under which SessionStore keeps a session. @param {string} sid */
-function tokenOf(sid) {
-  return createHash('sha256').update(sid).digest('base64url');
 }
 
 /**
