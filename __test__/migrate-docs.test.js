@@ -1,0 +1,113 @@
+'use strict';
+
+// The commands of docs/upgrading-from-1.x.md and docs/moving-from-connect-redis.md, run in their order by a shell. What
+// differs is only the server, and `npx`, which runs this package.
+
+const assert = require('node:assert/strict');
+const { chmodSync, readFileSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
+const { after, before, beforeEach, test } = require('node:test');
+const { RedisStore } = require('connect-redis');
+const { createClient } = require('redis');
+const { SpotsSessions } = require('../index.js');
+const { SessionStore } = require('../lib/session-store.js');
+const { execFile, temporaryFolder } = require('../scripts/children.js');
+const { Browser, startSite } = require('./support/express-site.js');
+const { createIn1x } = require('./support/old-sessions.js');
+const { startRedis } = require('./support/redis-server.js');
+
+const root = path.join(__dirname, '..');
+const LOCALHOST = 'export REDIS_URL=redis://localhost:6379';
+
+let server;
+let redis;
+let folder;
+before(async () => {
+  server = await startRedis();
+  redis = server.client();
+  folder = temporaryFolder('npx-');
+  const npx = path.join(folder, 'npx');
+  const program = path.join(root, 'lib', 'cli', 'index.js');
+  writeFileSync(
+    npx,
+    `#!/bin/sh\n[ "$1" = @spots-tech/sessions ] || exit 99\nshift\nexec '${process.execPath}' '${program}' "$@"\n`,
+  );
+  chmodSync(npx, 0o755);
+});
+after(() => server?.stop());
+beforeEach(() => redis.flushall());
+
+/** The commands of a page, without the first, which names the server. @param {string} page */
+function commandsOf(page) {
+  const text = readFileSync(path.join(root, 'docs', page), 'utf8');
+  const [first, ...rest] = [...text.matchAll(/^ {4}(\S.*)$/gm)].map(([, line]) => line);
+  assert.equal(first, LOCALHOST);
+  return rest;
+}
+
+/** Runs a command as a shell does. @param {string} command */
+async function run(command) {
+  const env = { ...process.env, REDIS_URL: server.url, PATH: `${folder}:${process.env.PATH}` };
+  const { stdout } = await execFile('sh', ['-c', command], { env });
+  return stdout;
+}
+
+test('upgrading from 1.x: nobody logs in again', async (t) => {
+  const written = Array.from({ length: 300 }, (_, n) =>
+    createIn1x(redis, { app: 'shop', ownerId: `${n}`, data: { n }, duration: 600 }),
+  );
+  const endless = createIn1x(redis, { app: 'shop', ownerId: 'endless', data: {} });
+  await Promise.all([...written, endless].map((each) => each.written));
+  const open = (prefix) => {
+    const sessions = new SpotsSessions({ connectionString: server.url, prefix });
+    t.after(() => sessions.close());
+    return sessions;
+  };
+  const assertOpens = async (sessions) => {
+    for (const [n, { token }] of written.entries()) {
+      assert.deepEqual(await sessions.get({ app: 'shop', token }), {
+        ownerId: `${n}`,
+        data: { n },
+      });
+    }
+  };
+  const [dryRun, copy, removeCopies, move, removeOld, ...more] =
+    commandsOf('upgrading-from-1.x.md');
+  assert.deepEqual(more, []);
+
+  assert.match(await run(dryRun), /^found\t300\n/);
+  assert.equal(await redis.dbsize(), 301);
+  assert.match(await run(copy), /^copied\t300\n/);
+  await assertOpens(open('rehearsal:'));
+  await run(removeCopies);
+  assert.equal(await redis.dbsize(), 301, 'only the old keys are there');
+  assert.match(await run(move), /^moved\t300\nalready\t0\nendless\t1\t/);
+  await assertOpens(open('spots:'));
+  assert.deepEqual(await redis.keys('app:*'), [endless.key]);
+  await run(removeOld);
+  assert.deepEqual(await redis.keys('app:*'), []);
+  await assertOpens(open('spots:'));
+});
+
+test('moving from connect-redis: nobody logs in again', async (t) => {
+  const client = createClient({ url: server.url });
+  await client.connect();
+  t.after(() => client.destroy());
+  const old = await startSite(new RedisStore({ client }));
+  t.after(() => old.close());
+  const browsers = Array.from({ length: 20 }, () => new Browser());
+  for (const [n, browser] of browsers.entries()) await browser.ask(old, `/login/${n}`);
+  const [dryRun, move, ...more] = commandsOf('moving-from-connect-redis.md');
+  assert.deepEqual(more, []);
+
+  assert.match(await run(dryRun), /^found\t20\n/);
+  assert.match(await run(move), /^moved\t20\n/);
+  const sessions = new SpotsSessions(server.url);
+  t.after(() => sessions.close());
+  const ownerId = (session) => session.passport?.user;
+  const site = await startSite(new SessionStore({ sessions, app: 'shop', ownerId }));
+  t.after(() => site.close());
+  for (const [n, browser] of browsers.entries()) {
+    assert.equal((await browser.ask(site, '/me')).data.passport.user, `${n}`);
+  }
+});
