@@ -3,7 +3,7 @@
 // Finds a redis-server or a valkey-server that the tests can start. On Debian, root also installs one if there is none.
 
 const fs = require('node:fs');
-const { spawnSync } = require('node:child_process');
+const { canInstall, install } = require('./debian.js');
 const { outputOf } = require('./run.js');
 const { Stop } = require('./stop.js');
 
@@ -41,7 +41,7 @@ function requireRedisServer() {
   }
   const found = findRedisServer();
   if (found) return found;
-  if (canInstall()) install();
+  if (canInstall()) installWithoutStart();
   const installed = findRedisServer();
   if (installed) return installed;
   throw new Stop(howToInstall);
@@ -62,36 +62,15 @@ function inspect(path) {
   return recent ? { path, name, version: answer[2] } : undefined;
 }
 
-function canInstall() {
-  return (
-    process.getuid?.() === 0 &&
-    fs.existsSync('/etc/debian_version') &&
-    outputOf('apt-get', ['--version']) !== undefined
-  );
-}
-
 /** Installs Debian's package, but does not let its server start, because that would take port 6379. */
-function install() {
-  console.log('installing redis-server with apt-get …');
+function installWithoutStart() {
   const hasPolicy = fs.existsSync(policyFile);
   if (!hasPolicy) fs.writeFileSync(policyFile, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
-    apt(['update']);
-    apt(['install', '--yes', '--no-install-recommends', 'redis-server']);
+    install(['redis-server']);
   } finally {
     if (!hasPolicy) fs.rmSync(policyFile);
   }
-}
-
-/** @param {string[]} args */
-function apt(args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const { status } = spawnSync('apt-get', ['-qq', '-o', 'Dpkg::Use-Pty=0', ...args], {
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  // The caller looks for a server again, and says what to do if there is none.
-  if (status !== 0) console.error(`apt-get ${args[0]} failed (exit ${status})`);
 }
 
 module.exports = { requireRedisServer };

@@ -13,6 +13,7 @@ const { findDebugAddon, prepare } = require('./prepare.js');
 const { requireRedisServer } = require('./redis-binary.js');
 const { root, run, runLong } = require('./run.js');
 const { Stop, runScript } = require('./stop.js');
+const { runTestFiles } = require('./test-files.js');
 const { requireRust } = require('./toolchain.js');
 
 const folders = ['__test__', '__test__/faults'];
@@ -52,7 +53,7 @@ runScript(async () => {
   /** @type {Error[]} */
   const failures = [];
   if (withCore) await testCore(env).catch((error) => failures.push(error));
-  if (files.length > 0) await testPackage(files, env).catch((error) => failures.push(error));
+  if (files.length > 0) await runTestFiles(files, env).catch((error) => failures.push(error));
   if (failures.length > 0) throw new Stop(failures.map(({ message }) => message).join('\n'));
 
   const parts = [
@@ -101,14 +102,4 @@ async function testCore(env) {
   requireRust();
   await runLong('building the tests of the core', 'cargo', [...core, '--no-run']);
   run('cargo', [...core, '--quiet'], { env });
-}
-
-/** @param {string[]} files @param {NodeJS.ProcessEnv} env */
-async function testPackage(files, env) {
-  const options = ['--test', '--test-reporter=spec'];
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  // Node has both options from 20.11 on. Two files run at once: more would only compete for two cores. The timeout is for
-  // a file that hangs: the longest file takes three minutes on a busy machine.
-  if (major > 20 || minor >= 11) options.push('--test-concurrency=2', '--test-timeout=600000');
-  run(process.execPath, [...options, ...files], { env });
 }
