@@ -1,0 +1,89 @@
+'use strict';
+
+// examples/web while its server is down, and when it ends itself.
+
+const assert = require('node:assert/strict');
+const net = require('node:net');
+const { once } = require('node:events');
+const { after, before, describe, test } = require('node:test');
+const { startBrowser } = require('../support/browser.js');
+const { startRedis } = require('../support/redis-server.js');
+const { devicesOf, goHome, headingOf, logIn, startExample } = require('../support/web-example.js');
+
+/** @type {Awaited<ReturnType<typeof startBrowser>>} */
+let browser;
+before(async () => {
+  browser = await startBrowser();
+});
+after(() => browser?.stop());
+
+/** What the two probes answer. */
+async function probes({ url }) {
+  const [health, readiness] = await Promise.all(
+    ['/healthz', '/readyz'].map((path) => fetch(url + path)),
+  );
+  return { health: health.status, readiness: readiness.status };
+}
+
+describe('an outage', () => {
+  test('is a page with status 503, and logs nobody out', async (t) => {
+    // It writes each change to its disk before it answers, so that the sessions are there when it is back.
+    const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
+    t.after(() => server.stop());
+    const example = await startExample({ env: { REDIS_URL: server.url } });
+    t.after(() => example.stop());
+    const context = await browser.newContext({ baseURL: example.url });
+    const page = await context.newPage();
+    await logIn(page);
+    assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
+    const cookies = await context.cookies();
+
+    await server.down();
+    const response = await page.goto('/');
+    assert.equal(response.status(), 503);
+    assert.equal(await headingOf(page), 'Back in a moment');
+    assert.deepEqual(await context.cookies(), cookies);
+    assert.deepEqual(await probes(example), { health: 200, readiness: 503 });
+
+    await server.start();
+    await goHome(page);
+    assert.equal(await headingOf(page), 'Your devices');
+    assert.equal((await devicesOf(page)).length, 1);
+    assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
+  });
+
+  test('before the first connection ends no process', async (t) => {
+    const example = await startExample({ args: ['redis://localhost:1'] });
+    t.after(() => example.stop());
+    assert.deepEqual(await probes(example), { health: 200, readiness: 503 });
+  });
+});
+
+describe('the process', () => {
+  for (const signals of [['SIGTERM'], ['SIGINT'], ['SIGINT', 'SIGINT', 'SIGTERM']]) {
+    test(`ends by itself after ${signals.join(', ')}, although a browser keeps connections`, async (t) => {
+      const example = await startExample();
+      t.after(() => example.stop());
+      const context = await browser.newContext({ baseURL: example.url });
+      await logIn(await context.newPage());
+      const silent = net.connect(example.port, 'localhost').on('error', () => {});
+      t.after(() => silent.destroy());
+      await once(silent, 'connect');
+      for (const signal of signals) example.kill(signal);
+      assert.deepEqual(await example.ended, [0, null]);
+      assert.equal(example.printed(), `listens on ${example.url}, until Ctrl-C\n`);
+    });
+  }
+
+  test('takes the server from its argument rather than from REDIS_URL, and shows no password', async (t) => {
+    const server = await startRedis({ config: { requirepass: 'hunter2' } });
+    t.after(() => server.stop());
+    const example = await startExample({
+      args: [server.url],
+      env: { REDIS_URL: 'redis://localhost:1' },
+    });
+    t.after(() => example.stop());
+    assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
+    assert.doesNotMatch(example.printed(), /hunter2/);
+  });
+});
