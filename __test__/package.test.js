@@ -279,6 +279,24 @@ describe('the packed packages', () => {
       assert.equal(said, 'there is no session of owner nobody in app shop\n');
     });
 
+    test('the session store is a module of its own, and needs no framework', async () => {
+      fs.writeFileSync(
+        path.join(project, 'store.mjs'),
+        `import { createRequire } from 'node:module';
+         import { SpotsSessions } from '@spots-tech/sessions';
+         import { SessionStore } from '@spots-tech/sessions/session-store';
+         const required = createRequire(import.meta.url)('@spots-tech/sessions/session-store');
+         const sessions = new SpotsSessions('memory:');
+         const store = new SessionStore({ sessions, app: 'shop' });
+         await store.set('s', { cookie: {}, n: 1 });
+         const same = required.SessionStore === SessionStore;
+         console.log(JSON.stringify([same, (await store.get('s')).n]));`,
+      );
+      assert.ok(!fs.existsSync(path.join(project, 'node_modules', 'express-session')));
+      const printed = await output(process.execPath, ['store.mjs'], { cwd: project });
+      assert.deepEqual(JSON.parse(printed), [true, 1]);
+    });
+
     test('without the platform package, the error names the platform and what to do', async () => {
       const alone = await workplace.newProject('alone', [main.tarball]);
       const scope = path.join(alone, 'node_modules', '@spots-tech');
