@@ -14,6 +14,7 @@ const { root } = require('./support/packed.js');
 const { documents, examplesOf } = require('./support/readme.js');
 const { startRedis } = require('./support/redis-server.js');
 const { useDevices, useShop } = require('./support/shop.js');
+const { useStore } = require('./support/store-shop.js');
 
 const read = (/** @type {string} */ file) => fs.readFileSync(path.join(root, file), 'utf8');
 const readme = read('README.md');
@@ -127,6 +128,7 @@ describe('README.md and docs/', () => {
 
 /** What uses the web server of an example, if it has one. @param {string} code */
 function userOf(code) {
+  if (code.includes("'/logout-everywhere'")) return (shop) => useStore(shop, code);
   if (webServer.test(code)) return (shop) => useShop(shop, code);
   return code.includes("'/devices'") ? useDevices : undefined;
 }

@@ -13,7 +13,7 @@ const { ADDRESS_NAMES } = require('../../lib/connection-nodes.js');
 const { operations } = require('../../lib/operations.js');
 const { readOptions } = require('../../lib/options.js');
 const manifest = require('../../package.json');
-const { frameworks, testRunner } = require('./frameworks.js');
+const { frameworks, realFrameworks, testRunner } = require('./frameworks.js');
 const { root } = require('./packed.js');
 const { asModule } = require('./readme.js');
 
@@ -40,7 +40,7 @@ async function runExample(code, server, use) {
   const opened = [];
   /** Servers and listeners that an example leaves behind. */
   const left = { servers: [], listeners: [] };
-  const others = frameworks(left.servers);
+  const others = (isOnStore(code) ? realFrameworks : frameworks)(left.servers);
   const web = others.express.default();
   const called = new Set();
   const signals = process.listeners('SIGTERM');
@@ -67,6 +67,11 @@ async function runExample(code, server, use) {
     await Promise.all([sessions, ...opened].map((each) => each.close()));
     redis.disconnect();
   }
+}
+
+/** Whether an example uses the session store, and so real frameworks. @param {string} code */
+function isOnStore(code) {
+  return code.includes(`from '${manifest.name}/session-store'`);
 }
 
 /** What the comments show, in order. @param {string} code */
@@ -133,6 +138,7 @@ async function run(code, { others, ...givens }, Local, left) {
       if (name === 'node:diagnostics_channel') return { subscribe: listen };
       if (name.startsWith('node:')) return require(name);
       if (name in others) return others[name];
+      if (name === `${manifest.name}/session-store`) return require('../../lib/session-store.js');
       assert.equal(name, manifest.name);
       return { SpotsSessions: Local, SpotsSessionsError };
     },
@@ -209,12 +215,22 @@ function comparing(context) {
 }
 
 /**
- * The compiler's messages about examples under `strict`.
+ * The compiler's messages about examples under `strict`. Those that use the session store have the frameworks' own types.
  *
  * @param {string[]} codes
  * @returns {string[][]} its messages by example
  */
 function compile(codes) {
+  const own = compileWith([], codes.filter(isOnStore));
+  const others = compileWith(
+    [FRAMEWORKS],
+    codes.filter((code) => !isOnStore(code)),
+  );
+  return codes.map((code) => (isOnStore(code) ? own : others).shift() ?? []);
+}
+
+/** @param {string[]} declarations @param {string[]} codes @returns {string[][]} */
+function compileWith(declarations, codes) {
   const names = codes.map((_, index) => path.join(root, `example-${index}.ts`));
   const texts = new Map(names.map((name, index) => [name, asModule(codes[index])]));
   const options = {
@@ -227,7 +243,10 @@ function compile(codes) {
     target: ts.ScriptTarget.ES2022,
     lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
     types: ['node'],
-    paths: { [manifest.name]: [path.join(root, 'index.d.ts')] },
+    paths: {
+      [manifest.name]: [path.join(root, 'index.d.ts')],
+      [`${manifest.name}/session-store`]: [path.join(root, 'session-store.d.ts')],
+    },
   };
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists, readFile } = host;
@@ -239,7 +258,7 @@ function compile(codes) {
       ? getSourceFile(name, ...about)
       : ts.createSourceFile(name, text, about[0]);
   };
-  const program = ts.createProgram([...names, FRAMEWORKS], options, host);
+  const program = ts.createProgram([...names, ...declarations], options, host);
   return names.map((name) => {
     const file = program.getSourceFile(name);
     const found = [

@@ -28,6 +28,43 @@ function frameworks(servers) {
   };
 }
 
+/**
+ * The real packages, for examples of the session store. What they make listens on a port of the system's choice.
+ *
+ * @param {http.Server[]} servers
+ */
+function realFrameworks(servers) {
+  process.env.SESSION_SECRET ??= 'of an example, and 32 characters';
+  const { default: makeFastify } = require('fastify');
+  const makeExpress = require('express');
+  const express = () => {
+    const web = makeExpress();
+    const listen = () => {
+      const server = http.createServer(web).listen(0, '127.0.0.1');
+      servers.push(server);
+      return server;
+    };
+    return Object.assign(web, { listen });
+  };
+  const fastify = (options) => {
+    const web = makeFastify(options);
+    const { listen } = web;
+    web.listen = async () => {
+      servers.push(web.server);
+      return listen.call(web, { port: 0, host: '127.0.0.1' });
+    };
+    return web;
+  };
+  const names = ['express-session', '@fastify/session', '@fastify/cookie', 'passport'];
+  const others = names.map((name) => [name, { __esModule: true, default: require(name) }]);
+  return {
+    ...Object.fromEntries(others),
+    'passport-local': require('passport-local'),
+    express: { __esModule: true, default: Object.assign(express, { json: makeExpress.json }) },
+    fastify: { __esModule: true, default: fastify },
+  };
+}
+
 /** As Express 5: a rejection of an async handler goes to the error handler. */
 function express(servers) {
   const routes = [];
@@ -162,4 +199,4 @@ function testRunner() {
   };
 }
 
-module.exports = { frameworks, testRunner };
+module.exports = { frameworks, realFrameworks, testRunner };

@@ -43,7 +43,9 @@ function examplesOf(file) {
  * @param {string} code
  */
 function asModule(code) {
-  const lines = code.split('\n');
+  /** What extends the types of a framework must be outside of functions. */
+  const augmentations = code.match(/^declare module .*?^}$/gms) ?? [];
+  const lines = augmentations.reduce((rest, text) => rest.replace(text, ''), code).split('\n');
   const imports = lines.filter((line) => /^import /.test(line));
   // Nothing is exported from inside a function.
   const rest = lines
@@ -54,7 +56,8 @@ function asModule(code) {
   }
   const hidden = imports.map((line) => /^import (\w+)/.exec(line)?.[1]);
   const given = givens.filter((line) => !hidden.includes(/^declare \w+ (\w+)/.exec(line)?.[1]));
-  return `${imports.join('\n')}\n${given.join('\n')}\n\nexport async function example() {\n${rest.join('\n')}\n}\n`;
+  const head = [...imports, ...augmentations, ...given].join('\n');
+  return `${head}\n\nexport async function example() {\n${rest.join('\n')}\n}\n`;
 }
 
 module.exports = { asModule, documents, examplesOf };
