@@ -32,6 +32,9 @@ const MOST_SAMPLES = 5;
 /** How much earlier than the old session ours may end and still be the same. */
 const TOLERANCE_MS = 10;
 
+/** How much longer than it has left a session would live. `notAfter` cuts that to the millisecond. */
+const SPARE_MS = 1000;
+
 class Migration {
   #sessions;
   #app;
@@ -161,7 +164,7 @@ class Migration {
     const end =
       expiry === EXPIRY.NEVER
         ? { durationMs: this.#endlessMs }
-        : { durationMs: Math.max(left, 1), notAfter: expiry };
+        : { durationMs: Math.max(left, 0) + SPARE_MS, notAfter: expiry };
     try {
       const request = { ...address, ...end, ownerId, data, replace: false };
       if (await foreign.create(this.#sessions, request)) return true;

@@ -12,25 +12,40 @@ const BATCH_KEYS = 100;
 /** A longer value is read alone, so that a batch takes little memory. */
 const LARGE_BYTES = 2 ** 16;
 
-/** How far two readings of one expiry may differ: TIME and PTTL do not read the clock at the same moment. */
-const TOLERANCE_MS = 10;
+/** How far two readings of one expiry may differ, on a server that cannot tell it exactly. */
+const TOLERANCE_MS = 2;
 
 /** Stands for an expiry. The first two are what PTTL returns. */
 const EXPIRY = Object.freeze({ NEVER: -1, GONE: -2, NO_STRING: -3, TOO_LARGE: -4 });
 
 const EXPIRY_OF = `
-  -- When a key expires, in ms since 1970, and how many ms are left; -1: never; -2: there is no such key.
+  local function clock()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+
+  -- When a key expires, in ms since 1970; -1: never; -2: there is no such key.
+  local has_expiretime = true -- from Redis 7.0 on
   local function expiry_of(key)
-    local left, time = redis.call('PTTL', key), redis.call('TIME')
-    return left < 0 and left or time[1] * 1000 + math.floor(time[2] / 1000) + left, left
+    if has_expiretime then
+      local expiry = redis.pcall('PEXPIRETIME', key)
+      if type(expiry) == 'number' then return expiry end
+      has_expiretime = false
+    end
+    local before, left, after
+    repeat -- the process may lose its processor between two commands
+      before, left, after = clock(), redis.call('PTTL', key), clock()
+    until after - before <= 1
+    return left < 0 and left or after + left
   end`;
 
 const READ = `${EXPIRY_OF}
   -- Reads keys. ARGV: 1 the most bytes that a value may have.
   -- Returns for each key three items: its value, or nil; when it expires, or why it has no value; how many ms are left.
-  local most, found = tonumber(ARGV[1]), {}
+  local most, found, now = tonumber(ARGV[1]), {}, clock()
   for n, key in ipairs(KEYS) do
-    local value, expiry, left = false, expiry_of(key)
+    local value, expiry = false, expiry_of(key)
+    local left = expiry - now
     if expiry ~= ${EXPIRY.GONE} then
       if redis.call('TYPE', key).ok ~= 'string' then
         expiry = ${EXPIRY.NO_STRING}
