@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Ttl, ttl_ms};
-use crate::operation::script::{CLOCK, FOREIGN, INDEX};
+use crate::operation::script::{CLOCK, EACH, FOREIGN, INDEX};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
 use crate::token::{OwnerHash, Token};
@@ -29,14 +29,19 @@ pub struct Point<'a> {
     pub ttl: Ttl,
 }
 
-static SCRIPT: Script =
-    Script::new(&[CLOCK, INDEX, FOREIGN, include_str!("../../store/redis/scripts/point.lua")]);
+static SCRIPT: Script = Script::new(&[
+    CLOCK,
+    INDEX,
+    FOREIGN,
+    EACH,
+    include_str!("../../store/redis/scripts/point.lua"),
+]);
 
 pub(in crate::operation) static SPEC: Spec = Spec {
     name: "point",
     letter: "T",
     script: Some(&SCRIPT),
-    can_share_script: false,
+    can_share_script: true,
     needs_index: true,
     finds_its_keys: false,
     reads_only: false,

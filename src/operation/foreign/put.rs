@@ -5,7 +5,7 @@ use redis::Cmd;
 use super::{Pointer, read_flag};
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Json, Owner, Ttl, ttl_ms};
-use crate::operation::script::{CLOCK, EXPIRY, FIRST_LINE, FOREIGN};
+use crate::operation::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN};
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
 use crate::token::{OwnerHash, Token};
@@ -40,6 +40,7 @@ static SCRIPT: Script = Script::new(&[
     EXPIRY,
     FIRST_LINE,
     FOREIGN,
+    EACH,
     include_str!("../../store/redis/scripts/put.lua"),
 ]);
 
@@ -47,7 +48,7 @@ pub(in crate::operation) static SPEC: Spec = Spec {
     name: "put",
     letter: "P",
     script: Some(&SCRIPT),
-    can_share_script: false,
+    can_share_script: true,
     needs_index: false,
     finds_its_keys: false,
     reads_only: false,

@@ -8,21 +8,23 @@
 -- If the data has at least this many bytes, the record says how many, as create.lua does.
 local size_from = 2048
 
-local session, nonce, owner, data = KEYS[1], ARGV[2], ARGV[3], ARGV[10]
-local old_owner, old_nonce = pointer_in(first_line(session))
-if old_nonce == nonce then return { 1 } end
-if ARGV[8] == '0' and redis.call('EXISTS', session) == 1 then return { 0 } end
+return each(1, 10, function(k, a)
+  local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 10]
+  local old_owner, old_nonce = pointer_in(first_line(session))
+  if old_nonce == nonce then return { 1 } end
+  if ARGV[a + 8] == '0' and redis.call('EXISTS', session) == 1 then return { 0 } end
 
-local line = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[1] .. '","nonce":"' .. nonce .. '"'
-if owner ~= '' then line = line .. ',"owner":"' .. owner .. '","until":' .. ARGV[4] end
-if ARGV[7] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[7]) end
-if #data >= size_from then line = line .. ',"size":' .. #data end
-local record = line .. '}\n' .. ARGV[9] .. '\n' .. data
-local expiry, not_after = expiry_after(ARGV[5]), tonumber(ARGV[6])
-if not_after and not_after < tonumber(expiry or FOREVER) then expiry = ARGV[6] end
-if expiry then
-  redis.call('SET', session, record, 'PXAT', expiry)
-else
-  redis.call('SET', session, record)
-end
-return { 1, old_owner, old_nonce }
+  local line = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[a + 1] .. '","nonce":"' .. nonce .. '"'
+  if owner ~= '' then line = line .. ',"owner":"' .. owner .. '","until":' .. ARGV[a + 4] end
+  if ARGV[a + 7] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[a + 7]) end
+  if #data >= size_from then line = line .. ',"size":' .. #data end
+  local record = line .. '}\n' .. ARGV[a + 9] .. '\n' .. data
+  local expiry, not_after = expiry_after(ARGV[a + 5]), tonumber(ARGV[a + 6])
+  if not_after and not_after < tonumber(expiry or FOREVER) then expiry = ARGV[a + 6] end
+  if expiry then
+    redis.call('SET', session, record, 'PXAT', expiry)
+  else
+    redis.call('SET', session, record)
+  end
+  return { 1, old_owner, old_nonce }
+end)
