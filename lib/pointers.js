@@ -71,11 +71,11 @@ async function completeRotate(boundary, address, half, encode) {
   const [app] = address.split('\n');
   const pointed = () => owner !== '' && point(boundary, app, owner, ['', pointer], until, 0);
   await pointed();
-  if (await boundary.send('M', `${address}\n${encode(token)}\n${owner}\n${nonce}`)) {
+  if (await boundary.send('M', `${address}\n${encode(token)}\n${owner}\n${nonce}\n${until}`)) {
     await pointed();
     return token;
   }
-  // The session has ended, or another call has given it another owner meanwhile.
+  // The session has ended, or another call has given it another owner or lengthened its pointer meanwhile.
   const again = await boundary.send('o', address);
   return again === undefined ? undefined : completeRotate(boundary, address, again, encode);
 }

@@ -23,6 +23,8 @@ pub struct MoveOn<'a> {
     pub owner: Option<OwnerHash>,
     /// The nonce of its record.
     pub nonce: &'a str,
+    /// Until when the record says that its pointer is kept, in milliseconds since 1970; empty without an owner.
+    pub until: &'a str,
 }
 
 static SCRIPT: Script =
@@ -44,7 +46,8 @@ impl<'a> MoveOn<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, token, new_token) = (fields.app()?, fields.token()?, fields.token()?);
         let owner = fields.optional_hash()?;
-        Some(Self { app, token, new_token, owner, nonce: fields.nonce()? })
+        let (nonce, until) = (fields.nonce()?, fields.time()?);
+        Some(Self { app, token, new_token, owner, nonce, until })
     }
 }
 
@@ -59,7 +62,7 @@ impl OnRedis for MoveOn<'_> {
     }
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        command.arg(target.new_mark()).arg(self.nonce);
+        command.arg(target.new_mark()).arg(self.nonce).arg(self.until);
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
