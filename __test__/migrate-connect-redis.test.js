@@ -13,7 +13,7 @@ const { SessionStore } = require('../lib/session-store.js');
 const { expiryOf } = require('./support/expiries.js');
 const { Browser, startSite } = require('./support/express-site.js');
 const { HOSTILE } = require('./support/old-sessions.js');
-const { onRedis } = require('./support/targets.js');
+const { forEachTarget, onRedis } = require('./support/targets.js');
 
 const APP = 'shop';
 
@@ -153,5 +153,29 @@ onRedis((open, server) => {
     await sessions.create({ app: APP, ownerId: '1', data: {} });
     assert.deepEqual(await migrate(sessions, { prefix: '' }), { done: 1, notMoved: {} });
     assert.deepEqual(await migrate(sessions, { prefix: '' }), { done: 0, notMoved: {} });
+  });
+});
+
+forEachTarget((target, open) => {
+  if (target === 'memory') return;
+  test('on every kind of server its sessions move', async () => {
+    const { sessions, redis } = open();
+    const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' };
+    const all = Array.from({ length: 300 }, (_, n) => ({ sid: `s${n}🦀`, user: `user-${n % 30}` }));
+    const end = Date.now() + 600_000;
+    await Promise.all(
+      all.map(({ sid, user }) =>
+        redis.set(`sess:${sid}`, JSON.stringify({ cookie, passport: { user } }), 'PXAT', end),
+      ),
+    );
+    assert.deepEqual(await migrate(sessions), { done: 300, notMoved: {} });
+    const { parseKey } = connectRedis({ prefix: 'sess:' });
+    for (const { sid, user } of all) {
+      const found = await foreign.load(sessions, { app: APP, token: parseKey(sid).token });
+      assert.deepEqual([found.ownerId, found.data], [user, { cookie, passport: { user } }]);
+      assert.equal(found.expiresAt.getTime(), end);
+    }
+    assert.equal((await sessions.list({ app: APP, ownerId: 'user-7' })).length, 10);
+    assert.deepEqual(await redis.keys('sess:*'), []);
   });
 });

@@ -12,6 +12,7 @@ const { createClient } = require('redis');
 const { SpotsSessions } = require('../index.js');
 const { SessionStore } = require('../lib/session-store.js');
 const { execFile, temporaryFolder } = require('../scripts/children.js');
+const { runCli } = require('./support/command-line.js');
 const { Browser, startSite } = require('./support/express-site.js');
 const { createIn1x } = require('./support/old-sessions.js');
 const { startRedis } = require('./support/redis-server.js');
@@ -37,10 +38,14 @@ before(async () => {
 after(() => server?.stop());
 beforeEach(() => redis.flushall());
 
-/** The commands of a page, without the first, which names the server. @param {string} page */
-function commandsOf(page) {
-  const text = readFileSync(path.join(root, 'docs', page), 'utf8');
-  const [first, ...rest] = [...text.matchAll(/^ {4}(\S.*)$/gm)].map(([, line]) => line);
+/** @param {string} name */
+function page(name) {
+  return readFileSync(path.join(root, 'docs', name), 'utf8');
+}
+
+/** The commands of a page, without the first, which names the server. @param {string} name */
+function commandsOf(name) {
+  const [first, ...rest] = [...page(name).matchAll(/^ {4}(\S.*)$/gm)].map(([, line]) => line);
   assert.equal(first, LOCALHOST);
   return rest;
 }
@@ -87,6 +92,25 @@ test('upgrading from 1.x: nobody logs in again', async (t) => {
   await run(removeOld);
   assert.deepEqual(await redis.keys('app:*'), []);
   await assertOpens(open('spots:'));
+});
+
+test('the rights that the pages name suffice', async () => {
+  const [, basic] = /^ {4}(ACL SETUSER spots reset .*)$/m.exec(page('access-rights.md'));
+  await redis.call(...basic.split(' '));
+  const url = `redis://spots:password@${server.host}:${server.port}`;
+  for (const [name, args] of [
+    ['upgrading-from-1.x.md', ['--from', '1.x']],
+    ['moving-from-connect-redis.md', ['--from', 'connect-redis']],
+  ]) {
+    await createIn1x(redis, { app: 'shop', ownerId: '42', data: {}, duration: 600 }).written;
+    await redis.set('sess:an-id', '{"cookie":{}}', 'EX', 600);
+    const [, rights] = /`(~[a-z]+:\* \+scan [^`]*)`/.exec(page(name));
+    const migrate = ['migrate', url, '--app', 'shop', ...args];
+    assert.notEqual((await runCli(migrate)).code, 0, 'without these rights');
+    await redis.call('ACL', 'SETUSER', 'spots', ...rights.split(' '));
+    const { stdout, stderr } = await runCli(migrate);
+    assert.match(stdout, /^moved\t1\n/, stderr);
+  }
 });
 
 test('moving from connect-redis: nobody logs in again', async (t) => {

@@ -12,7 +12,7 @@ const { progressOf } = require('../migrate/progress.js');
 /** @type {import('./index.js').Command} */
 const command = {
   name: 'migrate',
-  summary: 'takes over live sessions of another system, so that nobody logs in again',
+  summary: 'takes over live sessions of another system; nobody logs in again',
   usage: 'migrate [url] --from <system> --app <name>',
   options: {
     from: { type: 'string', value: '<system>', what: '1.x (of this package), or connect-redis' },
@@ -40,8 +40,8 @@ const command = {
   },
   help: `
 Stop the old system first: a session that it ends meanwhile may come back. Each
-session gets the same token, data and expiry, and its old key is deleted. If a
-run is cut off, run it again. The server is never blocked.
+session keeps its token or id, its data and its expiry, and its old key is
+deleted. If a run is cut off, run it again. The server is never blocked.
 
 What cannot be moved is counted, named by a hash of its key, and left; the exit
 code is then 1. With --json it prints { "from", "app", "mode", "complete",
@@ -50,7 +50,7 @@ code is then 1. With --json it prints { "from", "app", "mode", "complete",
 Examples:
   ${PROGRAM} migrate --from 1.x --app shop --dry-run
   ${PROGRAM} migrate --from 1.x --app shop
-  ${PROGRAM} migrate --from connect-redis --app shop --owner passport.user`,
+  ${PROGRAM} migrate --from connect-redis --app shop --owner user`,
 
   async run(context) {
     const plan = readPlan(context.values, command);
