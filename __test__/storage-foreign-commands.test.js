@@ -89,7 +89,7 @@ onRedis((open, server) => {
         'rotate: asks, pointer, session, pointer, and the old pointer behind it',
         ({ sessions, app, token }) => sessions.rotate({ app, token }),
         5,
-        `exists s, zscore o, ${line}, ${made}, ${line}, rename s, setrange s, ${made}, ${dropped}`,
+        `exists s, zscore o, ${line}, ${made}, ${line}, rename s, setrange s, zadd p, ${dropped}`,
       ],
     ];
     for (const [name, call, scripts, expected] of ROWS) {
