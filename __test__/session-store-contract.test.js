@@ -15,7 +15,7 @@ const { waitUntil } = require('./support/wait-until.js');
 /** Ids of sessions that a careless store would take for a pattern or for a part of a key. */
 const SIDS = [
   ...['123', '', '*', '?', '[a-z]', 'a}b{c', 'a:s:b', 'line\nbreak', '\0', 'Zoë 🍵'],
-  'x'.repeat(10_000),
+  ...['x', 'y'].map((last) => 'x'.repeat(10_000) + last),
 ];
 
 const MINUTE = 60_000;
@@ -187,6 +187,20 @@ forEachTarget((_target, open) => {
     });
 
     for (const method of ['set', 'touch']) {
+      test(`ends with the browser, or no longer, when ${method} gets such a cookie`, async () => {
+        const store = newStore({ app });
+        const sid = freshName();
+        const cookies = [cookieIn(MINUTE), { originalMaxAge: null, expires: null }];
+        await store.set(sid, { cookie: cookies[0] });
+        for (const cookie of cookies.toReversed()) {
+          const session = await store.get(sid);
+          session.cookie = cookie;
+          await store[method](sid, session);
+          const { expires } = (await store.get(sid)).cookie;
+          assert.equal(expires instanceof Date, cookie.expires instanceof Date);
+        }
+      });
+
       test(`ends when ${method} gets a cookie that has expired`, async () => {
         const store = newStore({ app });
         for (const cookie of [cookieIn(-MINUTE), { maxAge: 0 }, { maxAge: -1 }]) {

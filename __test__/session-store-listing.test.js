@@ -5,6 +5,8 @@
 const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
 const { SessionStore } = require('../lib/session-store.js');
+const { tokensOf } = require('../lib/session-store/memory-pages.js');
+const { tokenOf } = require('../lib/session-store/names.js');
 const { runScript } = require('./support/scripts.js');
 const { forEachTarget, freshName, onRedis } = require('./support/targets.js');
 
@@ -18,6 +20,7 @@ const APPS = [
   ['a\\*b', 'a*b'],
   ['a}b{c', 'a}b'],
   ['x:y}:s:z', 'x'],
+  ['y', 'y}:s:z'],
   ['Zoë 🍵', 'Zoe'],
   ['line\nbreak', 'line'],
 ];
@@ -74,6 +77,27 @@ forEachTarget((target, open) => {
     assert.deepEqual(cookie, { path: '/' });
     assert.equal((await sessions.list({ app, ownerId: 'ada' }))[0].id, id);
   });
+
+  test('what `update` of the instance did to a session is listed so, too', async () => {
+    const app = freshName();
+    const store = new SessionStore({ sessions, app, ownerId });
+    await store.set('s', { cookie: {}, a: 1, b: 1, userId: 'ada' });
+    assert.equal(
+      await sessions.update({ app, token: tokenOf('s'), data: { a: null, b: 2 } }),
+      true,
+    );
+    const [{ id: _id, ...session }] = await store.all();
+    assert.deepEqual(session, { cookie: {}, b: 2, userId: 'ada' });
+  });
+
+  if (target === 'memory') {
+    test('tokens of sessions that have ended are forgotten', async () => {
+      const app = freshName();
+      const store = new SessionStore({ sessions, app });
+      for (let n = 0; n < 1000; n++) await store.set(`s${n}`, { cookie: { maxAge: 1 } });
+      assert.ok([...tokensOf({ sessions, app })].length < 500);
+    });
+  }
 
   if (target === 'redis') {
     test('keys of others in the place of sessions are passed over', async () => {

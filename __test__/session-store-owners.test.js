@@ -129,12 +129,13 @@ forEachTarget((_target, open) => {
     test('belongs to the last of several claims at the same time, with its data', async () => {
       const { app, store } = newStore();
       await store.set('s', { cookie: {} });
+      store.on('gone', assert.fail);
       const owners = [1, 2, 3, 4];
       const loaded = await Promise.all(owners.map(() => store.get('s')));
-      await Promise.all(
-        loaded.map((each, n) => store.set('s', Object.assign(each, { userId: owners[n] }))),
-      );
-      const { userId } = await store.get('s');
+      const changes = owners.map((userId) => ({ userId, [`seen by ${userId}`]: true }));
+      await Promise.all(loaded.map((each, n) => store.set('s', Object.assign(each, changes[n]))));
+      const { cookie: _cookie, userId, ...seen } = await store.get('s');
+      assert.equal(Object.keys(seen).length, owners.length, 'the other changes are all kept');
       const lists = await Promise.all(owners.map((owner) => listOf(app, owner)));
       assert.deepEqual(
         lists.map(({ length }) => length),
@@ -150,6 +151,13 @@ forEachTarget((_target, open) => {
       later.on('warning', assert.fail);
       await later.touch('s', await later.get('s'));
       assert.deepEqual(await listOf(app, 1), ['mine']);
+    });
+
+    test('is not claimed by a touch of a session that was not loaded', async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {}, userId: 1, name: 'mine' });
+      await store.touch('s', { cookie: {}, userId: 2 });
+      assert.deepEqual([await listOf(app, 1), await listOf(app, 2)], [['mine'], []]);
     });
 
     test('stays gone if it was killed meanwhile', async () => {

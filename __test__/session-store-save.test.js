@@ -118,4 +118,27 @@ forEachExpress((place, start) => {
       assert.equal((await browser.json('/show')).user, 'ada');
     });
   });
+
+  describe('an error', () => {
+    for (const [method, path] of Object.entries({
+      set: '/user?name=bob',
+      touch: '/nothing',
+      destroy: '/null',
+    })) {
+      test(`of ${method} goes to the application's error handler`, async (t) => {
+        const store = place.newStore();
+        const errors = [];
+        const options = { store, unset: 'destroy' };
+        const browser = new Browser(await start(t, options, routes, { errors }));
+        await browser.get('/user?name=ada');
+        const boom = new Error('boom');
+        store[method] = (...args) => args.at(-1)(boom);
+        await browser.get(path);
+        await waitUntil(() => errors.length > 0, 'the error');
+        assert.deepEqual(errors, [boom]);
+        delete store[method];
+        assert.equal((await browser.json('/show')).user, 'ada', 'the session is as it was');
+      });
+    }
+  });
 });

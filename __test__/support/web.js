@@ -21,10 +21,16 @@ const EXPRESS = {
  * @param {{ after(hook: () => unknown): void }} t the server ends with this test
  * @param {object} options of express-session
  * @param {Record<string, any>} routes by path: a handler, or an array of middlewares and a handler
- * @param {{ express?: () => any, before?: (web: any) => void }} [more] `before` sets up the application after the session
+ * @param {{ express?: () => any, before?: (web: any) => void, errors?: Error[] }} [more] `before` sets up the application
+ *   after the session; `errors` gets what the application's error handler gets
  * @returns {Promise<string>} its URL
  */
-async function startExpress(t, options, routes, { express = EXPRESS['Express 5'], before } = {}) {
+async function startExpress(
+  t,
+  options,
+  routes,
+  { express = EXPRESS['Express 5'], before, errors } = {},
+) {
   const web = express();
   const defaults = { secret: SECRET, resave: false, saveUninitialized: false };
   web.use(expressSession({ ...defaults, ...options }));
@@ -41,6 +47,7 @@ async function startExpress(t, options, routes, { express = EXPRESS['Express 5']
     });
   }
   web.use((error, _request, response, _next) => {
+    errors?.push(error);
     if (!response.headersSent) response.status(error.status ?? 500).send(error.message);
   });
   return listen(t, web);
