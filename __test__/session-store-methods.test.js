@@ -42,10 +42,10 @@ forEachExpress((place, start) => {
     });
 
     for (const [what, act] of Object.entries({
-      'was destroyed': (session) => run(session, 'destroy'),
-      'was replaced by regenerate': (session) => run(session, 'regenerate'),
+      destroy: (session) => run(session, 'destroy'),
+      regenerate: (session) => run(session, 'regenerate'),
     })) {
-      test(`a session that ${what} never writes, loaded or new`, async (t) => {
+      test(`the session never writes again after ${what}, loaded or new`, async (t) => {
         const { browser, store } = await open(t, async (request, response) => {
           const { session } = request;
           await act(session);
