@@ -8,7 +8,10 @@ export type SessionOwner = string | number | bigint | null | undefined;
 
 /** The options of {@link SessionStore}. */
 export interface SessionStoreOptions<Data extends object = Record<string, any>> {
-  /** Where the sessions are kept. Its `prefix`, `lifetime` and `maxSessions` hold for the sessions of the store, too. */
+  /**
+   * Where the sessions are kept. Its `prefix`, `lifetime`, `maxSessions` and `maxDataSize` hold for the sessions of the
+   * store, too. Its `sliding` does not: the frameworks say when a session is used.
+   */
   sessions: SpotsSessions<any, any>;
   /** The app of the sessions, as in the methods of `sessions`. Another app is another store. */
   app: string | number | bigint;

@@ -74,6 +74,43 @@ describe('a server that goes down and comes back', () => {
   }
 });
 
+describe('a save that failed', () => {
+  test('is made up for by the next one of the same object, which sends all that has changed', async (t) => {
+    const server = await startRedis();
+    const proxy = await startProxy(server.port);
+    const sessions = new SpotsSessions({ connectionString: proxy.url, commandTimeout: 300 });
+    t.after(async () => {
+      await sessions.close();
+      await proxy.stop();
+      await server.stop();
+    });
+    const store = new SessionStore({ sessions, app: 'shop' });
+    const fresh = { cookie: {}, a: 1 };
+    await store.set('s', { cookie: {}, a: 1, b: 1, c: 1 });
+    const loaded = await store.get('s');
+    await proxy.refuse();
+    await assert.rejects(store.set('new', fresh), { status: 503 });
+    const first = store.set('s', Object.assign(loaded, { a: 2 }));
+    delete loaded.b;
+    const second = store.set('s', loaded);
+    await assert.rejects(first, { status: 503 });
+    await proxy.accept();
+    await second.catch((error) => assert.equal(error.status, 503));
+    await waitUntil(
+      () =>
+        sessions.ping().then(
+          () => true,
+          () => false,
+        ),
+      'the server',
+    );
+    await store.set('s', Object.assign(loaded, { d: 1 }));
+    assert.deepEqual(await store.get('s'), { cookie: {}, a: 2, c: 1, d: 1 });
+    await store.set('new', fresh);
+    assert.deepEqual(await store.get('new'), fresh);
+  });
+});
+
 describe('an instance that is closed', () => {
   test('is an outage, too, for each method', async () => {
     const sessions = new SpotsSessions('memory:');
