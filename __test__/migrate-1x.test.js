@@ -157,6 +157,25 @@ forEachTarget((target, open) => {
     for (const { key } of [changed, refreshed]) assert.equal(await redis.exists(key), 1);
   });
 
+  test('a token that create has given out opens what it opened', async () => {
+    const session = { app: 'shop', ownerId: '42', data: { ours: true } };
+    const token = await sessions.create(session);
+    for (const [ownerId, data] of [
+      ['42', { ours: true }],
+      ['eve', { theirs: true }],
+    ]) {
+      const key = keyOf1x('shop', token, ownerId);
+      await redis.set(key, JSON.stringify(data), 'EX', 60);
+    }
+    const { done, already, notMoved } = await migrate(sessions);
+    assert.deepEqual(
+      { done, already, notMoved },
+      { done: 0, already: 1, notMoved: { differs: 1 } },
+    );
+    assert.deepEqual((await sessions.get({ app: 'shop', token })).data, { ours: true });
+    assert.equal(await redis.exists(keyOf1x('shop', token, 'eve')), 1);
+  });
+
   test('a copy leaves the old keys alone, and lies under its own prefix', async () => {
     const rehearsal = open({ prefix: 'rehearsal:' }).sessions;
     const written = await write(redis, {});
