@@ -1,7 +1,7 @@
 'use strict';
 
 // The commands of docs/upgrading-from-1.x.md and docs/moving-from-connect-redis.md, run in their order by a shell. What
-// differs is only the server, and `npx`, which runs this package.
+// differs is only the server, and `npx`, which runs this package. And what docs/command-line.md shows.
 
 const assert = require('node:assert/strict');
 const { chmodSync, readFileSync, writeFileSync } = require('node:fs');
@@ -12,9 +12,9 @@ const { createClient } = require('redis');
 const { SpotsSessions } = require('../index.js');
 const { SessionStore } = require('../lib/session-store.js');
 const { execFile, temporaryFolder } = require('../scripts/children.js');
-const { runCli } = require('./support/command-line.js');
+const { noTerminal, runCli, runInTerminal } = require('./support/command-line.js');
 const { Browser, startSite } = require('./support/express-site.js');
-const { createIn1x } = require('./support/old-sessions.js');
+const { createIn1x, keyOf1x } = require('./support/old-sessions.js');
 const { startRedis } = require('./support/redis-server.js');
 
 const root = path.join(__dirname, '..');
@@ -92,6 +92,35 @@ test('upgrading from 1.x: nobody logs in again', async (t) => {
   await run(removeOld);
   assert.deepEqual(await redis.keys('app:*'), []);
   await assertOpens(open('spots:'));
+});
+
+test('docs/command-line.md shows what it prints', { skip: noTerminal }, async () => {
+  const [, section] = page('command-line.md').split('\n## migrate\n');
+  const [, shown] = /^\$ npx .*\n([\s\S]*?)^```$/m.exec(section);
+  const [, json] = /^```json\n([\s\S]*?)^```$/m.exec(section);
+  const fill = async () => {
+    await redis.flushall();
+    const all = Array.from({ length: 1200 }, (_, n) =>
+      createIn1x(redis, { app: 'shop', ownerId: `${n}`, data: { n }, duration: 600 }),
+    );
+    all.push(createIn1x(redis, { app: 'shop', ownerId: '42', data: {} }));
+    await Promise.all(all.map(({ written }) => written));
+    await redis.set(keyOf1x('shop', 'A'.repeat(172), '42'), '{"name":', 'EX', 600);
+  };
+  const args = ['migrate', '--from', '1.x', '--app', 'shop'];
+  const env = { REDIS_URL: server.url, NO_COLOR: '1' };
+  const normal = (text) => text.replace(/in .* s \([\d,]+\/s\)/, 'in TIME').replace(/\r\n/g, '\n');
+
+  await fill();
+  const { stdout } = await runInTerminal(args, { env });
+  assert.equal(normal(stdout.split('\x1b[K').at(-1)), normal(shown));
+  await fill();
+  const printed = JSON.parse((await runCli([...args, '--json'], { env })).stdout);
+  const { seconds, notMoved, ...rest } = JSON.parse(json);
+  assert.deepEqual(
+    { ...printed, seconds, notMoved: printed.notMoved.map(({ keys, ...each }) => each) },
+    { ...rest, seconds, notMoved: notMoved.map(({ keys, ...each }) => each) },
+  );
 });
 
 test('the rights that the pages name suffice', async () => {

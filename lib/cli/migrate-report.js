@@ -32,7 +32,7 @@ const NO_FAULT = { gone: '', endless: '--endless <seconds> moves them' };
  * @returns {Report}
  */
 function reportOf({ done, already, notMoved, samples, isStopped }, { from, app, mode }, seconds) {
-  const reasons = [...notMoved].map(([why, { count, keys }]) => {
+  const reasons = [...notMoved].sort().map(([why, { count, keys }]) => {
     return { why, isFault: !(why in NO_FAULT), count, keys };
   });
   return {

@@ -8,6 +8,7 @@ class ProgressLine {
   #stream;
   #text;
   #timer;
+  #isShown = false;
 
   /** @param {NodeJS.WriteStream} stream @param {() => string} text */
   constructor(stream, text) {
@@ -19,11 +20,12 @@ class ProgressLine {
   /** Shows nothing more, and clears the line on a terminal. */
   end() {
     clearInterval(this.#timer);
-    if (this.#stream.isTTY) this.#stream.write('\r\x1b[K');
+    if (this.#isShown && this.#stream.isTTY) this.#stream.write('\r\x1b[K');
   }
 
   #show() {
     const text = this.#text();
+    this.#isShown = true;
     this.#stream.write(this.#stream.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
   }
 }
