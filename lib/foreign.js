@@ -43,7 +43,8 @@ async function load(sessions, address) {
 }
 
 /**
- * Stores a session: its pointer first, then the record. Resolves when the pointer was there after the record.
+ * Stores a session. On a Cluster its pointer first, then the record, and resolves when the pointer was there after the
+ * record. Elsewhere one script does both.
  *
  * @param {Sessions} sessions
  * @param {Address & { ownerId: string | undefined, data: object, durationMs: number, notAfter?: number, replace: boolean
@@ -58,13 +59,22 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   const [owner, ms, nonce] = [ownerOf(ownerId), checkDuration(durationMs / 1000), newNonce()];
   const lifetime = checkDuration(settings.lifetime);
   const json = checkData(data, settings.maxDataSize);
-  const pointer = pointerTo(boundary, address, owner, nonce, ms);
-  const until = await pointer('');
-  if (until === undefined) return undefined;
-  const fields = [address, owner, nonce, ms, endOf(notAfter), lifetime, until, replace ? 1 : 0];
-  const stored = await boundary.send('P', fields.join('\n'), json);
-  if (!stored) return stored;
-  await pointer('');
+  const begin = [address, owner, nonce, ms, endOf(notAfter), lifetime];
+  const put = (until, withPointer) => {
+    const fields = [...begin, until, withPointer ? 1 : 0, replace ? 1 : 0];
+    return boundary.send('P', fields.join('\n'), json);
+  };
+  if (settings.server?.cluster) {
+    const pointer = pointerTo(boundary, address, owner, nonce, ms);
+    const until = await pointer('');
+    if (until === undefined) return undefined;
+    const stored = await put(until, false);
+    if (!stored) return stored;
+    await pointer('');
+  } else {
+    const stored = await put('', owner !== NOBODY);
+    if (!stored) return stored;
+  }
   await keepAtMost(sessions, app, ownerId);
   return true;
 }

@@ -29,6 +29,7 @@ pub(crate) use self::create::LIMITED as CREATE_LIMITED;
 pub(crate) use self::extend::{Extend, SCRIPT as EXTEND};
 use self::field::Fields;
 pub use self::foreign::Pointer;
+pub(crate) use self::foreign::put::WITH_POINTER as PUT_WITH_POINTER;
 pub(crate) use self::foreign::unpoint::{SCRIPT as UNPOINT, Unpoint};
 use self::foreign::{claim, kill_pointed, lengthen, load, move_on, peek, point, pointers, put};
 pub(crate) use self::get::{is_own_record, read_record};

@@ -19,6 +19,9 @@ pub(super) const INDEX: &str = include_str!("../store/redis/scripts/index.lua");
 pub(super) const FIRST_LINE: &str = include_str!("../store/redis/scripts/first_line.lua");
 pub(super) const LIFETIME: &str = include_str!("../store/redis/scripts/lifetime.lua");
 pub(super) const FOREIGN: &str = include_str!("../store/redis/scripts/foreign.lua");
+pub(super) const POINTER: &str = include_str!("../store/redis/scripts/pointer.lua");
+/// Instead of [`POINTER`].
+pub(super) const NO_POINTER: &str = "local keep_pointer\n";
 pub(super) const POINTERS_OF: &str = include_str!("../store/redis/scripts/pointers_of.lua");
 pub(super) const CREATE: &str = include_str!("../store/redis/scripts/create.lua");
 pub(super) const LIMITS: &str = include_str!("../store/redis/scripts/limits.lua");

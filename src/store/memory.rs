@@ -107,7 +107,7 @@ impl MemoryStore {
                     Ok(Answer::Flag(sessions.kill_all(app, owner, except.as_ref())))
                 }
                 Operation::Ping(_) | Operation::Peek(_) => Ok(Answer::Absent),
-                Operation::Put(call) => Ok(Answer::Flag(sessions.put(call))),
+                Operation::Put(call) => Ok(sessions.put(call).map_or(Answer::Absent, Answer::Flag)),
                 Operation::Claim(call) => sessions.claim(policy, call).map(Answer::Flag),
                 Operation::Load(Load { app, token }) => sessions.describe(app, token, |_| true),
                 Operation::KillPointed(call) => Ok(Answer::Flag(sessions.kill_pointed(call))),
@@ -280,12 +280,13 @@ impl Sessions {
         !all.is_empty()
     }
 
-    fn put(&mut self, call: &Put<'_>) -> bool {
+    /// `None` if no session can have this token.
+    fn put(&mut self, call: &Put<'_>) -> Option<bool> {
         let Put { app, token, owner, data, lifetime, .. } = call;
-        let (Some(place), id) = (place(app, token), token.id()) else { return false };
+        let (place, id) = (place(app, token)?, token.id());
         if self.places.get(&place).is_some_and(|ids| ids.contains_key(&id)) {
             if !call.replaces {
-                return false;
+                return Some(false);
             }
             self.remove(&place, id);
         }
@@ -301,7 +302,7 @@ impl Sessions {
             foreign: Some(Foreign { owner: owned }),
         };
         self.insert(place, id, session);
-        true
+        Some(true)
     }
 
     fn claim(&mut self, policy: &Policy, call: &Claim<'_>) -> Result<bool, Error> {

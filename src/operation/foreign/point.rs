@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Ttl, ttl_ms};
-use crate::operation::script::{CLOCK, EACH, FOREIGN, INDEX};
+use crate::operation::script::{CLOCK, EACH, EXPIRY, FOREIGN, INDEX, POINTER};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
 use crate::token::{OwnerHash, Token};
@@ -31,8 +31,10 @@ pub struct Point<'a> {
 
 static SCRIPT: Script = Script::new(&[
     CLOCK,
+    EXPIRY,
     INDEX,
     FOREIGN,
+    POINTER,
     EACH,
     include_str!("../../store/redis/scripts/point.lua"),
 ]);

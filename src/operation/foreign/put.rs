@@ -2,15 +2,17 @@
 
 use redis::Cmd;
 
-use super::{Pointer, read_flag};
+use super::{Pointer, member, read_flag};
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Json, Owner, Ttl, ttl_ms};
-use crate::operation::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN};
+use crate::operation::script::{
+    CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN, INDEX, NO_POINTER, POINTER,
+};
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
 use crate::token::{OwnerHash, Token};
 
-/// Stores a session. Its pointer exists already.
+/// Stores a session. Its pointer exists already, unless it is made in the same step.
 #[derive(Debug)]
 pub struct Put<'a> {
     /// The name of the app.
@@ -29,6 +31,8 @@ pub struct Put<'a> {
     pub lifetime: Ttl,
     /// Until when the pointer is kept, in milliseconds since 1970; empty without an owner.
     pub until: &'a str,
+    /// Whether the same script makes the pointer. A Cluster cannot: the two lie on different slots.
+    pub with_pointer: bool,
     /// Whether it replaces a session that the token opens.
     pub replaces: bool,
     /// Its data.
@@ -40,30 +44,60 @@ static SCRIPT: Script = Script::new(&[
     EXPIRY,
     FIRST_LINE,
     FOREIGN,
+    NO_POINTER,
     EACH,
     include_str!("../../store/redis/scripts/put.lua"),
 ]);
 
-pub(in crate::operation) static SPEC: Spec = Spec {
-    name: "put",
-    letter: "P",
-    script: Some(&SCRIPT),
-    can_share_script: true,
-    needs_index: false,
-    finds_its_keys: false,
-    reads_only: false,
-    may_read_replica: false,
-    if_absent: Answer::Absent,
-};
+/// Makes the pointer, too.
+pub(crate) static WITH_POINTER: Script = Script::new(&[
+    CLOCK,
+    EXPIRY,
+    INDEX,
+    FIRST_LINE,
+    FOREIGN,
+    POINTER,
+    EACH,
+    include_str!("../../store/redis/scripts/put.lua"),
+]);
+
+pub(in crate::operation) static SPEC: Spec = spec(&SCRIPT, false);
+
+static SPEC_WITH_POINTER: Spec = spec(&WITH_POINTER, true);
+
+const fn spec(script: &'static Script, needs_index: bool) -> Spec {
+    Spec {
+        name: "put",
+        letter: "P",
+        script: Some(script),
+        can_share_script: true,
+        needs_index,
+        finds_its_keys: false,
+        reads_only: false,
+        may_read_replica: false,
+        if_absent: Answer::Absent,
+    }
+}
 
 impl<'a> Put<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, token, owner) = (fields.app()?, fields.token()?, fields.owner()?);
         let (nonce, ttl, not_after) = (fields.nonce()?, fields.ttl()?, fields.time()?);
         let lifetime = fields.ttl()?;
-        let (until, replaces) = (fields.time()?, fields.flag()?);
-        let data = fields.json()?;
-        Some(Self { app, token, owner, nonce, ttl, not_after, lifetime, until, replaces, data })
+        let (until, with_pointer, replaces) = (fields.time()?, fields.flag()?, fields.flag()?);
+        Some(Self {
+            app,
+            token,
+            owner,
+            nonce,
+            ttl,
+            not_after,
+            lifetime,
+            until,
+            with_pointer,
+            replaces,
+            data: fields.json()?,
+        })
     }
 
     /// How long the session lives if it is not used.
@@ -74,11 +108,17 @@ impl<'a> Put<'a> {
 
 impl OnRedis for Put<'_> {
     fn spec(&self) -> &'static Spec {
-        &SPEC
+        if self.with_pointer { &SPEC_WITH_POINTER } else { &SPEC }
     }
 
     fn target<'t>(&'t self, policy: &'t Policy) -> Result<Option<Target<'t>>, Error> {
         Ok(Target::of_token(&self.app, &self.token, policy))
+    }
+
+    /// The owner's pointers.
+    fn index_key(&self, target: &Target<'_>) -> Vec<u8> {
+        let owner = OwnerHash::of(&self.app, self.owner.bytes());
+        Target::of_hash(&self.app, owner, target.policy).pointers_key()
     }
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
@@ -86,6 +126,9 @@ impl OnRedis for Put<'_> {
         command.arg(target.mark()).arg(nonce).arg(hash_of(app, owner)).arg(until);
         command.arg(ttl_ms(self.first_ttl())).arg(not_after).arg(ttl_ms(self.lifetime));
         command.arg(u8::from(self.replaces)).arg(owner.json()).arg(self.data.0);
+        if self.with_pointer {
+            command.arg(target.address().map(|address| member(address, nonce)));
+        }
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {

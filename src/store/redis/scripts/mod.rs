@@ -4,7 +4,7 @@
 
 use redis::Cmd;
 
-use crate::operation::{CREATE_LIMITED, EXTEND, Operation, Script, UNPOINT};
+use crate::operation::{CREATE_LIMITED, EXTEND, Operation, PUT_WITH_POINTER, Script, UNPOINT};
 
 /// Replaces a record by its folded form.
 pub(crate) static FOLD: Script = Script::new(&[include_str!("fold.lua")]);
@@ -23,6 +23,6 @@ pub(crate) fn begin(command: &mut Cmd, script: &Script, needs_eval: bool, keys: 
 /// The commands that load every script into a server.
 pub(crate) fn loads() -> impl Iterator<Item = Cmd> {
     let scripts = Operation::SPECS.iter().filter_map(|spec| spec.script);
-    let scripts = scripts.chain([&FOLD, &EXTEND, &CREATE_LIMITED, &UNPOINT]);
+    let scripts = scripts.chain([&FOLD, &EXTEND, &CREATE_LIMITED, &PUT_WITH_POINTER, &UNPOINT]);
     scripts.map(|script| redis::cmd("SCRIPT").arg("LOAD").arg(script.text()).take())
 }
