@@ -16,7 +16,7 @@ const durationMs = 600_000;
 
 onRedis((open, server) => {
   describe('each call is as few scripts as it can be', () => {
-    const made = 'zadd p, zrange p, zrange p, pexpireat p';
+    const made = 'zadd p, zcard p, zrange p, zrange p, pexpireat p';
     const dropped = 'zrem p, zrange p, pexpireat p';
     const line = 'getrange s, getrange s';
     const { load, update, refresh, kill } = foreign;

@@ -17,6 +17,11 @@ local function keep_pointer(pointers, pointer, kept_until, ttl_ms)
   end
   local score = kept_until == FOREVER and '+inf' or kept_until
   if redis.call('ZADD', pointers, 'GT', 'CH', score, pointer) == 0 then return kept_until end
+  -- Most owners have one session, so there is no other pointer to look at.
+  if kept_until ~= FOREVER and redis.call('ZCARD', pointers) == 1 then
+    redis.call('PEXPIREAT', pointers, index_expiry(kept_until, now))
+    return kept_until
+  end
   local old = redis.call('ZRANGE', pointers, '-inf', over, 'BYSCORE', 'LIMIT', '0', dropped_at_once)
   if #old > 0 then redis.call('ZREM', pointers, unpack(old)) end
   keep_index(pointers, now)
