@@ -7,7 +7,7 @@ const net = require('node:net');
 const { once } = require('node:events');
 const { after, before, describe, test } = require('node:test');
 const { startBrowser } = require('../support/browser.js');
-const { startRedis } = require('../support/redis-server.js');
+const { startRedis, waitUntil } = require('../support/redis-server.js');
 const { devicesOf, goHome, headingOf, logIn, startExample } = require('../support/web-example.js');
 
 /** @type {Awaited<ReturnType<typeof startBrowser>>} */
@@ -60,20 +60,39 @@ describe('an outage', () => {
 });
 
 describe('the process', () => {
-  for (const signals of [['SIGTERM'], ['SIGINT'], ['SIGINT', 'SIGINT', 'SIGTERM']]) {
-    test(`ends by itself after ${signals.join(', ')}, although a browser keeps connections`, async (t) => {
+  for (const signals of [['SIGTERM'], ['SIGINT'], ['SIGINT', 'SIGTERM']]) {
+    test(`ends by itself after ${signals.join(' and ')}, while a browser keeps connections`, async (t) => {
       const example = await startExample();
       t.after(() => example.stop());
       const context = await browser.newContext({ baseURL: example.url });
       await logIn(await context.newPage());
-      const silent = net.connect(example.port, 'localhost').on('error', () => {});
-      t.after(() => silent.destroy());
-      await once(silent, 'connect');
       for (const signal of signals) example.kill(signal);
       assert.deepEqual(await example.ended, [0, null]);
       assert.equal(example.printed(), `listens on ${example.url}, until Ctrl-C\n`);
     });
   }
+
+  test('finishes a login that has begun, even after a second signal', async (t) => {
+    const example = await startExample();
+    t.after(() => example.stop());
+    const { socket, finish } = await beginLogin(t, example);
+    const answer = once(socket, 'data');
+    example.kill('SIGINT');
+    example.kill('SIGTERM');
+    await waitUntil(() => isRefused(example), 'the process to take no more requests');
+    finish();
+    assert.match(String(await answer), /^HTTP\/1\.1 303 .*\r\nset-cookie: sid=/is);
+    assert.deepEqual(await example.ended, [0, null]);
+  });
+
+  // The timeout is far beyond the ten seconds that the example waits, and below Node's own for requests.
+  test('waits for no request that never ends', { timeout: 120_000 }, async (t) => {
+    const example = await startExample();
+    t.after(() => example.stop());
+    await beginLogin(t, example);
+    example.kill('SIGTERM');
+    assert.deepEqual(await example.ended, [0, null]);
+  });
 
   test('takes the server from its argument rather than from REDIS_URL, and shows no password', async (t) => {
     const server = await startRedis({ config: { requirepass: 'hunter2' } });
@@ -87,3 +106,31 @@ describe('the process', () => {
     assert.doesNotMatch(example.printed(), /hunter2/);
   });
 });
+
+/** Sends a login without the end of its body. `finish` sends the rest. */
+async function beginLogin(t, { url, port }) {
+  const body = 'name=ada&password=lovelace';
+  const head = [
+    'POST /login HTTP/1.1',
+    `Host: localhost:${port}`,
+    `Origin: ${url}`,
+    'Content-Type: application/x-www-form-urlencoded',
+    `Content-Length: ${body.length}`,
+    'Expect: 100-continue',
+  ];
+  const socket = net.connect(port, 'localhost').on('error', () => {});
+  t.after(() => socket.destroy());
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  const [sign] = await once(socket, 'data');
+  assert.match(String(sign), /^HTTP\/1\.1 100 /, 'the request has arrived');
+  return { socket, finish: () => socket.write(body) };
+}
+
+/** Whether the example takes no connections any more. */
+function isRefused({ port }) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, 'localhost');
+    socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
+    socket.once('connect', () => socket.destroy());
+  });
+}

@@ -25,8 +25,7 @@ const server = http.createServer().listen(Number(process.env.PORT ?? 3000), 'loc
 
 /** Takes no more requests, lets the others end, and then closes the connection to Redis. */
 function end() {
-  if (!server.listening) return; // the second signal
   server.close(() => sessions.close());
-  setTimeout(() => server.closeAllConnections(), 3000).unref(); // those that a browser keeps open
+  setTimeout(() => server.closeAllConnections(), 10_000).unref(); // nobody waits longer
 }
 process.on('SIGINT', end).on('SIGTERM', end);
