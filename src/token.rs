@@ -427,6 +427,72 @@ mod tests {
         assert_eq!(&owner.index_name(), b"WrAoqcVUzMnWXtb8");
     }
 
+    proptest! {
+        #[test]
+        fn an_address_and_a_hash_are_read_back_from_their_texts(text in ".{4,40}", bytes: [u8; 16]) {
+            let hash = OwnerHash(bytes);
+            prop_assert_eq!(OwnerHash::from_text(&hash.to_text()), Some(hash));
+            let id = Token::new(Cow::Borrowed(text.as_bytes())).id();
+            let address = Address { id, route: hash.route() };
+            prop_assert_eq!(address.to_text().len(), Address::CHARS);
+            prop_assert_eq!(Address::from_text(&address.to_text()), Some(address));
+            prop_assert_eq!(address.place().route(), hash.route());
+        }
+
+        #[test]
+        fn no_two_texts_are_one_address_or_one_hash(text in "[0-9a-fA-F+_=é-]{16,30}") {
+            if let Some(address) = Address::from_text(&text) {
+                prop_assert_eq!(address.to_text(), text.clone());
+            }
+            if let Some(hash) = OwnerHash::from_text(&text) {
+                prop_assert_eq!(hash.to_text(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_address_or_no_hash_is_refused() {
+        let address = "-_AZaz09AZaz09AZaz09AZ_-8AAA";
+        assert!(Address::from_text(address).is_some());
+        let others = [
+            "",
+            &address[..22],
+            &address[..27],
+            "-_AZaz09AZaz09AZaz09AZ_-8AAAA",
+            "-_AZaz09AZaz09AZaz09AZ_-8AAB", // 4 bytes leave four bits, which must be zero
+            "-_AZaz09AZaz09AZaz09AZ+/8AAA",
+            "-_AZaz09AZaz09AZaz09A\"_-8AAA",
+            "-_AZaz09AZaz09AZaz09A\u{e9}-8AAA",
+        ];
+        for text in others {
+            assert_eq!(Address::from_text(text), None, "{text:?}");
+        }
+        let hash = "00ff10a0AZaz09-_AZaz09-_";
+        assert!(OwnerHash::from_text(hash).is_some());
+        let others = [
+            "",
+            "00ff10a0",
+            "00FF10a0AZaz09-_AZaz09-_",
+            "+0ff10a0AZaz09-_AZaz09-_",
+            "00ff10a0AZaz09-_AZaz09-",
+            "00ff10a0AZaz09-_AZaz09-_AAAA",
+            "00ff10a0AZaz09+/AZaz09-_",
+            "00ff10\u{e9}AZaz09-_AZaz09-_",
+        ];
+        for text in others {
+            assert_eq!(OwnerHash::from_text(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_token_of_16_bytes_has_an_address() {
+        let address_of = |text: &str| Token::new(Cow::Borrowed(text.as_bytes())).address();
+        assert_eq!(address_of("0123456789abcde"), None);
+        let address = address_of("0123456789abcdef").unwrap();
+        assert_eq!(address.route.to_hex(), *b"30313233");
+        assert_eq!(address.id.mark(), &address.to_text()[..6]);
+    }
+
     #[test]
     fn a_token_is_never_printed() {
         let token = Token::new(Cow::Borrowed(b"secret"));

@@ -115,6 +115,64 @@ fn every_operation_takes_every_name() {
     }
 }
 
+/// A step of each kind on a session whose token was not made for its owner: its name, and its lines.
+const STEPS: [(&str, &str); 13] = [
+    ("Load", "L1\na\nt\n"),
+    ("Put", "P1\na\nt\n\"o\"\nn0\n5\n7\n1698765432123\n1\n{}\n"),
+    ("Put", "P1\na\nt\n\"\"\nn0\n5\n0\n\n0\n{}\n"),
+    ("Claim", "C1\na\nt\n\"o\"\n\"p\"\nn0\n1698765432123\n[{},[]]\n"),
+    ("Claim", "C1\na\nt\n\"\"\n\"p\"\nn0\n\n\n"),
+    ("Peek", "E1\na\n\"o\"\n-_AZaz09AZaz09AZaz09AZ_-8AAA\n"),
+    ("Point", "T1\na\n\"o\"\nt\nn0\n\n5\n"),
+    (
+        "Point",
+        "T1\na\n00ff10a0AZaz09-_AZaz09-_\n\n-_AZaz09AZaz09AZaz09AZ_-8AAAn0\n1698765432123\n0\n",
+    ),
+    ("Pointers", "Q1\na\n\"o\"\n(1698765432123\n"),
+    ("Lengthen", "R1\na\nt\n5\nn0\n1698765432123\n"),
+    ("MoveOn", "M1\na\nt\nu\n00ff10a0AZaz09-_AZaz09-_\nn0\n"),
+    ("KillPointed", "K1\na\n\"o\"\n-_AZaz09AZaz09AZaz09AZ_-8AAA\nn0\n"),
+    ("KillPointed", "K1\na\n\"o\"\n-_AZaz09AZaz09AZaz09AZ_-8AAA\n\n"),
+];
+
+#[test]
+fn the_steps_of_foreign_sessions_are_read_and_each_broken_line_is_refused() {
+    for (name, step) in STEPS {
+        let calls = decoded(step).expect(step);
+        let [(1, Decoded::Foreign(printed))] = &calls[..] else { panic!("{step}: {calls:?}") };
+        assert!(printed.starts_with(name), "{step}: {printed}");
+        let lines: Vec<_> = step.lines().collect();
+        for length in 1..lines.len() {
+            let cut = lines[..length].join("\n") + "\n";
+            assert_eq!(decoded(&cut), Err(Malformed), "{cut}");
+        }
+        assert_eq!(decoded(&format!("{step}t\n")), Err(Malformed), "{step}");
+        // Beyond the token, each line but data and a score has a form.
+        for (n, line) in lines.iter().enumerate().skip(2) {
+            let is_free = ["t", "u", "", "{}", "[{},[]]", "(1698765432123"].contains(line);
+            for broken in ["\"", "n 0", "-1", "1.0", "n\u{e9}", "+0ff10a0AZaz09-_AZaz09-_"] {
+                if is_free {
+                    continue;
+                }
+                let mut lines = lines.clone();
+                lines[n] = broken;
+                let batch = lines.join("\n") + "\n";
+                assert_eq!(decoded(&batch), Err(Malformed), "{batch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_is_printed_without_what_is_secret() {
+    for (_, step) in STEPS {
+        let step = step.replace("\nt\n", "\nhunter2\n").replace("\"o\"", "\"hunter2\"");
+        let step = step.replace("{}", "{\"hunter2\":1}").replace("\nu\n", "\nhunter2\n");
+        let printed = format!("{:?}", decode(&step).expect("a step"));
+        assert!(!printed.contains("hunter2") && !printed.contains("104, 117, 110"), "{printed}");
+    }
+}
+
 #[test]
 fn ids_and_durations_are_read_to_their_ends() {
     let batch = "r0\na\nt\n1\nr4294967295\na\nt\n18446744073709551615\n";
@@ -217,7 +275,8 @@ proptest! {
     fn lines_in_any_order_can_be_read(
         lines in prop::collection::vec(
             prop::sample::select(vec![
-                "c1", "g2", "r3", "u4", "k5", "a6", "i7", "n8", "l9", "o1", "g", "", "a", "\"o\"", "\"\\ud800", "{}", "0",
+                "c1", "g2", "r3", "u4", "k5", "a6", "i7", "n8", "l9", "o1", "L1", "P1", "C1", "E1", "T1", "Q1",
+                "R1", "M1", "K1", "-_AZaz09AZaz09AZaz09AZ_-8AAA", "1698765432123", "g", "", "a", "\"o\"", "\"\\ud800", "{}", "0",
                 "1", "\r", "\"", "\u{e9}",
             ]),
             0..24,

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    DAY, Sessions, create, create_with, get, info, kill, kill_all, kill_all_except, kill_by_id,
-    list, refresh, rotate, update, wait_until,
+    DAY, Sessions, claim, create, create_with, get, info, kill, kill_all, kill_all_except,
+    kill_by_id, kill_pointed, list, load, put, refresh, rotate, update, wait_until,
 };
 
 /// Makes the tests. `$open` opens a target, and returns the sessions and what must outlive them.
@@ -37,6 +37,8 @@ macro_rules! conformance_suite {
             max_sessions_ends_those_that_would_end_soonest
             calls_of_a_batch_are_carried_out_in_order
             batches_are_carried_out_in_order
+            a_session_with_a_foreign_token_lives_as_others_do
+            a_session_without_an_owner_is_loaded_and_claimed
             names_of_every_kind_work
             malformed_tokens_open_nothing
             data_comes_back_as_it_was_given
@@ -327,6 +329,55 @@ pub fn batches_are_carried_out_in_order(sessions: &mut Sessions) {
         assert_eq!(pair[0], Ok(json!(true)));
         assert_eq!(pair[1], Ok(json!({"ownerId": "ann", "data": {"a": i}})));
     }
+}
+
+pub fn a_session_with_a_foreign_token_lives_as_others_do(sessions: &mut Sessions) {
+    let token = "a token of another system";
+    assert_eq!(sessions.ok(put("app", token, "ann", "n1", 0)), json!(true));
+    assert_eq!(sessions.ok(put("app", token, "bob", "n2", 0)), json!(false), "it is there");
+    let exact = r#"[{"b":null},["a"]]"#;
+    assert_eq!(sessions.ok(update("app", token, exact)), json!(true));
+    let session = json!({"ownerId": "ann", "data": {"b": null}});
+    assert_eq!(sessions.ok(get("app", token)), session);
+    assert_eq!(sessions.ok(get("app2", token)), json!(null));
+    let found = sessions.ok(info("app", token));
+    assert_eq!(found, sessions.ok(load("app", token)));
+    assert_eq!(sessions.ok(refresh("app", token, DAY / 2)), json!(true));
+    let id = found["id"].as_str().unwrap();
+    assert_eq!(id.len(), 28);
+    assert_eq!(sessions.ok(kill_pointed("app", "bob", id)), json!(false));
+    assert_eq!(sessions.ok(kill_pointed("app", "ann", id)), json!(true));
+    assert_eq!(sessions.ok(kill_pointed("app", "ann", id)), json!(false));
+    assert_eq!(sessions.ok(get("app", token)), json!(null));
+    assert_eq!(sessions.ok(put("app", token, "ann", "n3", 0)), json!(true));
+    assert_eq!(sessions.ok(put("app", token, "bob", "n4", 1)), json!(true), "it is replaced");
+    assert_eq!(sessions.ok(get("app", token))["ownerId"], json!("bob"));
+    assert_eq!(sessions.ok(kill("app", token)), json!(true));
+    assert_eq!(sessions.ok(put("app", "too short", "ann", "n5", 1)), json!(null));
+}
+
+pub fn a_session_without_an_owner_is_loaded_and_claimed(sessions: &mut Sessions) {
+    let token = "a token of another system";
+    assert_eq!(sessions.ok(put("app", token, "", "n1", 0)), json!(true));
+    assert_eq!(sessions.ok(get("app", token)), json!(null));
+    assert_eq!(sessions.ok(info("app", token)), json!(null));
+    let loaded = sessions.ok(load("app", token));
+    assert_eq!((&loaded["ownerId"], &loaded["data"]), (&json!(""), &json!({"a": 1})));
+    assert_eq!(sessions.ok(claim("app", token, "bob", "ann", "n2")), json!(false));
+    assert_eq!(sessions.ok(claim("app", token, "", "ann", "n2")), json!(true));
+    let session = json!({"ownerId": "ann", "data": {"a": 1, "b": null}});
+    assert_eq!(sessions.ok(get("app", token)), session);
+    for name in ["createdAt", "expiresAt"] {
+        assert_eq!(sessions.ok(info("app", token))[name], loaded[name], "{name}");
+    }
+    assert_eq!(sessions.ok(claim("app", token, "", "carol", "n3")), json!(false));
+    assert_eq!(sessions.ok(claim("app", token, "ann", "", "n4")), json!(true));
+    assert_eq!(sessions.ok(get("app", token)), json!(null));
+    assert_eq!(sessions.ok(kill("app", token)), json!(true));
+    // A session whose token was made for its owner cannot be claimed.
+    let own = sessions.token("app", "ann", "{}");
+    assert_eq!(sessions.ok(claim("app", &own, "ann", "bob", "n5")), json!(false));
+    assert_eq!(sessions.ok(get("app", &own))["ownerId"], json!("ann"));
 }
 
 pub fn names_of_every_kind_work(sessions: &mut Sessions) {

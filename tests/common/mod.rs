@@ -266,6 +266,35 @@ pub fn kill_by_id(app: &str, owner: &str, id: &str) -> Call {
     ('i', vec![name(app), Value::from(owner).to_string(), id.into()])
 }
 
+/// Until when a pointer is kept; empty for nobody.
+fn until(owner: &str) -> String {
+    if owner.is_empty() { String::new() } else { "9999999999999".into() }
+}
+
+/// Stores a session under a token that was not made for its owner.
+pub fn put(app: &str, token: &str, owner: &str, nonce: &str, replaces: u8) -> Call {
+    let json = Value::from(owner).to_string();
+    let (ttl, lifetime, data) = (DAY.to_string(), "0".into(), r#"{"a":1}"#.into());
+    let (nonce, flag) = (nonce.into(), replaces.to_string());
+    ('P', vec![name(app), name(token), json, nonce, ttl, lifetime, until(owner), flag, data])
+}
+
+/// Gives such a session another owner, and sets `b` to `null`.
+pub fn claim(app: &str, token: &str, before: &str, after: &str, nonce: &str) -> Call {
+    let [old, new] = [before, after].map(|owner| Value::from(owner).to_string());
+    let patch = r#"[{"b":null},[]]"#.into();
+    ('C', vec![name(app), name(token), old, new, nonce.into(), until(after), patch])
+}
+
+pub fn load(app: &str, token: &str) -> Call {
+    ('L', vec![name(app), name(token)])
+}
+
+/// Kills such a session by its public id.
+pub fn kill_pointed(app: &str, owner: &str, id: &str) -> Call {
+    ('K', vec![name(app), Value::from(owner).to_string(), id.into(), String::new()])
+}
+
 pub fn kill_all(app: &str, owner: &str) -> Call {
     kill_all_except(app, owner, "")
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Labels, data, patches, and the data that they come to.
-const FOLDINGS: [(&str, &str, &[&str], &str); 20] = [
+const FOLDINGS: [(&str, &str, &[&str], &str); 29] = [
     ("a replaced key keeps its place", r#"{"a":1,"b":2}"#, &[r#"{"a":3}"#], r#"{"a":3,"b":2}"#),
     ("a new key goes last", r#"{"b":1}"#, &[r#"{"a":2}"#], r#"{"b":1,"a":2}"#),
     ("into nothing", "{}", &[r#"{"a":1}"#], r#"{"a":1}"#),
@@ -54,7 +54,97 @@ const FOLDINGS: [(&str, &str, &[&str], &str); 20] = [
         r#"{"\ude00":2}"#,
     ),
     ("a key twice in the base", r#"{"a":1,"b":2,"a":3}"#, &["{}"], r#"{"a":3,"b":2}"#),
+    ("exact: null is a value", r#"{"a":1}"#, &[r#"[{"a":null,"b":null},[]]"#], {
+        r#"{"a":null,"b":null}"#
+    }),
+    ("exact: names are deleted", r#"{"a":1,"b":null}"#, &[r#"[{},["b","c"]]"#], r#"{"a":1}"#),
+    ("exact: set, then deleted", r#"{"a":1}"#, &[r#"[{"a":2,"b":3},["a"]]"#], r#"{"b":3}"#),
+    ("exact: a name twice", r#"{"a":1}"#, &[r#"[{},["a","\u0061"]]"#], "{}"),
+    ("exact: a name with escapes", r#"{"a\"\n":1}"#, &[r#"[{},["\u0061\u0022\u000a"]]"#], "{}"),
+    ("exact: lone surrogates", r#"{"\ud83d":1,"\ude00":2}"#, &[r#"[{},["\uD83D"]]"#], {
+        r#"{"\ude00":2}"#
+    }),
+    ("exact: a nested null", r#"{"a":1}"#, &[r#"[{"a":{"b":null}},["b"]]"#], r#"{"a":{"b":null}}"#),
+    ("a merge patch deletes its null", "{}", &[r#"[{"a":null},[]]"#, r#"{"a":null}"#], "{}"),
+    (
+        "an exact patch keeps what a merge patch set",
+        r#"{"a":null}"#,
+        &[r#"{"b":{"c":null}}"#, r#"[{"b":null},[]]"#, "{\"d\":1}"],
+        r#"{"a":null,"b":null,"d":1}"#,
+    ),
 ];
+
+/// Arrays that are no patches.
+const BROKEN_EXACT_PATCHES: [&str; 14] = [
+    "[]",
+    "[{}]",
+    "[[],{}]",
+    "[{},{}]",
+    "[[],[]]",
+    "[null,[]]",
+    "[{},null]",
+    "[{},[],[]]",
+    "[{},[1]]",
+    "[{},[null]]",
+    r#"[{},["a]]"#,
+    r#"[{},["a"]],[]"#,
+    "[{},[]] ",
+    r#"[{"a":},[]]"#,
+];
+
+#[test]
+fn an_array_that_is_no_patch_makes_a_record_corrupt() {
+    for patch in BROKEN_EXACT_PATCHES {
+        let record = format!("{{}}\n\"o\"\n{{}}\n{patch}");
+        assert_eq!(Record::parse(record.as_bytes()), Err(Corrupt), "{patch}");
+        let between = format!("{record}\n{{}}");
+        assert_eq!(Record::parse(between.as_bytes()), Err(Corrupt), "{patch}, before another");
+    }
+}
+
+#[test]
+fn a_claim_changes_owner_and_nonce_and_takes_a_patch() {
+    let record = encode_foreign("\"ann\"", 7, "n1", r#"{"a":1,"b":2}"#) + "\n{\"c\":3}";
+    let record = Record::parse(record.as_bytes()).unwrap();
+    let claimed = record.claimed_by("\"bob\"", "n2", r#"[{"b":null},["a"]]"#, 100);
+    let expected = "{\"createdAt\":7,\"nonce\":\"n2\"}\n\"bob\"\n{\"b\":null,\"c\":3}";
+    assert_eq!(claimed.as_deref(), Ok(expected));
+    assert_eq!(record.claimed_by("\"bob\"", "n2", "[]", 100), Err(Unfit::Corrupt));
+    let long = format!("[{{\"d\":\"{}\"}},[]]", "x".repeat(100));
+    assert_eq!(record.claimed_by("\"bob\"", "n2", &long, 100), Err(Unfit::TooLarge));
+    let nobodys = encode_foreign(NOBODY, 7, "n1", "{}");
+    assert!(Record::parse(nobodys.as_bytes()).unwrap().is_anonymous());
+    assert!(!record.is_anonymous());
+}
+
+#[test]
+fn a_mark_and_a_nonce_are_read_from_line_1_alone() {
+    let rows: [(&str, String, Option<&str>, Option<&str>); 9] = [
+        (
+            "both",
+            r#"{"createdAt":1,"mark":"AZaz09","nonce":"n0n"}"#.into(),
+            Some("AZaz09"),
+            Some("n0n"),
+        ),
+        ("none", r#"{"createdAt":1}"#.into(), None, None),
+        ("not closed", r#"{"createdAt":1,"mark":"AZaz09,"nonce":1}"#.into(), Some("AZaz09,"), None),
+        ("in line 2", "{}\n\"mark\":\"AZaz09\",\"nonce\":\"n\"".into(), None, None),
+        ("a nonce with an escape", r#"{"nonce":"n\\"}"#.into(), None, None),
+        ("a nonce with a space", r#"{"nonce":"n n"}"#.into(), None, None),
+        ("an empty nonce", r#"{"nonce":""}"#.into(), None, None),
+        ("200 bytes", format!(r#"{{{}"mark":"AZaz09"}}"#, " ".repeat(183)), Some("AZaz09"), None),
+        ("201 bytes", format!(r#"{{{}"mark":"AZaz09"}}"#, " ".repeat(184)), None, None),
+    ];
+    for (label, about, mark, nonce) in rows {
+        let record = about + "\n\"mark\":\"zzzzzz\"\n{\"nonce\":\"zz\"}";
+        assert_eq!(mark_in(record.as_bytes()), mark.map(str::as_bytes), "{label}");
+        assert_eq!(nonce_in(record.as_bytes()), nonce, "{label}");
+    }
+    for bytes in [&b""[..], b"\n", b"{\"mark\":\"", b"{\"mark\":\"\n", b"\xff\"nonce\":\"\xff\"\n"]
+    {
+        assert_eq!((mark_in(bytes), nonce_in(bytes)), (None, None));
+    }
+}
 
 #[test]
 fn patches_fold_as_assignments_do_in_javascript() {
@@ -105,7 +195,9 @@ fn a_fold_takes_one_more_patch_and_counts() {
         let folded = folded(about, data, patches, r#"{"b":2}"#, 13);
         assert_eq!(folded, Ok(format!("{expected}\n\"o\"\n{{\"a\":1,\"b\":2}}")), "{label}");
     }
-    assert_eq!(folded("{}", "{}", "", "[]", 13), Err(Unfit::Corrupt));
+    for patch in BROKEN_EXACT_PATCHES {
+        assert_eq!(folded("{}", "{}", "", patch, 13), Err(Unfit::Corrupt), "{patch}");
+    }
     assert_eq!(folded("{x}", "{}", "", "{}", 13), Err(Unfit::Corrupt));
 }
 

@@ -82,21 +82,62 @@ fn spell_object(members: &Members, space: &str) -> String {
     format!("{{{space}{}{space}}}", members.join(&format!("{space},{space}")))
 }
 
+/// A merge patch, or a patch for which `null` is a value: the members to set, and the names to delete.
+#[derive(Clone, Debug)]
+enum Patch {
+    Merge(Members),
+    Exact(Members, Vec<Text>),
+}
+
+fn patch() -> impl Strategy<Value = Patch> {
+    let exact = (members(), prop::collection::vec(text(), 0..4));
+    prop_oneof![
+        members().prop_map(Patch::Merge),
+        exact.prop_map(|(set, deleted)| Patch::Exact(set, deleted)),
+    ]
+}
+
+fn spell_patch(patch: &Patch, space: &str) -> String {
+    match patch {
+        Patch::Merge(members) => spell_object(members, space),
+        Patch::Exact(set, deleted) => {
+            let names: Vec<_> = deleted.iter().map(|name| name.json.as_str()).collect();
+            let (set, names) = (spell_object(set, space), names.join(&format!("{space},")));
+            format!("[{space}{set}{space},{space}[{space}{names}{space}]{space}]")
+        }
+    }
+}
+
 /// What folding is: assignments and deletions, as on an object of JavaScript.
-fn model(base: &Members, patches: &[Members]) -> Members {
+fn model(base: &Members, patches: &[Patch]) -> Members {
     let mut object = Members::new();
-    for (patch, deletes) in [(base, false)].into_iter().chain(patches.iter().map(|p| (p, true))) {
-        for (key, value) in patch {
-            let place = object.iter().position(|(known, _)| known.units == key.units);
-            match place {
-                Some(place) if deletes && value == "null" => drop(object.remove(place)),
-                None if deletes && value == "null" => {}
-                Some(place) => object[place] = (key.clone(), value.clone()),
-                None => object.push((key.clone(), value.clone())),
+    set_all(&mut object, base);
+    for patch in patches {
+        match patch {
+            Patch::Merge(members) => {
+                for (key, value) in members {
+                    match value.as_str() {
+                        "null" => object.retain(|(known, _)| known.units != key.units),
+                        _ => set_all(&mut object, &vec![(key.clone(), value.clone())]),
+                    }
+                }
+            }
+            Patch::Exact(set, deleted) => {
+                set_all(&mut object, set);
+                object.retain(|(known, _)| deleted.iter().all(|name| name.units != known.units));
             }
         }
     }
     object
+}
+
+fn set_all(object: &mut Members, members: &Members) {
+    for (key, value) in members {
+        match object.iter_mut().find(|(known, _)| known.units == key.units) {
+            Some(member) => *member = (key.clone(), value.clone()),
+            None => object.push((key.clone(), value.clone())),
+        }
+    }
 }
 
 fn is_one_json_value(text: &str) -> bool {
@@ -107,10 +148,10 @@ proptest! {
     #[test]
     fn folding_does_what_the_model_does(
         base in members(),
-        patches in prop::collection::vec(members(), 1..5),
+        patches in prop::collection::vec(patch(), 1..5),
         space in prop::sample::select(vec!["", " ", "\t\r "]),
     ) {
-        let texts: Vec<_> = patches.iter().map(|patch| spell_object(patch, space)).collect();
+        let texts: Vec<_> = patches.iter().map(|patch| spell_patch(patch, space)).collect();
         let texts: Vec<_> = texts.iter().map(String::as_str).collect();
         let data = data_of(&spell_object(&base, space), &texts);
         prop_assert_eq!(&data, &spell_object(&model(&base, &patches), ""));
@@ -121,18 +162,18 @@ proptest! {
     fn a_folded_record_answers_the_same_and_is_stable(
         owner in text(),
         base in members(),
-        patches in prop::collection::vec(members(), 0..5),
+        patches in prop::collection::vec(patch(), 0..5),
     ) {
         let head = format!("{{\"createdAt\":7,\"unknown\":[1]}}\n{}\n", owner.json);
         let mut record = format!("{head}{}", spell_object(&base, ""));
-        let (last, patches) = patches.split_last().map_or((vec![], &patches[..]), |(l, p)| (l.clone(), p));
-        for patch in patches {
+        let texts: Vec<_> = patches.iter().map(|patch| spell_patch(patch, "")).collect();
+        let (last, texts) = texts.split_last().map_or(("{}", &texts[..]), |(last, rest)| (&**last, rest));
+        for text in texts {
             record.push('\n');
-            record.push_str(&spell_object(patch, ""));
+            record.push_str(text);
         }
-        let last = spell_object(&last, "");
         let parsed = Record::parse(record.as_bytes()).unwrap();
-        let folded = parsed.folded_with(&last, usize::MAX).unwrap();
+        let folded = parsed.folded_with(last, usize::MAX).unwrap();
         let appended = format!("{record}\n{last}");
         prop_assert_eq!(answer_of(&folded), answer_of(&appended));
         let again = Record::parse(folded.as_bytes()).unwrap();
@@ -186,13 +227,13 @@ proptest! {
     #[test]
     fn a_record_with_one_byte_changed_is_refused_or_gives_one_json_value(
         base in members(),
-        patch in members(),
+        patch in patch(),
         place: prop::sample::Index,
         byte: u8,
     ) {
         let mut record = encode("\"o\"", 7, &spell_object(&base, "")).into_bytes();
         record.push(b'\n');
-        record.extend_from_slice(spell_object(&patch, "").as_bytes());
+        record.extend_from_slice(spell_patch(&patch, "").as_bytes());
         let place = place.index(record.len());
         record[place] = byte;
         if let Ok(record) = Record::parse(&record) {

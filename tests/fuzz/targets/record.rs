@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use spots_sessions::record::{Corrupt, Record, Unfit, decode_string, encode, sliding_in};
 
@@ -160,8 +160,16 @@ fn model(bytes: &[u8]) -> Model {
     };
     let mut data = base.iter().cloned().collect();
     for patch in patches {
-        let Line::Object(patch) = patch else { return Model::Refused };
-        merge(&mut data, patch);
+        match patch {
+            Line::Object(patch) => merge(&mut data, patch),
+            Line::Exact(set, deleted) => {
+                data.extend(set.iter().cloned());
+                for name in deleted {
+                    data.shift_remove(name);
+                }
+            }
+            Line::String(_) => return Model::Refused,
+        }
     }
     Model::Read { owner: json!(owner).to_string(), data: Value::Object(data).to_string() }
 }
@@ -183,6 +191,8 @@ type Members = Vec<(String, Value)>;
 enum Line {
     String(String),
     Object(Members),
+    /// A patch for which `null` is a value: the members to set, and the names to delete.
+    Exact(Members, Vec<String>),
 }
 
 impl<'de> Deserialize<'de> for Line {
@@ -197,7 +207,15 @@ impl<'de> Visitor<'de> for LineVisitor {
     type Value = Line;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an object")
+        f.write_str("a string, an object or a patch")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Line, A::Error> {
+        let (set, deleted) = (parts.next_element()?, parts.next_element()?);
+        match (set, deleted, parts.next_element::<IgnoredAny>()?) {
+            (Some(Line::Object(set)), Some(deleted), None) => Ok(Line::Exact(set, deleted)),
+            _ => Err(A::Error::custom("no patch")),
+        }
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Line, E> {

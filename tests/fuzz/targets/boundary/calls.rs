@@ -8,12 +8,19 @@ use serde_json::Value;
 use spots_sessions::call::{Malformed, decode};
 use spots_sessions::operation::field::Limits;
 use spots_sessions::operation::{
-    Create, Get, Info, Kill, KillAll, KillById, List, Operation, Refresh, Rotate, Update,
+    Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, Lengthen, List, Load, MoveOn,
+    Operation, Peek, Point, Pointers, Put, Refresh, Rotate, Update,
 };
-use spots_sessions::token::Token;
+use spots_sessions::token::{OwnerHash, Token};
 
 /// The form of a session's id.
 const ID: &str = "-_AZaz09AZaz09AZaz09AZ";
+
+/// The forms of the fields that name a session whose token was not made for its owner.
+const ADDRESS: &str = "-_AZaz09AZaz09AZaz09AZ_-8AAA";
+const NONCE: &str = "0n";
+const TIME: &str = "1698765432123";
+const HASH: &str = "00ff10a0AZaz09-_AZaz09-_";
 
 /// Every line of a batch is read correctly, or the whole batch is refused.
 pub fn read_any(text: &str) {
@@ -54,10 +61,20 @@ fn ids(text: &str) -> Model {
             Some("i") => "nsi",
             Some("l") => "nsnc",
             Some("p") => "e",
+            Some("L") => "nn",
+            Some("P") => "nnsNmmTfj",
+            Some("C") => "nnssNTj",
+            Some("E") => "nsA",
+            Some("T") => "nhnPTm",
+            Some("Q") => "nsj",
+            Some("R") => "nnmNT",
+            Some("M") => "nnnHN",
+            Some("K") => "nsAO",
             _ => return Model::Refused,
         };
         let Ok(id) = head[1..].parse() else { return Model::Refused };
         ids.push(id);
+        let mut has_token = false;
         for field in fields.chars() {
             let Some(line) = lines.next() else { return Model::Refused };
             let is_string = match serde_json::from_str::<Value>(line) {
@@ -79,14 +96,51 @@ fn ids(text: &str) -> Model {
                         && line.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
                 }
                 'L' => line.is_empty() || are_limits(line),
+                'f' => ["0", "1"].contains(&line),
+                'T' => line.is_empty() || line.len() == 13 && is_number(line),
+                'h' if line.starts_with('"') => is_string,
+                'h' => is_hash(line),
+                'H' => line.is_empty() || is_hash(line),
+                'A' => is_address(line),
+                'O' => line.is_empty() || is_nonce(line),
+                'P' if !has_token => line
+                    .split_at_checked(28)
+                    .is_some_and(|(address, nonce)| is_address(address) && is_nonce(nonce)),
+                'N' | 'P' => is_nonce(line),
                 _ => true,
             };
             if !is_good && is_known {
                 return Model::Refused;
             }
+            has_token = field == 'n' && !["", "\"\""].contains(&line);
         }
     }
     if is_known { Model::Read(ids) } else { Model::Unknown }
+}
+
+fn is_number(line: &str) -> bool {
+    line.bytes().all(|c| c.is_ascii_digit())
+}
+
+fn is_nonce(line: &str) -> bool {
+    !line.is_empty() && line.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+fn is_base64url(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+}
+
+/// An id and four bytes. The last character has four bits that must be zero.
+fn is_address(line: &str) -> bool {
+    line.len() == 28 && is_base64url(line) && line.ends_with(['A', 'Q', 'g', 'w'])
+}
+
+fn is_hash(line: &str) -> bool {
+    line.split_at_checked(8).is_some_and(|(route, index)| {
+        route.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+            && index.len() == 16
+            && is_base64url(index)
+    })
 }
 
 fn are_limits(line: &str) -> bool {
@@ -106,7 +160,7 @@ pub fn spell_and_read(bytes: &[u8]) {
         let (names, after) = after.split_at(usize::from(*head >> 3).min(after.len()));
         let (app, other) = names.split_at(usize::from(*head & 7).min(names.len()));
         let call =
-            (kind % 10, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
+            (kind % 19, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
         encode(&mut batch, calls.len(), &call);
         calls.push(call);
         rest = after;
@@ -149,14 +203,64 @@ pub fn spell_and_read(bytes: &[u8]) {
             Operation::Rotate(Rotate { app: a, token: t }) => {
                 **a == app && *t == token && *kind == 9
             }
-            _ => false, // a ping, without fields of the input, or a step with a foreign token
+            Operation::Load(Load { app: a, token: t }) => **a == app && *t == token && *kind == 10,
+            Operation::Put(Put {
+                app: a,
+                token: t,
+                owner,
+                nonce,
+                ttl,
+                lifetime,
+                until,
+                replaces,
+                data,
+            }) => {
+                (**a == app
+                    && *t == token
+                    && owner.json() == json
+                    && *nonce == NONCE
+                    && *kind == 11)
+                    && (*ttl == time && *lifetime == time && *until == TIME && data.0 == json)
+                    && *replaces == (number % 2 == 1)
+                    && owner.is_nobody() == name.is_empty()
+            }
+            Operation::Claim(Claim { app: a, token: t, before, after, nonce, until, patch }) => {
+                (**a == app && *t == token && before.bytes() == name && after.json() == json)
+                    && (*nonce == NONCE && until.is_empty() && patch.0 == json && *kind == 12)
+            }
+            Operation::Peek(Peek { app: a, owner, address }) => {
+                **a == app && owner.bytes() == name && address.to_text() == ADDRESS && *kind == 13
+            }
+            Operation::Point(Point { app: a, owner, token: t, pointer, until, ttl }) => {
+                let expected = if t.is_some() { NONCE.into() } else { format!("{ADDRESS}{NONCE}") };
+                (**a == app && *owner == OwnerHash::of(&app, &name) && *t == some_token)
+                    && (*pointer == expected && *until == TIME && *ttl == time && *kind == 14)
+            }
+            Operation::Pointers(Pointers { app: a, owner, from }) => {
+                **a == app && owner.bytes() == name && *from == "-inf" && *kind == 15
+            }
+            Operation::Lengthen(Lengthen { app: a, token: t, ttl, nonce, until }) => {
+                (**a == app && *t == token && *ttl == time && *nonce == NONCE)
+                    && (*until == TIME && *kind == 16)
+            }
+            Operation::MoveOn(MoveOn { app: a, token: t, new_token, owner, nonce }) => {
+                (**a == app && *t == token && *new_token == token && *nonce == NONCE)
+                    && owner.is_some_and(|owner| owner.to_text() == HASH)
+                    && *kind == 17
+            }
+            Operation::KillPointed(KillPointed { app: a, owner, address, nonce }) => {
+                (**a == app && owner.bytes() == name && address.to_text() == ADDRESS)
+                    && nonce.is_empty()
+                    && *kind == 18
+            }
+            Operation::Ping(_) => false, // `boundary.js` writes it without fields of the input
         };
         assert!(is_read, "{batch:?}");
     }
 }
 
 fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units, Units, u64)) {
-    let letter = char::from(b"cgrukainlo"[usize::from(*kind)]);
+    let letter = char::from(b"cgrukainloLPCETQRMK"[usize::from(*kind)]);
     let (app, name, json) = (line(app), line(other), stringify(other));
     let written = match letter {
         'c' => {
@@ -172,6 +276,21 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
             let limit = number.saturating_add(1);
             writeln!(batch, "l{id}\n{app}\n{json}\n{name}\n{limit}")
         }
+        'P' => {
+            let flag = number % 2;
+            let times = format!("{NONCE}\n{number}\n{number}\n{TIME}\n{flag}");
+            writeln!(batch, "P{id}\n{app}\n{name}\n{json}\n{times}\n{json}")
+        }
+        'C' => writeln!(batch, "C{id}\n{app}\n{name}\n{json}\n{json}\n{NONCE}\n\n{json}"),
+        'E' => writeln!(batch, "E{id}\n{app}\n{json}\n{ADDRESS}"),
+        'T' => {
+            let address = if other.is_empty() { ADDRESS } else { "" };
+            writeln!(batch, "T{id}\n{app}\n{json}\n{name}\n{address}{NONCE}\n{TIME}\n{number}")
+        }
+        'Q' => writeln!(batch, "Q{id}\n{app}\n{json}\n-inf"),
+        'R' => writeln!(batch, "R{id}\n{app}\n{name}\n{number}\n{NONCE}\n{TIME}"),
+        'M' => writeln!(batch, "M{id}\n{app}\n{name}\n{name}\n{HASH}\n{NONCE}"),
+        'K' => writeln!(batch, "K{id}\n{app}\n{json}\n{ADDRESS}\n"),
         _ => writeln!(batch, "{letter}{id}\n{app}\n{name}"),
     };
     written.expect("a String takes any text");
