@@ -4,10 +4,12 @@
 // Sentinel and on a Cluster, and none of them is superfluous.
 
 const assert = require('node:assert/strict');
+const { randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
+const foreign = require('../lib/foreign.js');
 const { startCluster } = require('./support/cluster.js');
 const { idOf, sessionKey } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
@@ -55,14 +57,41 @@ async function useAll(sessions, database, admins) {
   await sessions.create(owner);
   await sessions.create(owner);
   assert.equal(await sessions.killAll(owner), true);
-  assert.equal(await database.dbsize(), 0);
+  await useForeign(sessions);
+  // The pointer to a session is dropped behind the answer.
+  await waitUntil(async () => (await database.dbsize()) === 0, 'nothing to be left');
+}
+
+/** Uses sessions whose token was not made for their owner, as SessionStore does. @param {SpotsSessions} sessions */
+async function useForeign(sessions) {
+  const make = async (more) => {
+    const token = randomBytes(32).toString('base64url');
+    const session = { ...owner, token, data: {}, durationMs: 60_000, replace: true, ...more };
+    assert.equal(await foreign.create(sessions, session), true);
+    return { app: owner.app, token };
+  };
+  const call = await make({ ownerId: undefined });
+  const patch = { set: { a: null }, deleted: ['b'] };
+  const claim = { before: undefined, after: owner.ownerId, durationMs: 60_000 };
+  assert.equal(await foreign.claim(sessions, { ...call, ...claim, ...patch }), true);
+  assert.equal(await foreign.update(sessions, { ...call, ...patch }), true);
+  for (const durationMs of [6e6, Infinity]) {
+    assert.equal(await foreign.refresh(sessions, { ...call, durationMs }), true);
+  }
+  const token = await sessions.rotate(call);
+  assert.equal((await foreign.load(sessions, { ...call, token })).ownerId, owner.ownerId);
+  await make();
+  const [{ id }, ...others] = await sessions.list(owner);
+  assert.equal(others.length, 1);
+  assert.equal(await sessions.kill({ ...owner, id }), true);
+  assert.equal(await sessions.killAll(owner), true);
 }
 
 /** Uses `info`, `list`, `rotate`, `kill` by id, and what `create` takes besides. */
-async function useLife(sessions, database) {
+async function useLife(sessions, database, prefix = 'spots:') {
   const limits = { sliding: true, lifetime: 3600, maxSessions: 2 };
   const token = await sessions.create({ ...owner, ...limits });
-  const key = sessionKey('shop', '42', token);
+  const key = sessionKey('shop', '42', token).replace('spots:', prefix);
   await database.pexpire(key, 100_000);
   assert.ok(await sessions.get({ app: 'shop', token }));
   await waitUntil(async () => (await database.pttl(key)) > 100_000, 'it to be extended');
@@ -123,6 +152,21 @@ describe('a user with the rights that docs/access-rights.md names', () => {
       spare.map((right) => right.slice(1)),
       ONLY_IN_NEED,
     );
+    assert.deepEqual(await refusedBy([admin]), []);
+  });
+
+  test('of one prefix can call all methods with that prefix', async (t) => {
+    const rights = ON_A_SERVER.slice(3).map((word) => (word === '~spots:*' ? '~team:*' : word));
+    assert.ok(rights.includes('~team:*'));
+    await admin.call('ACL', 'SETUSER', 'team', 'reset', ...rights);
+    await admin.call('ACL', 'LOG', 'RESET');
+    const { host, port } = server;
+    const options = { host, port, db: 2, ...login, username: 'team', prefix: 'team:' };
+    const sessions = new SpotsSessions(options);
+    t.after(() => sessions.close());
+    await useLife(sessions, server.client({ db: 2 }), 'team:');
+    await sessions.killAll(owner);
+    await useForeign(sessions);
     assert.deepEqual(await refusedBy([admin]), []);
   });
 
