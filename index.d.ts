@@ -426,7 +426,8 @@ export type CreateRequest<Data extends object = Record<string, any>> = {
   /**
    * The most live sessions that the owner may have in the app, the new one included: 1 to 10000, or `Infinity`. If there
    * are more, those that would end soonest end, in the same atomic step: the older first where they tie, and never the
-   * new one. One `create` ends at most 100 sessions or 8 MiB, and the next one the rest.
+   * new one. One `create` ends at most 100 sessions or 8 MiB, and the next one the rest. Sessions of `SessionStore` do not
+   * count here. `SessionStore` counts both.
    *
    * @default the option `maxSessions`
    */
@@ -500,7 +501,7 @@ export interface KillByIdRequest {
   app: Name;
   /** The user that the session belongs to. A session of another user stays. */
   ownerId: Name;
-  /** The id of the session, from `info` or `list`. */
+  /** The id of the session, from `info` or `list`: 22 characters, or 28 for a session of `SessionStore`. */
   id: string;
   /** Left out, because there is an `id`. */
   token?: never;
@@ -701,7 +702,8 @@ export class SpotsSessions<
 
   /**
    * Lists sessions of an owner, the newest first: a page of the user's devices. If the owner has more than `limit`, it
-   * lists those that end last. It never extends a session.
+   * lists those that end last. It never extends a session. Sessions of `SessionStore` are listed, too; of more than `limit`
+   * of them it lists those whose pointers are kept longest, which is up to half a duration off.
    *
    * It is no snapshot: the ids are read first, and the records in steps of 250 sessions or 1 MiB. Choose
    * the fields that go to a browser, because other devices' data may hold what must not.

@@ -275,8 +275,10 @@ fn until(owner: &str) -> String {
 pub fn put(app: &str, token: &str, owner: &str, nonce: &str, replaces: u8) -> Call {
     let json = Value::from(owner).to_string();
     let (ttl, lifetime, data) = (DAY.to_string(), "0".into(), r#"{"a":1}"#.into());
-    let (nonce, flag) = (nonce.into(), replaces.to_string());
-    ('P', vec![name(app), name(token), json, nonce, ttl, lifetime, until(owner), flag, data])
+    let (nonce, not_after, flag) = (nonce.into(), String::new(), replaces.to_string());
+    let times = [ttl, not_after, lifetime, until(owner)];
+    let fields = [vec![name(app), name(token), json, nonce], times.into(), vec![flag, data]];
+    ('P', fields.concat())
 }
 
 /// Gives such a session another owner, and sets `b` to `null`.

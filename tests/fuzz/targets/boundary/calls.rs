@@ -9,7 +9,7 @@ use spots_sessions::call::{Malformed, decode};
 use spots_sessions::operation::field::Limits;
 use spots_sessions::operation::{
     Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, Lengthen, List, Load, MoveOn,
-    Operation, Peek, Point, Pointers, Put, Refresh, Rotate, Update,
+    Operation, Peek, Point, Pointers, Refresh, Rotate, Update,
 };
 use spots_sessions::token::{OwnerHash, Token};
 
@@ -62,13 +62,13 @@ fn ids(text: &str) -> Model {
             Some("l") => "nsnc",
             Some("p") => "e",
             Some("L") => "nn",
-            Some("P") => "nnsNmmTfj",
+            Some("P") => "nnsNmTmTfj",
             Some("C") => "nnssNTj",
             Some("E") => "nsA",
             Some("T") => "nhnPTm",
             Some("Q") => "nsj",
             Some("R") => "nnmNT",
-            Some("M") => "nnnHN",
+            Some("M") => "nnnHNT",
             Some("K") => "nsAO",
             _ => return Model::Refused,
         };
@@ -204,25 +204,12 @@ pub fn spell_and_read(bytes: &[u8]) {
                 **a == app && *t == token && *kind == 9
             }
             Operation::Load(Load { app: a, token: t }) => **a == app && *t == token && *kind == 10,
-            Operation::Put(Put {
-                app: a,
-                token: t,
-                owner,
-                nonce,
-                ttl,
-                lifetime,
-                until,
-                replaces,
-                data,
-            }) => {
-                (**a == app
-                    && *t == token
-                    && owner.json() == json
-                    && *nonce == NONCE
-                    && *kind == 11)
-                    && (*ttl == time && *lifetime == time && *until == TIME && data.0 == json)
-                    && *replaces == (number % 2 == 1)
-                    && owner.is_nobody() == name.is_empty()
+            Operation::Put(put) => {
+                let ttls = [put.ttl, put.lifetime] == [time; 2];
+                (*put.app == *app && put.token == token && put.owner.json() == json && ttls)
+                    && ([put.nonce, put.not_after, put.until] == [NONCE, TIME, TIME])
+                    && (put.replaces == (number % 2 == 1) && put.data.0 == json && *kind == 11)
+                    && put.owner.is_nobody() == name.is_empty()
             }
             Operation::Claim(Claim { app: a, token: t, before, after, nonce, until, patch }) => {
                 (**a == app && *t == token && before.bytes() == name && after.json() == json)
@@ -243,10 +230,10 @@ pub fn spell_and_read(bytes: &[u8]) {
                 (**a == app && *t == token && *ttl == time && *nonce == NONCE)
                     && (*until == TIME && *kind == 16)
             }
-            Operation::MoveOn(MoveOn { app: a, token: t, new_token, owner, nonce }) => {
+            Operation::MoveOn(MoveOn { app: a, token: t, new_token, owner, nonce, until }) => {
                 (**a == app && *t == token && *new_token == token && *nonce == NONCE)
                     && owner.is_some_and(|owner| owner.to_text() == HASH)
-                    && *kind == 17
+                    && (until.is_empty() && *kind == 17)
             }
             Operation::KillPointed(KillPointed { app: a, owner, address, nonce }) => {
                 (**a == app && owner.bytes() == name && address.to_text() == ADDRESS)
@@ -278,7 +265,7 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
         }
         'P' => {
             let flag = number % 2;
-            let times = format!("{NONCE}\n{number}\n{number}\n{TIME}\n{flag}");
+            let times = format!("{NONCE}\n{number}\n{TIME}\n{number}\n{TIME}\n{flag}");
             writeln!(batch, "P{id}\n{app}\n{name}\n{json}\n{times}\n{json}")
         }
         'C' => writeln!(batch, "C{id}\n{app}\n{name}\n{json}\n{json}\n{NONCE}\n\n{json}"),
@@ -289,7 +276,7 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
         }
         'Q' => writeln!(batch, "Q{id}\n{app}\n{json}\n-inf"),
         'R' => writeln!(batch, "R{id}\n{app}\n{name}\n{number}\n{NONCE}\n{TIME}"),
-        'M' => writeln!(batch, "M{id}\n{app}\n{name}\n{name}\n{HASH}\n{NONCE}"),
+        'M' => writeln!(batch, "M{id}\n{app}\n{name}\n{name}\n{HASH}\n{NONCE}\n"),
         'K' => writeln!(batch, "K{id}\n{app}\n{json}\n{ADDRESS}\n"),
         _ => writeln!(batch, "{letter}{id}\n{app}\n{name}"),
     };
