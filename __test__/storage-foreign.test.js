@@ -7,6 +7,7 @@ const { randomBytes } = require('node:crypto');
 const { describe, test } = require('node:test');
 const foreign = require('../lib/foreign.js');
 const { partsOf } = require('../lib/operations.js');
+const { stepByStep } = require('./support/foreign-steps.js');
 const { addressOf, foreignKey, ownerHash, pointersKey } = require('./support/keys.js');
 const { freshName, onRedis } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
@@ -134,7 +135,39 @@ onRedis((open) => {
     });
   });
 
+  describe('a step that runs twice, because its reply was lost,', () => {
+    test('finds the session that it has stored, moved or claimed', async () => {
+      const { sessions, app, create, aboutOf } = fresh();
+      const { boundary } = partsOf(sessions);
+      const token = await create();
+      const { nonce, until } = await aboutOf(token);
+      const place = `${app}\n${token}`;
+      const put = `${place}\n"alice"\n${nonce}\n${durationMs}\n\n0\n${until}\n0`;
+      assert.equal(await boundary.send('P', put, '{"a":2}'), true);
+      assert.deepEqual((await sessions.get({ app, token })).data, { a: 1 });
+      const claim = `${place}\n"alice"\n"bob"\nn1\n9999999999999`;
+      for (let n = 0; n < 2; n++) assert.equal(await boundary.send('C', claim, '[{},[]]'), true);
+      const { owner } = await aboutOf(token);
+      const other = token.slice(0, 22) + randomBytes(16).toString('base64url');
+      const move = `${place}\n${other}\n${owner}\nn1\n9999999999999`;
+      for (let n = 0; n < 2; n++) assert.equal(await boundary.send('M', move), true);
+      assert.equal((await sessions.get({ app, token: other })).ownerId, 'bob');
+    });
+  });
+
   describe('the pointers of an owner', () => {
+    test('name one session: killAll by one with another nonce leaves a later session alone', async () => {
+      const { sessions, redis, app, create, pointers } = fresh();
+      const token = await create();
+      const [pointer] = await redis.zrange(pointers, 0, -1);
+      await redis.zrem(pointers, pointer);
+      await redis.zadd(pointers, '+inf', `${addressOf(token)}0`);
+      assert.equal(await sessions.killAll({ app, ownerId }), false);
+      assert.equal((await sessions.get({ app, token })).ownerId, ownerId);
+      await redis.zadd(pointers, '+inf', pointer);
+      assert.equal(await sessions.killAll({ app, ownerId }), true);
+    });
+
     test('live an hour longer than the last one of them, and forever with a session that never ends', async () => {
       const { sessions, redis, app, create, pointers } = fresh();
       await create();
@@ -191,6 +224,17 @@ onRedis((open) => {
         assert.equal(found.filter(Boolean).length, 0);
       });
     }
+
+    test('are read again by killAll if a rotation has moved a session meanwhile', async () => {
+      const { sessions, app, create } = fresh();
+      const token = await create();
+      let moved;
+      const stepped = stepByStep(sessions, async ({ letter }) => {
+        if (letter === 'K') moved ??= await sessions.rotate({ app, token });
+      });
+      assert.equal(await stepped.killAll({ app, ownerId }), true);
+      assert.equal(await sessions.get({ app, token: moved }), undefined);
+    });
 
     test('are lengthened before their sessions: at each refresh half a duration is left between the two', async () => {
       const { sessions, redis, app, create, pointers } = fresh();
