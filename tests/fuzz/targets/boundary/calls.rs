@@ -54,14 +54,13 @@ fn ids(text: &str) -> Model {
     while let Some(head) = lines.next() {
         let fields = match head.get(..1) {
             Some("c") => "nsmLj",
-            Some("g" | "k" | "n" | "o") => "nn",
+            Some("g" | "k" | "n" | "o" | "L") => "nn",
             Some("r") => "nnm",
             Some("u") => "nnj",
             Some("a") => "nsn",
             Some("i") => "nsi",
             Some("l") => "nsnc",
             Some("p") => "e",
-            Some("L") => "nn",
             Some("P") => "nnsNmTmTfj",
             Some("C") => "nnssNTj",
             Some("E") => "nsA",
