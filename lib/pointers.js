@@ -100,11 +100,13 @@ async function list(boundary, place, token, limit) {
  * @param {Boundary} boundary
  * @param {string} place
  * @param {number} limit
- * @param {{ sessions: Listed[], pointers: string[], current: string }} half
+ * @param {{ sessions: Listed[], pointers: string[] | null, current: string }} half `pointers`: null while the owner's slot
+ *   moves to another node. Only a call about them alone follows them there.
  * @returns {Promise<Listed[]>}
  */
 async function completeList(boundary, place, limit, { sessions, pointers, current }) {
-  const ids = [...new Set(pointers.map((pointer) => pointer.slice(0, ID_LENGTH)))];
+  const named = pointers ?? (await lastPointers(boundary, place, limit));
+  const ids = [...new Set(named.map((pointer) => pointer.slice(0, ID_LENGTH)))];
   const all = [...sessions];
   let bytes = 0;
   for (let n = 0; n < ids.length; n += AT_ONCE) {
@@ -192,6 +194,19 @@ async function* readPointers(boundary, place) {
     yield pointers;
     from = next;
   } while (from !== '');
+}
+
+/**
+ * Reads the pointers of an owner that are kept longest.
+ *
+ * @param {Boundary} boundary
+ * @param {string} place app and owner, as fields
+ * @param {number} count
+ */
+async function lastPointers(boundary, place, count) {
+  let last = [];
+  for await (const page of readPointers(boundary, place)) last = [...last, ...page].slice(-count);
+  return last;
 }
 
 /** @param {number | string} one @param {number | string} other */

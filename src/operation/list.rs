@@ -51,8 +51,8 @@ pub struct Page {
     read: Vec<Listed>,
     /// The sessions that are left: id and expiry, as the script gave them.
     left: Vec<Bytes>,
-    /// Pointers to sessions on other routes.
-    pointers: Vec<String>,
+    /// Pointers to sessions on other routes. `None` if they must be read apart.
+    pointers: Option<Vec<String>>,
 }
 
 /// A session of a list.
@@ -93,7 +93,10 @@ impl Page {
         Some(Self {
             read: read.collect::<Option<_>>()?,
             left: left.collect::<Option<_>>()?,
-            pointers: pointers_among(pointers)?,
+            pointers: match pointers[..] {
+                [Reply::Bytes(b"?")] => None,
+                _ => Some(pointers_among(pointers)?),
+            },
         })
     }
 
@@ -152,9 +155,10 @@ impl OnRedis for List<'_> {
         }
         let pages = || past.pages.iter().chain([&page]);
         let sessions: Vec<Listed> = pages().flat_map(|page| &page.read).cloned().collect();
-        let pointers: Vec<String> = pages().flat_map(|page| &page.pointers).cloned().collect();
+        let pointers: Option<Vec<_>> = pages().map(|page| page.pointers.clone()).collect();
+        let pointers = pointers.map(|pages| pages.concat());
         let current = self.current();
-        let work = move || describe(&sessions, &pointers, current);
+        let work = move || describe(&sessions, pointers.as_deref(), current);
         if bytes < LONG_FROM_BYTES {
             return work().map_or_else(Meaning::Rejected, Meaning::Answered);
         }
@@ -166,10 +170,10 @@ impl OnRedis for List<'_> {
     }
 }
 
-/// The answer with these sessions, the newest first. With pointers, the caller completes it.
+/// The answer with these sessions, the newest first. With pointers, the caller completes it. `None`: the caller reads them.
 pub(crate) fn describe(
     sessions: &[Listed],
-    pointers: &[String],
+    pointers: Option<&[String]>,
     current: Option<SessionId>,
 ) -> Result<Answer<'static>, Error> {
     let described = sessions.iter().map(|session| {
@@ -189,8 +193,8 @@ pub(crate) fn describe(
         session.write_with_current(is_current, &mut json);
     }
     json.push(']');
-    if !pointers.is_empty() {
-        let pointers = serde_json::to_string(pointers).map_err(|_| Error::Internal)?;
+    if pointers.is_none_or(|pointers| !pointers.is_empty()) {
+        let pointers = serde_json::to_string(&pointers).map_err(|_| Error::Internal)?;
         let current = current.unwrap_or_default();
         json = format!(r#"{{"sessions":{json},"pointers":{pointers},"current":"{current}"}}"#);
     }

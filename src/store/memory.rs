@@ -204,7 +204,7 @@ impl Sessions {
             expires_at: session.expiry,
             record: Bytes::copy_from_slice(session.record.as_bytes()),
         });
-        describe_all(&listed.collect::<Vec<_>>(), &[], call.current())
+        describe_all(&listed.collect::<Vec<_>>(), Some(&[]), call.current())
     }
 
     fn refresh(&mut self, app: &[u8], token: &Token<'_>, ttl: Ttl) -> bool {

@@ -3,7 +3,7 @@
 -- ARGV: 1 the beginning of the keys of the owner's sessions, 2 how many sessions, 3 how many bytes of one record. From
 -- the second step on, the sessions that are left follow: id and expiry in ms, in turn.
 -- Returns three lists: id, expiry and record in turn; id and expiry in turn of the sessions that are left; and of the first
--- step the owner's pointers to sessions on other routes, those that are kept longest first.
+-- step the owner's pointers to sessions on other routes, those that are kept longest first; `?` if they must be read apart.
 
 -- A step ends after this many sessions, or with the record that brings it to this many bytes.
 local step_sessions, step_bytes = 250, 1048576
@@ -12,7 +12,12 @@ local listed, pointers = { unpack(ARGV, 4) }, {}
 if #listed == 0 then
   local now = clock()
   listed = redis.call('ZRANGE', KEYS[1], '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
-  pointers = redis.call('ZRANGE', pointers_of(KEYS[1]), '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
+  pointers = redis.pcall('ZRANGE', pointers_of(KEYS[1]), '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
+  if pointers.err then
+    -- While a slot moves, a server refuses to look for a key that it does not have.
+    if string.find(pointers.err, '^WRONGTYPE') then return pointers end
+    pointers = { '?' }
+  end
 end
 local read, left, bytes = {}, {}, 0
 for n = 1, #listed, 2 do
