@@ -5,6 +5,8 @@
 mod answers;
 #[path = "boundary/calls.rs"]
 mod calls;
+#[path = "boundary/lines.rs"]
+mod lines;
 
 /// Reads the input as a batch. Then encodes a batch from the input and reads it back. Then makes answers from the
 /// input.
@@ -13,7 +15,7 @@ mod calls;
 ///
 /// If a property does not hold.
 pub fn run(bytes: &[u8]) {
-    calls::read_any(&String::from_utf8_lossy(bytes));
+    lines::read_any(&String::from_utf8_lossy(bytes));
     calls::spell_and_read(bytes);
     answers::give(bytes);
 }
