@@ -11,7 +11,7 @@ const { randomBytes } = require('node:crypto');
 const { checkData, checkDuration, checkName, checkToken } = require('./arguments.js');
 const { encode } = require('./boundary.js');
 const { operations, partsOf } = require('./operations.js');
-const { list, point } = require('./pointers.js');
+const { killFields, list, point } = require('./pointers.js');
 
 /** @typedef {import('../index.js').SpotsSessions} Sessions */
 /** @typedef {{ app: string, token: string }} Address */
@@ -173,9 +173,14 @@ async function keepAtMost(sessions, app, ownerId) {
   const { boundary, settings } = partsOf(sessions);
   const most = settings.maxSessions;
   if (ownerId === undefined || most === Number.POSITIVE_INFINITY) return;
-  const all = await list(boundary, `${encode(app)}\n${ownerOf(ownerId)}`, '', most + MAX_ENDED);
-  const ended = surplus(all, most);
-  await Promise.all(ended.map(({ id }) => sessions.kill({ app, ownerId, id })));
+  const place = `${encode(app)}\n${ownerOf(ownerId)}`;
+  const ended = surplus(await list(boundary, place, '', most + MAX_ENDED), most);
+  const end = ({ id, nonce }) =>
+    nonce === undefined
+      ? sessions.kill({ app, ownerId, id })
+      : // Not a session that has taken its place meanwhile.
+        boundary.send('K', killFields(place, id + nonce));
+  await Promise.all(ended.map(end));
 }
 
 /**

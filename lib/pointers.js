@@ -106,20 +106,30 @@ async function list(boundary, place, token, limit) {
  */
 async function completeList(boundary, place, limit, { sessions, pointers, current }) {
   const named = pointers ?? (await lastPointers(boundary, place, limit));
-  const ids = [...new Set(named.map((pointer) => pointer.slice(0, ID_LENGTH)))];
   const all = [...sessions];
+  const seen = new Set();
   let bytes = 0;
-  for (let n = 0; n < ids.length; n += AT_ONCE) {
-    const asked = ids.slice(n, n + AT_ONCE).map((id) => boundary.send('E', `${place}\n${id}`));
-    for (const session of await Promise.all(asked)) {
-      if (session === undefined) continue;
-      const { id, data, createdAt, expiresAt, nonce } = session;
-      bytes += JSON.stringify(data).length;
-      if (bytes > MAX_LIST_BYTES) throw listTooLarge();
-      const isCurrent = current !== '' && id.startsWith(current);
-      all.push({ id, data, createdAt, expiresAt, nonce, current: isCurrent });
+  const read = async (pointers) => {
+    const ids = new Set(pointers.map((pointer) => pointer.slice(0, ID_LENGTH)));
+    const unseen = [...ids].filter((id) => !seen.has(id));
+    for (let n = 0; n < unseen.length; n += AT_ONCE) {
+      const some = unseen.slice(n, n + AT_ONCE);
+      const asked = some.map((id) => boundary.send('E', `${place}\n${id}`));
+      for (const id of some) seen.add(id);
+      for (const session of await Promise.all(asked)) {
+        if (session === undefined) continue;
+        const { id, data, createdAt, expiresAt, nonce } = session;
+        bytes += JSON.stringify(data).length;
+        if (bytes > MAX_LIST_BYTES) throw listTooLarge();
+        const isCurrent = current !== '' && id.startsWith(current);
+        all.push({ id, data, createdAt, expiresAt, nonce, current: isCurrent });
+      }
     }
-  }
+  };
+  await read(named);
+  // Some of these were left of sessions that have ended. Others may name sessions that live.
+  if (named.length === limit && all.length < limit)
+    for await (const page of readPointers(boundary, place)) await read(page);
   const end = (session) => session.expiresAt ?? Number.POSITIVE_INFINITY;
   all.sort((one, other) => compare(end(other), end(one)) || compare(other.id, one.id));
   const kept = all.slice(0, limit);
@@ -130,8 +140,8 @@ async function completeList(boundary, place, limit, { sessions, pointers, curren
 
 /**
  * Completes a `killAll`: ends the sessions that the owner's pointers name. A rotation may move a session from an id that was
- * not looked up yet to one that was. So if a session was not where its pointer says, the pointers are read again, until no
- * session was found and no such pointer is new.
+ * not looked up yet to one that was, or its pointer to a page that was read. So if a session was not where its pointer says,
+ * or there are several pages, the pointers are read again, until no session was found and no such pointer is new.
  *
  * @param {Boundary} boundary
  * @param {string} place app and owner, as fields
@@ -141,9 +151,10 @@ async function completeList(boundary, place, limit, { sessions, pointers, curren
 async function completeKillAll(boundary, place, { killed, except }) {
   let missing = new Set();
   for (;;) {
-    const { any, absent } = await killPointed(boundary, place, except);
+    const { any, absent, pages } = await killPointed(boundary, place, except);
     killed ||= any;
-    if (absent.size === 0 || (!any && [...absent].every((one) => missing.has(one)))) return killed;
+    if (pages === 1 && absent.size === 0) return killed;
+    if (!any && [...absent].every((one) => missing.has(one))) return killed;
     missing = absent;
   }
 }
@@ -157,8 +168,9 @@ async function completeKillAll(boundary, place, { killed, except }) {
  */
 async function killPointed(boundary, place, except) {
   const absent = new Set();
-  let any = false;
+  let [any, pages] = [false, 0];
   for await (const page of readPointers(boundary, place)) {
+    pages++;
     const pointers = page.filter((pointer) => except === '' || !pointer.startsWith(except));
     for (let n = 0; n < pointers.length; n += AT_ONCE) {
       const asked = pointers.slice(n, n + AT_ONCE);
@@ -168,7 +180,7 @@ async function killPointed(boundary, place, except) {
       for (const [m, pointer] of asked.entries()) if (!killed[m]) absent.add(pointer);
     }
   }
-  return { any, absent };
+  return { any, absent, pages };
 }
 
 /**

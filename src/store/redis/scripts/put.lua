@@ -3,7 +3,7 @@
 -- (0: none), 6 when that ends at the latest (empty: no matter when), 7 lifetime_ms (0: none), 8 whether it replaces another
 -- session (0 or 1), 9 owner and 10 data as JSON, 11 only behind pointer.lua: the pointer, which it makes.
 -- Returns a list: 1, or 0 if there is a session that it does not replace; then the hash of the owner and the nonce of the
--- session that it has replaced, if that has a pointer. May run twice: it finds its own nonce.
+-- session that it has replaced, if that has a pointer, or its own if it stores nothing. May run twice: it finds its own nonce.
 
 -- If the data has at least this many bytes, the record says how many, as create.lua does.
 local size_from = 2048
@@ -12,7 +12,9 @@ return each(keep_pointer and 2 or 1, keep_pointer and 11 or 10, function(k, a)
   local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 10]
   local old_owner, old_nonce = pointer_in(first_line(session))
   if old_nonce == nonce then return { 1 } end
-  if ARGV[a + 8] == '0' and redis.call('EXISTS', session) == 1 then return { 0 } end
+  if ARGV[a + 8] == '0' and redis.call('EXISTS', session) == 1 then
+    return owner == '' and { 0 } or { 0, owner, nonce }
+  end
 
   local line = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[a + 1] .. '","nonce":"' .. nonce .. '"'
   if owner ~= '' then
