@@ -1,0 +1,113 @@
+'use strict';
+
+// The process dies in each gap between the steps of a call on a session whose token was not made for its owner. Another
+// process then finds what lives, and ends it.
+
+const assert = require('node:assert/strict');
+const { before, describe, test } = require('node:test');
+const foreign = require('../../lib/foreign.js');
+const checks = require('../support/foreign-checks.js');
+const { runScript } = require('../support/scripts.js');
+const { forEachTarget, freshName } = require('../support/targets.js');
+
+const { assertFound, make, newToken, opened, openedBy, recordsIn } = checks;
+
+/** The calls, in the other process, and who owns the session before, if there is one. */
+const CALLS = {
+  create: ['nothing', 'foreign.create(it, { ...given.session, replace: false })'],
+  'create in the place of a session': [
+    'bob',
+    'foreign.create(it, { ...given.session, replace: true })',
+  ],
+  claim: ['bob', "foreign.claim(it, { ...given.session, ...patch, before: 'bob', after: 'ann' })"],
+  'claim of an anonymous session': [
+    undefined,
+    "foreign.claim(it, { ...given.session, ...patch, before: undefined, after: 'ann' })",
+  ],
+  rotate: ['ann', 'it.rotate({ app: given.session.app, token: given.session.token })'],
+  refresh: ['ann', 'foreign.refresh(it, { ...given.session, durationMs: 3_600_000 })'],
+  killAll: ['ann', "it.killAll({ app: given.session.app, ownerId: 'ann' })"],
+};
+
+const SCRIPT = `
+  const foreign = require(root + '/lib/foreign.js');
+  const { stepByStep } = require(root + '/__test__/support/foreign-steps.js');
+  const patch = { set: {}, deleted: [] };
+  const sessions = new SpotsSessions(given.connectionString);
+  const it = stepByStep(sessions, ({ n }) => {
+    if (n === given.gap) process.kill(process.pid, 'SIGKILL');
+  });`;
+
+forEachTarget((target, open) => {
+  if (target === 'memory') return;
+  let sessions;
+  let redis;
+  let connectionString;
+  before(() => {
+    ({ sessions, redis, connectionString } = open());
+  });
+
+  for (const [label, [owner, call]] of Object.entries(CALLS)) {
+    describe(label, () => {
+      test('leaves what others find and end, whenever its process dies', async () => {
+        for (let gap = 0; ; gap++) {
+          const place = { sessions, redis, app: freshName() };
+          const token = owner === 'nothing' ? newToken() : await make(place, { ownerId: owner });
+          const other = await make(place, { ownerId: 'cid' });
+          const session = {
+            app: place.app,
+            token,
+            ownerId: 'ann',
+            data: { made: 'it' },
+            durationMs: 60_000,
+          };
+          const given = { connectionString, gap, session };
+          const code = `${SCRIPT}\n${call}.then(() => sessions.close());`;
+          const { signal, code: exit, stderr } = await runScript(code, { given });
+          if (exit === 0) {
+            assert.ok(gap >= 2, 'it has several steps');
+            break;
+          }
+          assert.equal(signal, 'SIGKILL', stderr);
+          await assertRight(place, label, [token, other]);
+        }
+      });
+    });
+  }
+
+  test('a pointer that is lost is put back by the touches of one duration', async () => {
+    const place = { sessions, redis, app: freshName() };
+    const { app } = place;
+    const durationMs = 2000;
+    const token = await make(place, { durationMs });
+    await redis.del(checks.pointersKey(app, 'ann'));
+    const isListed = async () => (await sessions.list({ app, ownerId: 'ann' })).length === 1;
+    assert.equal(await isListed(), false);
+    const { expiresAt } = await sessions.info({ app, token });
+    for (let now = 0; now < expiresAt.getTime() + durationMs; ) {
+      assert.equal(await foreign.refresh(sessions, { app, token, durationMs }), true);
+      now = (await sessions.info({ app, token })).expiresAt.getTime();
+    }
+    assert.equal(await isListed(), true);
+    assert.equal(await sessions.killAll({ app, ownerId: 'ann' }), true);
+    assert.equal(await opened(place, token), undefined);
+  });
+});
+
+/** What holds at once, and what is found when the session has been rotated to a token that nobody knows. */
+async function assertRight(place, label, tokens) {
+  const { app, sessions } = place;
+  const isMoved = (await recordsIn(place)).length > (await openedBy(place, tokens)).length;
+  if (!isMoved) {
+    const live = await opened(place, tokens[0]);
+    if (live) assert.equal(await sessions.refresh({ app, token: tokens[0], duration: 600 }), true);
+    return assertFound(place, tokens);
+  }
+  assert.equal(label, 'rotate');
+  const [moved, ...others] = await sessions.list({ app, ownerId: 'ann' });
+  assert.deepEqual(others, []);
+  assert.equal(moved.data.made > 0, true);
+  assert.equal(await sessions.killAll({ app, ownerId: 'ann' }), true);
+  assert.equal((await recordsIn(place)).length, 1);
+  return assertFound(place, tokens);
+}
