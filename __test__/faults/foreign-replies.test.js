@@ -1,0 +1,97 @@
+'use strict';
+
+// The reply to each step of a call on a session whose token was not made for its owner is lost with its connection. The call
+// answers as if none had been lost, or is an error; what is told as done is done.
+
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const foreign = require('../../lib/foreign.js');
+const { connectedByProxy, settled } = require('../support/faults.js');
+const checks = require('../support/foreign-checks.js');
+const { freshName } = require('../support/targets.js');
+
+const { assertFound, make, newToken, opened, openedBy } = checks;
+const commandTimeout = 20_000;
+const patch = { set: {}, deleted: [], durationMs: 600_000 };
+const session = { ownerId: 'ann', data: { made: 'it' }, durationMs: 600_000 };
+
+/** The calls, who owns the session before, and what the call resolves to. */
+const CALLS = {
+  create: ['nothing', (it, to) => foreign.create(it, { ...to, ...session, replace: false })],
+  replace: ['bob', (it, to) => foreign.create(it, { ...to, ...session, replace: true })],
+  claim: ['bob', (it, to) => foreign.claim(it, { ...to, ...patch, before: 'bob', after: 'ann' })],
+  refresh: ['ann', (it, to) => it.refresh({ ...to, duration: 3600 })],
+  rotate: ['ann', (it, to) => it.rotate(to)],
+  kill: ['ann', (it, to) => it.kill(to)],
+  killAll: ['ann', (it, { app }) => it.killAll({ app, ownerId: 'ann' })],
+};
+
+describe('R06 a lost reply', () => {
+  for (const [label, [owner, call]] of Object.entries(CALLS)) {
+    test(`to any step of ${label} is made up for`, async (t) => {
+      const { sessions, redis, proxy } = await connectedByProxy(t, { commandTimeout });
+      for (let nth = 0; ; nth++) {
+        const place = { sessions, redis, app: freshName() };
+        const { app } = place;
+        const token = owner === 'nothing' ? newToken() : await make(place, { ownerId: owner });
+        const tokens = [token, await make(place, { ownerId: 'cid' })];
+        let seen = 0;
+        let lost = false;
+        proxy.onReply = ({ bytes, cut }) => {
+          // Replies to a handshake are of other connections, and not counted.
+          if (lost || seen++ < nth) return bytes;
+          lost = true;
+          cut();
+          return undefined;
+        };
+        const { value, error } = await settled(call(sessions, { app, token }), commandTimeout);
+        proxy.onReply = undefined;
+        assert.equal(error, undefined);
+        if (label === 'rotate') {
+          assert.equal(await opened(place, token), undefined);
+          tokens.push(value);
+        } else assert.equal(value, true);
+        const count = label.startsWith('kill') ? 1 : 2;
+        assert.equal((await openedBy(place, tokens)).length, count);
+        await assertFound(place, tokens);
+        if (!lost) break;
+      }
+    });
+  }
+
+  test('to every step is an error in time, and nothing is told as done that is not', async (t) => {
+    const { sessions, redis, proxy, open, server } = await connectedByProxy(t, {
+      commandTimeout: 300,
+    });
+    const other = new (open().constructor)(server.url);
+    t.after(() => other.close());
+    for (const [label, [owner, call]] of Object.entries(CALLS)) {
+      for (const nth of [0, 1, 2]) {
+        const place = { sessions: other, redis, app: freshName() };
+        const { app } = place;
+        const token = owner === 'nothing' ? newToken() : await make(place, { ownerId: owner });
+        const tokens = [token, await make(place, { ownerId: 'cid' })];
+        let seen = 0;
+        proxy.onReply = ({ bytes, cut }) => {
+          if (seen++ < nth) return bytes;
+          cut();
+          return undefined;
+        };
+        const { value, error } = await settled(call(sessions, { app, token }), 1000);
+        proxy.onReply = undefined;
+        if (typeof value === 'string') tokens.push(value);
+        const found = await openedBy(place, tokens);
+        if (value && label.startsWith('kill')) assert.equal(found.length, 1, label);
+        else if (value) assert.equal(found.length, 2, `${label} ${nth}`);
+        else assert.match(error?.code, /^ERR_SESSIONS_(TIMEOUT|CONNECTION)$/, `${label} ${nth}`);
+        // A session that was moved, and whose token nobody knows, is listed and ended by killAll.
+        const listed = await other.list({ app, ownerId: 'ann' });
+        await other.killAll({ app, ownerId: 'ann' });
+        assert.ok(listed.length <= 1);
+        assert.equal((await other.list({ app, ownerId: 'ann' })).length, 0);
+        await assertFound(place, tokens);
+        await sessions.ping().catch(() => {});
+      }
+    }
+  });
+});
