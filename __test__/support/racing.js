@@ -27,8 +27,9 @@ const CUTS = 4;
  * @param {Record<string, number>} options.share the share of the rounds of races that take much longer than the others
  * @param {Record<string, string[]>} options.mustHappen outcomes that chance decides. Each must have happened, or the
  *   calls did not race
+ * @param {object} [options.options] of the instances
  */
-function runRaces(races, { share, mustHappen }) {
+function runRaces(races, { share, mustHappen, options = {} }) {
   /** @param {() => Promise<unknown>} [disturb] what is done in the middle, a few times */
   async function runRace(label, rounds, track, disturb) {
     const count = Math.ceil(rounds * (share[label] ?? 1));
@@ -46,9 +47,10 @@ function runRaces(races, { share, mustHappen }) {
   }
 
   forEachTarget((target, open) => {
-    const openTwo = (options) => {
-      const { sessions: a, redis } = open(options);
-      return { a, b: target === 'memory' ? a : open(options).sessions, redis };
+    const openTwo = (more) => {
+      const settings = { ...options, ...more };
+      const { sessions: a, redis } = open(settings);
+      return { a, b: target === 'memory' ? a : open(settings).sessions, redis };
     };
 
     describe('of two instances', () => {
