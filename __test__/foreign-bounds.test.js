@@ -13,7 +13,7 @@ const { freshName, onRedis } = require('./support/targets.js');
 const { waitUntilLeft } = require('./support/times.js');
 const { waitUntil } = require('./support/wait-until.js');
 
-const { foreignKey, make, newToken, opened, pointersKey } = checks;
+const { foreignKey, make, opened, pointersKey } = checks;
 const ownerId = 'ann';
 const DURATION = 2000;
 
@@ -99,18 +99,5 @@ onRedis((open, server) => {
       assert.deepEqual(await redis.keys(`*${app}*`), []);
       assert.equal(await opened(place, tokens[COUNT - 1]), undefined);
     });
-  });
-
-  test('a create is three scripts, and a list is one for each session more', async () => {
-    const { sessions, redis } = open();
-    const place = { sessions, redis, app: freshName() };
-    const { app } = place;
-    assert.equal(await scriptsOf(redis, () => make(place, { token: newToken() })), 3);
-    assert.equal(
-      await scriptsOf(redis, () => make(place, { token: newToken(), ownerId: undefined })),
-      1,
-    );
-    await make(place);
-    assert.equal(await scriptsOf(redis, () => sessions.list({ app, ownerId })), 1 + 2);
   });
 });
