@@ -210,7 +210,7 @@ const operations = {
         if (id === undefined) return boundary.answer(false);
         return id.length === ID_LENGTH
           ? boundary.send(this.letterById, `${place}\n${id}`)
-          : boundary.send(this.letterByPointer, killFields(place, id));
+          : boundary.send(this.letterByPointer, killFields(place, id)).then(Boolean);
       }
       const address = readAddress(request);
       return address === undefined ? boundary.answer(false) : boundary.send(this.letter, address);

@@ -176,8 +176,9 @@ async function killPointed(boundary, place, except) {
       const asked = pointers.slice(n, n + AT_ONCE);
       const kills = asked.map((pointer) => boundary.send('K', killFields(place, pointer)));
       const killed = await Promise.all(kills);
-      any ||= killed.includes(true);
-      for (const [m, pointer] of asked.entries()) if (!killed[m]) absent.add(pointer);
+      any ||= killed.some(Boolean);
+      // If a reply was lost, the answer is no boolean: the session may have been moved before it was looked for again.
+      for (const [m, pointer] of asked.entries()) if (killed[m] !== true) absent.add(pointer);
     }
   }
   return { any, absent, pages };

@@ -5,9 +5,11 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
+const { SpotsSessions } = require('../../index.js');
 const foreign = require('../../lib/foreign.js');
 const { connectedByProxy, settled } = require('../support/faults.js');
 const checks = require('../support/foreign-checks.js');
+const { stepByStep } = require('../support/foreign-steps.js');
 const { freshName } = require('../support/targets.js');
 
 const { assertFound, make, newToken, opened, openedBy } = checks;
@@ -60,10 +62,10 @@ describe('R06 a lost reply', () => {
   }
 
   test('to every step is an error in time, and nothing is told as done that is not', async (t) => {
-    const { sessions, redis, proxy, open, server } = await connectedByProxy(t, {
+    const { sessions, redis, proxy, server } = await connectedByProxy(t, {
       commandTimeout: 300,
     });
-    const other = new (open().constructor)(server.url);
+    const other = new SpotsSessions(server.url);
     t.after(() => other.close());
     for (const [label, [owner, call]] of Object.entries(CALLS)) {
       for (const nth of [0, 1, 2]) {
@@ -93,5 +95,30 @@ describe('R06 a lost reply', () => {
         await sessions.ping().catch(() => {});
       }
     }
+  });
+
+  test('to a step of killAll hides no session that is rotated before the step is sent again', async (t) => {
+    const { sessions, redis, proxy, server } = await connectedByProxy(t, { commandTimeout });
+    const other = new SpotsSessions(server.url);
+    t.after(() => other.close());
+    const place = { sessions: other, redis, app: freshName() };
+    const { app } = place;
+    const token = await make(place);
+    let rotated;
+    const stepped = stepByStep(sessions, ({ letter }) => {
+      if (letter !== 'K' || rotated) return;
+      proxy.loses = () => {
+        proxy.loses = () => false;
+        proxy.hangsUp = () => true;
+        rotated = other.rotate({ app, token }).finally(() => {
+          proxy.hangsUp = () => false;
+        });
+        return true;
+      };
+    });
+    assert.equal(await stepped.killAll({ app, ownerId: 'ann' }), true);
+    const fresh = await rotated;
+    assert.equal(typeof fresh, 'string');
+    assert.deepEqual(await openedBy(place, [token, fresh]), []);
   });
 });

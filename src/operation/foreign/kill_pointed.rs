@@ -60,10 +60,11 @@ impl OnRedis for KillPointed<'_> {
     }
 
     /// The script replies the nonce of the session that it has removed. If an earlier reply was lost, the session may be
-    /// gone because this call removed it.
+    /// gone because this call removed it, or it may have been moved. Then the answer is 1, so that `killAll` looks again.
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         match reply {
-            Reply::Int(0) => Meaning::Answered(Answer::Flag(past.may_have_acted)),
+            Reply::Int(0) if past.may_have_acted => Meaning::Answered(Answer::Json("1".into())),
+            Reply::Int(0) => Meaning::Answered(Answer::Flag(false)),
             Reply::Bytes(_) => Meaning::Answered(Answer::Flag(true)),
             _ => Meaning::Anothers,
         }
