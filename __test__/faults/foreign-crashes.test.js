@@ -7,6 +7,7 @@ const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
 const foreign = require('../../lib/foreign.js');
 const checks = require('../support/foreign-checks.js');
+const { inEachGap } = require('../support/foreign-steps.js');
 const { runScript } = require('../support/scripts.js');
 const { forEachTarget, freshName } = require('../support/targets.js');
 
@@ -73,6 +74,32 @@ forEachTarget((target, open) => {
         }
       });
     });
+  }
+
+  const patch = { set: {}, deleted: [], durationMs: 600_000 };
+  /** Calls that make a pointer, and who owns the session before. */
+  const POINTING = {
+    create: ['ann', (it, { app, token }) => make({ sessions: it, app }, { token })],
+    claim: [
+      'bob',
+      (it, address) => foreign.claim(it, { ...address, ...patch, before: 'bob', after: 'ann' }),
+    ],
+    rotate: ['ann', (it, address) => it.rotate(address)],
+  };
+  for (const [label, [owner, call]] of Object.entries(POINTING)) {
+    test(`${label} leaves its pointer, although a failover loses those of the owner between two steps`, () =>
+      inEachGap(async () => {
+        const place = { sessions, redis, app: freshName() };
+        const { app } = place;
+        const tokens = [await make(place, { ownerId: owner })];
+        return {
+          sessions,
+          call: (it) => call(it, { app, token: tokens[0] }),
+          act: () => redis.del(checks.pointersKey(app, 'ann')),
+          check: ({ value }) =>
+            assertFound(place, [...tokens, typeof value === 'string' ? value : tokens[0]]),
+        };
+      }));
   }
 
   test('a pointer that is lost is put back by the touches of one duration', async () => {
