@@ -75,6 +75,7 @@ const MEANWHILE = {
   'a claim of a session of another owner': claim('bob', 'ann'),
   'a claim of an anonymous session': claim(undefined, 'ann'),
   'a claim that makes it anonymous': claim('ann', undefined),
+  'a claim that keeps its owner': claim('ann', 'ann'),
   'a refresh': (sessions, { app, token }) => sessions.refresh({ app, token, duration: 5400 }),
   'a refresh for ever': (sessions, { app, token }) =>
     sessions.refresh({ app, token, duration: Infinity }),
