@@ -104,9 +104,7 @@ class SessionStore extends FrameworkStore {
     if (found === undefined) return undefined;
     const { ownerId, data, expiresAt } = found;
     setEnd(data.cookie, expiresAt);
-    const base = new Base(place.token);
-    base.keep(textsOf(data), ownerId, Number(expiresAt ?? Infinity));
-    base.isLoaded = true;
+    const base = new Base(place.token).load(data, ownerId, Number(expiresAt ?? Infinity));
     setBase(data, base, { isCopied });
     return data;
   }
@@ -127,9 +125,13 @@ class SessionStore extends FrameworkStore {
   /** @param {string} sid @param {any} session */
   async #touch(sid, session) {
     const place = this.#placeOf(sid);
-    const cookie = textsOf({ cookie: session.cookie });
     const end = endOf(session.cookie);
     const known = baseOf(session, place.token);
+    // Most requests end here. Nothing has changed, and the session need not live longer yet.
+    if (known?.isAsLoaded && this.#writer.isCurrent(known, session, this.#ownerOf(session), end)) {
+      return;
+    }
+    const cookie = textsOf({ cookie: session.cookie });
     const base = known?.texts ? known : new Base(place.token).keep(new Map(), undefined, -Infinity);
     const ownerId = base === known ? this.#ownerOf(session) : undefined;
     await base.inTurn(() => {

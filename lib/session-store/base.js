@@ -4,21 +4,23 @@
 // that requests at the same time do not undo each other's changes.
 
 const { inspect } = require('node:util');
-
-/** The property of a session that holds its base. */
-const KEY = '@spots-tech/sessions';
+const { KEY, attributesOf, textsOf } = require('./texts.js');
 
 class Base {
-  /** What the session held; undefined if it was never written. @type {import('./texts.js').Texts | undefined} */
-  texts;
+  /** @type {import('./texts.js').Texts | undefined} */
+  #texts;
+  /** What the session held as it was loaded, as JSON. Few requests need the texts, so they are made from it then. */
+  #json = '';
+  /** The attributes of the cookie as it was loaded. */
+  attributes = '';
   /** Its owner; undefined if it is anonymous. @type {string | undefined} */
   ownerId;
   /** When it ends: ms, or Infinity. */
   expiresAt = Infinity;
   /** Whether it was loaded, and not made by this request. */
   isLoaded = false;
-  /** @type {Promise<unknown>} */
-  #lastWrite = Promise.resolve();
+  /** @type {Promise<unknown> | undefined} */
+  #lastWrite;
 
   /** @param {string} token the session that this is about */
   constructor(token) {
@@ -26,7 +28,40 @@ class Base {
   }
 
   /**
-   * Keeps what was loaded or written.
+   * Notes that it was loaded.
+   *
+   * @param {any} data
+   * @param {string | undefined} ownerId
+   * @param {number} expiresAt
+   */
+  load(data, ownerId, expiresAt) {
+    this.#json = JSON.stringify(data);
+    Object.assign(this, {
+      ownerId,
+      expiresAt,
+      attributes: attributesOf(data.cookie),
+      isLoaded: true,
+    });
+    return this;
+  }
+
+  /** What the session held; undefined if it was never written. */
+  get texts() {
+    if (this.#texts === undefined && this.isLoaded) this.#texts = textsOf(JSON.parse(this.#json));
+    return this.#texts;
+  }
+
+  set texts(texts) {
+    this.#texts = texts;
+  }
+
+  /** Whether it was loaded, and no write has begun since. */
+  get isAsLoaded() {
+    return this.isLoaded && this.#lastWrite === undefined;
+  }
+
+  /**
+   * Keeps what was written.
    *
    * @param {import('./texts.js').Texts} texts
    * @param {string | undefined} ownerId
@@ -45,7 +80,7 @@ class Base {
    * @returns {Promise<T>}
    */
   inTurn(write) {
-    const written = this.#lastWrite.then(write);
+    const written = Promise.resolve(this.#lastWrite).then(write);
     this.#lastWrite = written.catch(() => {});
     return written;
   }
@@ -97,4 +132,4 @@ function takeBase(session) {
   return base;
 }
 
-module.exports = { Base, KEY, baseOf, setBase, takeBase };
+module.exports = { Base, baseOf, setBase, takeBase };

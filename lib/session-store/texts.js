@@ -4,8 +4,10 @@
 // that was changed in place.
 
 const { typeError, valueError } = require('../errors.js');
-const { KEY } = require('./base.js');
 const { timeOf } = require('./expiry.js');
+
+/** The property of a session that holds its base. */
+const KEY = '@spots-tech/sessions';
 
 /** @typedef {Map<string, string>} Texts */
 
@@ -48,13 +50,19 @@ function differenceOf(before, after) {
 /** @param {string} key @param {string | undefined} before @param {string} after */
 function isSame(key, before, after) {
   if (before === after) return true;
-  return key === 'cookie' && before !== undefined && attributesOf(before) === attributesOf(after);
+  if (key !== 'cookie' || before === undefined) return false;
+  return attributesOf(JSON.parse(before)) === attributesOf(JSON.parse(after));
 }
 
-/** The attributes of a cookie. Its `expires` changes with every request, so only whether it is set counts. */
-function attributesOf(/** @type {string} */ text) {
-  const { expires, originalExpires, ...attributes } = Object(JSON.parse(text));
+/**
+ * The attributes of a cookie, as JSON. Its `expires` changes with every request, so only whether it is set counts.
+ *
+ * @param {any} cookie of either framework, or as JSON has it
+ */
+function attributesOf(cookie) {
+  const plain = typeof cookie?.toJSON === 'function' ? cookie.toJSON() : cookie;
+  const { expires, originalExpires, ...attributes } = Object(plain);
   return JSON.stringify([attributes, timeOf(expires) !== undefined]);
 }
 
-module.exports = { differenceOf, textsOf, valuesOf };
+module.exports = { KEY, attributesOf, differenceOf, textsOf, valuesOf };

@@ -4,7 +4,7 @@
 
 const { claim, create, kill, load, refresh, update } = require('../foreign.js');
 const { tokensOf } = require('./memory-pages.js');
-const { differenceOf, valuesOf } = require('./texts.js');
+const { attributesOf, differenceOf, valuesOf } = require('./texts.js');
 
 /** @typedef {{ app: string, token: string }} Place where a session is kept */
 /**
@@ -55,6 +55,37 @@ class Writer {
     return true;
   }
 
+  /**
+   * Whether a write of a session would send nothing. `base` is as it was loaded.
+   *
+   * @param {import('./base.js').Base} base
+   * @param {any} session of which only the cookie can have changed
+   * @param {string | undefined} ownerId
+   * @param {number | undefined} end of its cookie, in ms
+   */
+  isCurrent(base, { cookie }, ownerId, end) {
+    const now = Date.now();
+    const expiresAt = end ?? now + this.#settings.durationMs;
+    return (
+      expiresAt > now &&
+      !this.#isDue(base, expiresAt, expiresAt - now) &&
+      ownerId === base.ownerId &&
+      attributesOf(cookie) === base.attributes
+    );
+  }
+
+  /**
+   * Whether a session must be told of its new end.
+   *
+   * @param {import('./base.js').Base} base
+   * @param {number} expiresAt
+   * @param {number} durationMs
+   */
+  #isDue(base, expiresAt, durationMs) {
+    const { touchAfterMs = durationMs / 10 } = this.#settings;
+    return expiresAt < base.expiresAt || expiresAt - base.expiresAt >= touchAfterMs;
+  }
+
   /** @param {Place} place */
   async destroy(place) {
     await kill(this.#settings.sessions, place);
@@ -69,13 +100,11 @@ class Writer {
    * @param {number} durationMs
    */
   async #update(place, base, { texts, ownerId }, expiresAt, durationMs) {
-    const { sessions, touchAfterMs = durationMs / 10 } = this.#settings;
+    const { sessions } = this.#settings;
     const difference = differenceOf(base.texts, texts);
     const isChanged = Object.keys(difference.set).length > 0 || difference.deleted.length > 0;
     const isDue =
-      Object.hasOwn(difference.set, 'cookie') ||
-      expiresAt < base.expiresAt ||
-      expiresAt - base.expiresAt >= touchAfterMs;
+      Object.hasOwn(difference.set, 'cookie') || this.#isDue(base, expiresAt, durationMs);
     const patch = { ...place, ...difference, durationMs };
     const isSent = isChanged || ownerId !== base.ownerId;
     const answers = await Promise.all([
