@@ -19,7 +19,7 @@ describe('while a slot moves to another node', () => {
   let source;
   /** @type {import('ioredis').Redis} */
   let target;
-  /** @type {SpotsSessions} on the node that the slots leave */
+  /** @type {SpotsSessions} It asks the other node whether the owner has pointers there. */
   let sessions;
   before(async () => {
     nodes.push(await startNode(), await startNode());
@@ -30,7 +30,8 @@ describe('while a slot moves to another node', () => {
       const ready = async () => /state:ok.*nodes:2/s.test(await node.call('CLUSTER', 'INFO'));
       await waitUntil(ready, 'the cluster');
     }
-    sessions = new SpotsSessions(nodes[0].url);
+    const { host, port } = nodes[0];
+    sessions = new SpotsSessions({ cluster: [{ host, port }] });
   });
   after(async () => {
     await sessions?.close();
