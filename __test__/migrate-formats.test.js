@@ -6,7 +6,8 @@ const assert = require('node:assert/strict');
 const { createHash } = require('node:crypto');
 const { describe, test } = require('node:test');
 const { connectRedis } = require('../lib/migrate/connect-redis.js');
-const { EXPIRY, escapeGlob } = require('../lib/migrate/old-keys.js');
+const { EXPIRY } = require('../lib/migrate/old-keys.js');
+const { escapeGlob } = require('../lib/scan.js');
 const { readOldSession } = require('../lib/migrate/old-session.js');
 const { version1 } = require('../lib/migrate/version-1.js');
 

@@ -3,8 +3,7 @@
 // The keys of another system: finds them with SCAN, reads them, and deletes those that are unchanged. Each command is
 // short, so the server is never blocked. On a Cluster every primary is scanned, and each key is a command of its own.
 
-/** How many keys one SCAN looks at. That takes the server about a third of a millisecond. */
-const SCAN_COUNT = 1000;
+const { SCAN_COUNT, escapeGlob, primariesOf, scan } = require('../scan.js');
 
 /** How many keys are read, or deleted, in one script. */
 const BATCH_KEYS = 100;
@@ -104,19 +103,23 @@ class OldKeys {
 
   /** Resolves to how many keys the server has, of all kinds. */
   async count() {
-    const sizes = await Promise.all((await this.#primaries()).map((node) => node.dbsize()));
+    const sizes = await Promise.all((await primariesOf(this.#client)).map((node) => node.dbsize()));
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** Yields the keys in batches. A key may come twice, as SCAN says. @returns {AsyncGenerator<Buffer[]>} */
   async *batches() {
     let batch = [];
-    for (const node of await this.#primaries()) {
-      for await (const key of this.#scan(node)) {
-        batch.push(key);
-        if (batch.length === BATCH_KEYS) {
-          yield batch;
-          batch = [];
+    for (const node of await primariesOf(this.#client)) {
+      for await (const keys of scan(node, this.#pattern)) {
+        this.scanned += SCAN_COUNT;
+        for (const key of keys) {
+          if (!key.subarray(0, this.#prefix.length).equals(this.#prefix)) continue;
+          batch.push(key);
+          if (batch.length === BATCH_KEYS) {
+            yield batch;
+            batch = [];
+          }
         }
       }
     }
@@ -175,40 +178,6 @@ class OldKeys {
       this.#client[name](group.length, ...group.map(({ key }) => key), ...argumentsOf(group));
     return (await Promise.all(groups.map(run))).flat();
   }
-
-  /** Yields the keys of one node. @param {any} node @returns {AsyncGenerator<Buffer>} */
-  async *#scan(node) {
-    let isLost = false;
-    const onClose = () => {
-      isLost = true;
-    };
-    node.on('close', onClose);
-    try {
-      for (let cursor = '0', isDone = false; !isDone; ) {
-        const scan = [cursor, 'MATCH', this.#pattern, 'COUNT', SCAN_COUNT];
-        const [next, keys] = await node.scanBuffer(...scan);
-        this.scanned += SCAN_COUNT;
-        yield* keys.filter((key) => key.subarray(0, this.#prefix.length).equals(this.#prefix));
-        // A server that was started again has its keys in another order, so a cursor of before would miss some.
-        cursor = isLost ? '0' : String(next);
-        isDone = !isLost && cursor === '0';
-        isLost = false;
-      }
-    } finally {
-      node.off('close', onClose);
-    }
-  }
-
-  async #primaries() {
-    if (!this.#client.isCluster) return [this.#client];
-    await this.#client.ping(); // by then it knows the nodes
-    return this.#client.nodes('master');
-  }
 }
 
-/** Makes a text match only itself in a pattern of Redis. @param {string} text */
-function escapeGlob(text) {
-  return text.replace(/[\\*?[\]^]/g, '\\$&');
-}
-
-module.exports = { EXPIRY, OldKeys, escapeGlob };
+module.exports = { EXPIRY, OldKeys };

@@ -5,10 +5,8 @@
 
 const { partsOf } = require('../operations.js');
 const { publicId } = require('./names.js');
+const { escapeGlob, primariesOf, scan } = require('../scan.js');
 const { readRecord } = require('./record.js');
-
-/** How many keys the server looks at in one step. */
-const STEP = 1000;
 
 /** The longest first line of a record, in bytes. */
 const MAX_FIRST_LINE = 200;
@@ -20,14 +18,11 @@ const MAX_FIRST_LINE = 200;
 async function* pagesOnServer({ sessions, app }) {
   const { client } = sessions;
   const { prefix } = partsOf(sessions).settings;
-  const pattern = `${escaped(prefix)}{????????:${escaped(app)}}:s:*`;
+  const pattern = `${escapeGlob(prefix)}{????????:${escapeGlob(app)}}:s:*`;
   const seen = new Set();
   for (const primary of await primariesOf(client)) {
-    let cursor = '0';
-    do {
-      const [next, keys] = await primary.scan(cursor, 'MATCH', pattern, 'COUNT', STEP);
-      cursor = next;
-      // SCAN may name a key twice.
+    for await (const found of scan(primary, pattern)) {
+      const keys = found.map((key) => key.toString());
       const fresh = keys.filter((key) => !seen.has(key));
       for (const key of fresh) seen.add(key);
       const marked = await Promise.all(fresh.map((key) => isMarked(client, key)));
@@ -35,21 +30,8 @@ async function* pagesOnServer({ sessions, app }) {
         const id = idIn(key, prefix, app);
         return id !== undefined && marked[index] ? entryOf(sessions, app, key, id) : [];
       });
-    } while (cursor !== '0');
+    }
   }
-}
-
-/** @param {any} client @returns {Promise<any[]>} */
-async function primariesOf(client) {
-  if (!client.isCluster) return [client];
-  // It knows the nodes once one of them has answered.
-  await client.ping();
-  return client.nodes('master');
-}
-
-/** Takes their meaning from the characters that have one in a pattern of Redis. @param {string} text */
-function escaped(text) {
-  return text.replace(/[*?[\]\\^-]/g, '\\$&');
 }
 
 /** Returns the public id of the session with this key, or undefined if it is no key of the app's sessions. */
