@@ -9,7 +9,7 @@ const { runCli, startCli } = require('./support/command-line.js');
 const { startFakeServer } = require('./support/fake-server.js');
 const { freePort, startRedis, waitUntil } = require('./support/redis-server.js');
 
-const COMMANDS = ['doctor', 'list', 'kill', 'kill-all'];
+const COMMANDS = ['doctor', 'list', 'kill', 'kill-all', 'migrate'];
 const OWNER = ['--app', 'shop', '--owner', '42'];
 const SECRET = 'hunter2';
 
@@ -41,7 +41,7 @@ describe('the help', () => {
       for (const option of [...Object.keys(options), 'prefix', 'ca', 'json', 'help']) {
         assert.match(stdout, new RegExp(`^  (-h, )?--${option} .*[a-z]{3}`, 'm'));
       }
-      assert.match(stdout, new RegExp(`^Example:\\n  npx @spots-tech/sessions ${name} `, 'm'));
+      assert.match(stdout, new RegExp(`^Examples?:\\n  npx @spots-tech/sessions ${name} `, 'm'));
       const long = stdout.split('\n').filter((line) => line.length > 80);
       assert.deepEqual(long, []);
       assert.equal((await runCli(['help', name])).stdout, stdout);

@@ -105,6 +105,8 @@ forEachTarget((target, open) => {
       const id = idOf(tokens[0]);
       for (const args of [
         ['--id', 'x'],
+        ['--id', '-id-that-begins-with--'],
+        ['--id', '--as-an-option-does---'],
         ['--id', id, '--owner', 'bob'],
         ['--id', id, '--app', 'other'],
       ]) {

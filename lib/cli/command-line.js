@@ -64,15 +64,18 @@ function checkOption({ name, rawName, value, inlineValue }, options, command) {
   if (option.type === 'boolean' && value !== undefined) {
     throw new UsageError(`--${name} takes no value`);
   }
-  if (option.type === 'string' && value === undefined) {
+  // An id may begin with -, so only the name of an option shows that the value was forgotten.
+  const isOption = !inlineValue && isOneOf(value, options);
+  if (option.type === 'string' && (value === undefined || isOption)) {
     throw new UsageError(`--${name} needs a value: --${name} ${option.value ?? '<text>'}`);
   }
-  // As `parseArgs` refuses it if it is strict: the value was forgotten, or it looks like an option.
-  if (option.type === 'string' && !inlineValue && value.startsWith('-')) {
-    throw new UsageError(
-      `--${name} needs a value (one that begins with - is written --${name}=-…)`,
-    );
-  }
+}
+
+/** @param {string | undefined} value @param {Record<string, import('./options.js').Option>} options */
+function isOneOf(value, options) {
+  const [, long] = /^--([a-z-]+)(?:=|$)/.exec(value ?? '') ?? [];
+  const isShort = ({ short }) => short !== undefined && value === `-${short}`;
+  return Object.hasOwn(options, long ?? '') || Object.values(options).some(isShort);
 }
 
 module.exports = { parseCommand, parseOptions };
