@@ -11,7 +11,7 @@ const { EXIT } = require('../lib/cli/errors.js');
 const { noTerminal, runCli, runInTerminal } = require('./support/command-line.js');
 const { idOf } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
-const { startRedis } = require('./support/redis-server.js');
+const { startRedis, waitUntil } = require('./support/redis-server.js');
 
 const page = fs.readFileSync(path.join(root, 'docs', 'command-line.md'), 'utf8');
 
@@ -69,6 +69,9 @@ describe('docs/command-line.md', { skip: noTerminal }, () => {
     const owner = { app: 'shop', ownerId: '42' };
     await sessions.killAll(owner);
     const token = await sessions.create({ ...owner, duration: 86_400 });
+    // Of two that were created in the same millisecond, either comes first.
+    const { createdAt } = await sessions.info({ app: 'shop', token });
+    await waitUntil(async () => Date.now() > createdAt.getTime(), 'the next millisecond');
     await sessions.create({ ...owner, duration: Infinity });
     return idOf(token);
   }
