@@ -66,7 +66,7 @@ forEachTarget((target, open) => {
           const code = `${SCRIPT}\n${call}.then(() => sessions.close());`;
           const { signal, code: exit, stderr } = await runScript(code, { given });
           if (exit === 0) {
-            assert.ok(gap >= 2, 'it has several steps');
+            assert.ok(gap >= 1, 'its process died');
             break;
           }
           assert.equal(signal, 'SIGKILL', stderr);
