@@ -56,25 +56,28 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   const { boundary, settings } = partsOf(sessions);
   const address = addressOf({ app, token });
   if (checkToken(token) === undefined) return undefined;
-  const [owner, ms, nonce] = [ownerOf(ownerId), checkDuration(durationMs / 1000), newNonce()];
+  const [owner, ms] = [ownerOf(ownerId), checkDuration(durationMs / 1000)];
   const lifetime = checkDuration(settings.lifetime);
   const json = checkData(data, settings.maxDataSize);
-  const begin = [address, owner, nonce, ms, endOf(notAfter), lifetime];
-  const put = (until, withPointer) => {
-    const fields = [...begin, until, withPointer ? 1 : 0, replace ? 1 : 0];
-    return boundary.send('P', fields.join('\n'), json);
-  };
-  if (settings.server?.cluster) {
+  const attempt = async () => {
+    const nonce = newNonce();
+    const begin = [address, owner, nonce, ms, endOf(notAfter), lifetime];
+    const put = (until, withPointer) => {
+      const fields = [...begin, until, withPointer ? 1 : 0, replace ? 1 : 0];
+      return boundary.send('P', fields.join('\n'), json);
+    };
+    if (!settings.server?.cluster) return put('', owner !== NOBODY);
     const pointer = pointerTo(boundary, address, owner, nonce, ms);
     const until = await pointer('');
     if (until === undefined) return undefined;
     const stored = await put(until, false);
-    if (!stored) return stored;
-    await pointer('');
-  } else {
-    const stored = await put('', owner !== NOBODY);
-    if (!stored) return stored;
-  }
+    if (stored === true) await pointer('');
+    return stored;
+  };
+  let stored = await attempt();
+  // Its reply was lost, and another call has ended the session before it was sent again.
+  while (stored === 'again') stored = await attempt();
+  if (!stored) return stored;
   await keepAtMost(sessions, app, ownerId);
   return true;
 }

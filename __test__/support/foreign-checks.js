@@ -8,6 +8,9 @@ const foreign = require('../../lib/foreign.js');
 const { idOf, indexKey, routeOf } = require('./keys.js');
 const { expiryOf } = require('./times.js');
 
+/** Until when a pointer is kept that never ends. Its score is later. */
+const FOREVER = 9999999999999;
+
 /**
  * @typedef {object} Place
  * @property {import('../../index.js').SpotsSessions} sessions
@@ -99,9 +102,9 @@ async function assertPointed(place) {
     assert.equal(owner, routeOf(app, ownerId) + indexKey(app, ownerId).slice(-16));
     const score = await redis.zscore(pointersKey(app, ownerId), address + nonce);
     assert.ok(score !== null, `${ownerId} has no pointer to ${address}`);
-    const kept = score === 'inf' ? Infinity : Number(score);
+    const kept = Number(score) > FOREVER ? Infinity : Number(score);
     const end = expiry === -1 ? Infinity : expiry;
-    assert.ok(kept >= (until === 9999999999999 ? Infinity : until), `kept until ${kept}: ${until}`);
+    assert.ok(kept >= (until === FOREVER ? Infinity : until), `kept until ${kept}: ${until}`);
     assert.ok(kept >= end, `the pointer is kept until ${kept}, the session until ${end}`);
   }
 }

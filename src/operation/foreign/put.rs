@@ -79,6 +79,9 @@ const fn spec(script: &'static Script, needs_index: bool) -> Spec {
     }
 }
 
+/// The answer to a put that was sent again, and must be sent with another nonce.
+const AGAIN: &str = "again";
+
 impl<'a> Put<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, token, owner) = (fields.app()?, fields.token()?, fields.owner()?);
@@ -121,18 +124,22 @@ impl OnRedis for Put<'_> {
         Target::of_hash(&self.app, owner, target.policy).pointers_key()
     }
 
-    fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
+    fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd) {
         let Self { app, owner, nonce, until, not_after, .. } = self;
         command.arg(target.mark()).arg(nonce).arg(hash_of(app, owner)).arg(until);
         command.arg(ttl_ms(self.first_ttl())).arg(not_after).arg(ttl_ms(self.lifetime));
-        command.arg(u8::from(self.replaces)).arg(owner.json()).arg(self.data.0);
+        command.arg(u8::from(self.replaces) + 2 * u8::from(past.may_have_acted));
+        command.arg(owner.json()).arg(self.data.0);
         if self.with_pointer {
             command.arg(target.address().map(|address| member(address, nonce)));
         }
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
-        read_flag(reply)
+        match reply {
+            Reply::Int(-1) => Meaning::Answered(Answer::Token(AGAIN.into())),
+            other => read_flag(other),
+        }
     }
 
     /// The pointer to the session that it has replaced.

@@ -15,11 +15,12 @@ local function keep_pointer(pointers, pointer, kept_until, ttl_ms)
     -- After a delay, or by another server's clock. The key of the pointers needs an expiry that has not passed.
     kept_until = string.format('%.0f', now + longest_margin)
   end
-  local score = kept_until == FOREVER and '+inf' or kept_until
+  -- Also the pointers that are kept forever have different scores, because a page has all that have the same.
+  local score = kept_until == FOREVER and string.format('%.0f', FOREVER + now) or kept_until
   if redis.call('ZADD', pointers, 'GT', 'CH', score, pointer) == 0 then return kept_until end
   -- Most owners have one session, so there is no other pointer to look at.
-  if kept_until ~= FOREVER and redis.call('ZCARD', pointers) == 1 then
-    redis.call('PEXPIREAT', pointers, index_expiry(kept_until, now))
+  if redis.call('ZCARD', pointers) == 1 then
+    redis.call('PEXPIREAT', pointers, index_expiry(score, now))
     return kept_until
   end
   local old = redis.call('ZRANGE', pointers, '-inf', over, 'BYSCORE', 'LIMIT', '0', dropped_at_once)
