@@ -22,6 +22,7 @@ const ON_A_SERVER = [
   ['pexpireat', (key) => ['PEXPIREAT', key, 1]],
   ['del', (key) => ['DEL', key]],
   ['getrange', (key) => ['GETRANGE', key, 0, 1]],
+  ['setrange', (key) => ['SETRANGE', key, 0, '']],
   ['strlen', (key) => ['STRLEN', key]],
   ['exists', (key) => ['EXISTS', key]],
   ['persist', (key) => ['PERSIST', key]],

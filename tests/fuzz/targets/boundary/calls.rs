@@ -138,7 +138,7 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
         }
         'P' => {
             let flag = number % 2;
-            let times = format!("{NONCE}\n{number}\n{TIME}\n{number}\n{TIME}\n{flag}");
+            let times = format!("{NONCE}\n{number}\n{TIME}\n{number}\n{TIME}\n{flag}\n{flag}");
             writeln!(batch, "P{id}\n{app}\n{name}\n{json}\n{times}\n{json}")
         }
         'C' => writeln!(batch, "C{id}\n{app}\n{name}\n{json}\n{json}\n{NONCE}\n\n{json}"),

@@ -42,7 +42,7 @@ fn ids(text: &str) -> Model {
             Some("i") => "nsi",
             Some("l") => "nsnc",
             Some("p") => "e",
-            Some("P") => "nnsNmTmTfj",
+            Some("P") => "nnsNmTmTffj",
             Some("C") => "nnssNTj",
             Some("E") => "nsA",
             Some("T") => "nhnPTm",
