@@ -49,9 +49,14 @@ class Terminal {
     this.#errors.write(`${line}\n`);
   }
 
-  /** Prints a value as JSON. @param {unknown} value */
+  /**
+   * Prints a value as JSON. JSON leaves some codes as they are that change a terminal: the controls from U+007F on.
+   *
+   * @param {unknown} value
+   */
   printJson(value) {
-    this.print(JSON.stringify(value, null, 2));
+    const json = JSON.stringify(value, null, 2);
+    this.print(json.replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`));
   }
 
   /** Colours a text if it is for a terminal that may have colours. @param {keyof typeof CODES} style @param {string} text */

@@ -277,7 +277,8 @@ pub fn put(app: &str, token: &str, owner: &str, nonce: &str, replaces: u8) -> Ca
     let (ttl, lifetime, data) = (DAY.to_string(), "0".into(), r#"{"a":1}"#.into());
     let (nonce, not_after, flag) = (nonce.into(), String::new(), replaces.to_string());
     let times = [ttl, not_after, lifetime, until(owner)];
-    let fields = [vec![name(app), name(token), json, nonce], times.into(), vec![flag, data]];
+    let end = vec!["0".into(), flag, data];
+    let fields = [vec![name(app), name(token), json, nonce], times.into(), end];
     ('P', fields.concat())
 }
 
