@@ -32,13 +32,13 @@ onRedis((open, server) => {
         'create: pointer and session at once',
         ({ create }) => create(),
         1,
-        `${line}, exists s, ${made}, set s`,
+        `getrange s, ${made}, set s`,
       ],
       [
         'create without an owner',
         ({ create }) => create({ ownerId: undefined }),
         1,
-        `${line}, exists s, set s`,
+        'getrange s, set s',
       ],
       [
         'update',

@@ -274,7 +274,13 @@ fn is_patch(line: &str) -> bool {
 }
 
 /// The parts of a patch for which `null` is a value. `None` if the line is none.
+///
+/// Most delete nothing. A quick check of these makes a `get` of a session with 50 patches several times as fast.
 fn exact_patch(line: &str) -> Option<(&str, Vec<&str>)> {
+    let set = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(",[]]"));
+    if let Some(set) = set.filter(|set| compact::is_object(set)) {
+        return Some((set, Vec::new()));
+    }
     if !is_json(line, '[') {
         return None;
     }

@@ -43,16 +43,14 @@ const READ = `${EXPIRY_OF}
   -- Returns for each key three items: its value, or nil; when it expires, or why it has no value; how many ms are left.
   local most, found, now = tonumber(ARGV[1]), {}, clock()
   for n, key in ipairs(KEYS) do
-    local value, expiry = false, expiry_of(key)
+    local value, expiry = redis.pcall('GETRANGE', key, '0', ARGV[1]), expiry_of(key)
     local left = expiry - now
-    if expiry ~= ${EXPIRY.GONE} then
-      if redis.call('TYPE', key).ok ~= 'string' then
-        expiry = ${EXPIRY.NO_STRING}
-      elseif redis.call('STRLEN', key) > most then
-        expiry = ${EXPIRY.TOO_LARGE}
-      else
-        value = redis.call('GET', key)
-      end
+    if expiry == ${EXPIRY.GONE} then
+      value = false
+    elseif type(value) ~= 'string' then
+      value, expiry = false, ${EXPIRY.NO_STRING}
+    elseif #value > most then
+      value, expiry = false, ${EXPIRY.TOO_LARGE}
     end
     found[3 * n - 2], found[3 * n - 1], found[3 * n] = value, expiry, left
   end

@@ -12,9 +12,11 @@ local size_from = 2048
 
 return each(keep_pointer and 2 or 1, keep_pointer and 11 or 10, function(k, a)
   local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 10]
-  local old_owner, old_nonce = pointer_in(first_line(session))
+  -- Mostly there is nothing yet, so one command must do. An empty value is no session.
+  local begin = redis.call('GETRANGE', session, '0', '199')
+  local old_owner, old_nonce = pointer_in(string.match(begin, '^{[^\n]*}') or '')
   if old_nonce == nonce then return { 1 } end
-  if (ARGV[a + 8] == '0' or ARGV[a + 8] == '2') and redis.call('EXISTS', session) == 1 then
+  if (ARGV[a + 8] == '0' or ARGV[a + 8] == '2') and begin ~= '' then
     return owner == '' and { 0 } or { 0, owner, nonce }
   end
 
