@@ -4,6 +4,7 @@
 // and in the second workload it also changes one key.
 
 const { Contestant } = require('../contestant');
+const { measureHttp } = require('../http-measure');
 
 const connections = 64;
 
@@ -47,21 +48,7 @@ async function measure(bench, load, { label, store, url }, path) {
   try {
     const port = await server.ask('serve', { store, url });
     const handles = await server.ask('cookies', { count: connections });
-    await load.ask('begin', { port, path, header: 'cookie', handles });
-    await load.ask('measure', { seconds: bench.choose(1, 0.5) }); // to warm up
-
-    const before = await server.ask('cpu');
-    const { requests, failed, ...measured } = await load.ask('measure', {
-      seconds: bench.choose(1.4, 0.5),
-    });
-    const after = await server.ask('cpu');
-    await load.ask('end');
-    if (failed > 0) throw new Error(`${label}: ${failed} requests failed`);
-    return {
-      ...measured,
-      mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
-      processMicros: (after.processMicros - before.processMicros) / requests,
-    };
+    return await measureHttp(bench, load, server, { port, path, header: 'cookie', handles });
   } finally {
     server.end();
   }

@@ -3,6 +3,7 @@
 // An HTTP server that looks up one session per request, under load from another process.
 
 const { Contestant, labelBeside } = require('../contestant');
+const { measureHttp } = require('../http-measure');
 
 /** Framework, connections, and the target ids: `target` is against ioredis, `ofNone` against no look-up. */
 const runs = [
@@ -46,25 +47,13 @@ function measure(bench, stage, load, contestants, { framework, connections }) {
       contestants,
       rounds: bench.choose(9, 2),
       warmUp: false,
-      async measure({ peer, db, label }) {
+      async measure({ peer, db }) {
         const server = await Contestant.open(peer, `${stage.server.url}/${db}`);
         try {
           await server.ask('fill', { count: connections, size: 170 });
           const handles = await server.ask('handles', { count: connections });
-          await load.ask('begin', { port: await server.ask('serve', { framework }), handles });
-          await load.ask('measure', { seconds: bench.choose(1, 0.5) }); // to warm up
-
-          const before = await server.ask('cpu');
-          const seconds = bench.choose(1.4, 0.5);
-          const { requests, failed, ...measured } = await load.ask('measure', { seconds });
-          const after = await server.ask('cpu');
-          await load.ask('end');
-          if (failed > 0) throw new Error(`${label}: ${failed} requests failed`);
-          return {
-            ...measured,
-            mainThreadMicros: (after.mainThreadMicros - before.mainThreadMicros) / requests,
-            processMicros: (after.processMicros - before.processMicros) / requests,
-          };
+          const port = await server.ask('serve', { framework });
+          return await measureHttp(bench, load, server, { port, handles });
         } finally {
           server.end();
         }
