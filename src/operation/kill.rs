@@ -3,6 +3,7 @@
 use redis::Cmd;
 
 use super::field::{App, Fields};
+use super::foreign::flag_in;
 use super::script::{CLOCK, EACH, FIRST_LINE, FOREIGN, INDEX};
 use super::{Answer, FollowUp, Meaning, OnRedis, Past, Pointer, Policy, Script, Spec, Target};
 use crate::error::Error;
@@ -59,20 +60,14 @@ impl OnRedis for Kill<'_> {
 
     /// If an earlier reply was lost, the session may be gone because this call removed it.
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
-        let killed = match reply {
-            Reply::Array(parts) => parts.first(),
-            other => Some(other),
-        };
-        match killed {
-            Some(Reply::Int(killed)) => {
-                Meaning::Answered(Answer::Flag(*killed != 0 || past.may_have_acted))
-            }
-            _ => Meaning::Anothers,
+        match flag_in(reply) {
+            Some(killed) => Meaning::Answered(Answer::Flag(killed || past.may_have_acted)),
+            None => Meaning::Anothers,
         }
     }
 
     fn follow_up(&self, target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
-        Pointer::of(target, reply).map(FollowUp::Drop)
+        Pointer::of(target, reply).map(Box::new).map(FollowUp::Drop)
     }
 
     fn secret(&self) -> &[u8] {

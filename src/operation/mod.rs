@@ -193,8 +193,8 @@ pub(crate) trait OnRedis: Send + Sync {
 pub enum FollowUp {
     /// The session was used, and slides: each use lets it live for this many milliseconds.
     Extend(u64),
-    /// The session has ended, and this pointer names nothing any more.
-    Drop(Pointer),
+    /// The session has ended, and this pointer names nothing any more. Boxed, because it is rare.
+    Drop(Box<Pointer>),
 }
 
 /// What happened in earlier attempts of a call.

@@ -89,7 +89,7 @@ impl OnRedis for Claim<'_> {
 
     /// The pointer of the owner that it had.
     fn follow_up(&self, target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
-        Pointer::of(target, reply).map(FollowUp::Drop)
+        Pointer::of(target, reply).map(Box::new).map(FollowUp::Drop)
     }
 
     fn data(&self) -> Option<&str> {

@@ -72,9 +72,12 @@ impl OnRedis for KillPointed<'_> {
 
     fn follow_up(&self, _target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
         let Reply::Bytes(nonce) = reply else { return None };
+        if self.owner.is_nobody() {
+            return None;
+        }
         let member = member(self.address, read_nonce(nonce)?);
         let owner = OwnerHash::of(&self.app, self.owner.bytes());
-        Some(FollowUp::Drop(Pointer { owner, member }))
+        Some(FollowUp::Drop(Box::new(Pointer { owner, member })))
     }
 
     fn secret(&self) -> &[u8] {

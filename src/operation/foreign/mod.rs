@@ -13,8 +13,6 @@ pub mod pointers;
 pub mod put;
 pub mod unpoint;
 
-use std::fmt::Write as _;
-
 use super::{Answer, Meaning, Target};
 use crate::protocol::Reply;
 use crate::record::read_nonce;
@@ -61,24 +59,27 @@ fn member(address: Address, nonce: &str) -> String {
     address.to_text() + nonce
 }
 
+/// Whether there was a session to act on, in a reply that is this or begins with it. `None` if it is another reply.
+pub(super) fn flag_in(reply: &Reply<'_>) -> Option<bool> {
+    match reply {
+        Reply::Int(done) => Some(*done != 0),
+        Reply::Array(parts) => match parts.first() {
+            Some(Reply::Int(done)) => Some(*done != 0),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The meaning of a reply that begins with whether there was a session to act on.
 fn read_flag<'r>(reply: &Reply<'r>) -> Meaning<'r> {
-    let flag = match reply {
-        Reply::Array(parts) => parts.first(),
-        other => Some(other),
-    };
-    match flag {
-        Some(Reply::Int(done)) => Meaning::Answered(Answer::Flag(*done != 0)),
-        _ => Meaning::Anothers,
-    }
+    flag_in(reply).map_or(Meaning::Anothers, |done| Meaning::Answered(Answer::Flag(done)))
 }
 
 /// The meaning of the reply to a `refresh` if the pointer must be lengthened first: the pointer, as JSON.
 pub(super) fn read_needed<'r>(target: &Target<'_>, reply: &Reply<'r>) -> Option<Meaning<'r>> {
     let Pointer { owner, member } = Pointer::of(target, reply)?;
-    let mut json = String::new();
-    // Writing to a string cannot fail. No text of a pointer needs an escape.
-    let _infallible =
-        write!(json, "{{\"owner\":\"{}\",\"pointer\":\"{member}\"}}", owner.to_text());
+    // No text of a pointer needs an escape.
+    let json = format!(r#"{{"owner":"{}","pointer":"{member}"}}"#, owner.to_text());
     Some(Meaning::Answered(Answer::Json(json)))
 }

@@ -73,7 +73,7 @@ impl OnRedis for MoveOn<'_> {
     fn follow_up(&self, target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
         let (Reply::Int(1), Some(owner)) = (reply, self.owner) else { return None };
         let member = member(target.address()?, self.nonce);
-        Some(FollowUp::Drop(Pointer { owner, member }))
+        Some(FollowUp::Drop(Box::new(Pointer { owner, member })))
     }
 
     fn secret(&self) -> &[u8] {

@@ -144,7 +144,7 @@ impl OnRedis for Put<'_> {
 
     /// The pointer to the session that it has replaced.
     fn follow_up(&self, target: &Target<'_>, reply: &Reply<'_>) -> Option<FollowUp> {
-        Pointer::of(target, reply).map(FollowUp::Drop)
+        Pointer::of(target, reply).map(Box::new).map(FollowUp::Drop)
     }
 
     fn data(&self) -> Option<&str> {

@@ -17,9 +17,10 @@ pub(crate) use self::connection::pipe::{Pipe, writing_directly};
 pub use self::connection::{nat_map, password, settings, tls};
 use self::dispatch::batch::Batch;
 use self::dispatch::call::InFlightCall;
+use self::dispatch::follow_ups::{FollowUps, Use};
 use self::dispatch::ping::ping;
 use self::dispatch::recent_writes::RecentWrites;
-use self::dispatch::sliding::{SlidingTable, Use, Uses};
+use self::dispatch::sliding::SlidingTable;
 use self::node::Setup;
 use self::node::quarantine::Culprits;
 use self::settings::Settings;
@@ -109,14 +110,14 @@ impl RedisStore {
     }
 
     async fn run_calls(&self, calls: &[Call<'_>], answers: &mut Answers) {
-        let uses = Uses::new(&self.sliding);
-        let open = self.tasks(calls, &uses, answers);
+        let follow_ups = FollowUps::new(&self.sliding);
+        let open = self.tasks(calls, &follow_ups, answers);
         self.send(open, answers).await;
-        let due = uses.take();
+        let due = follow_ups.take_due();
         if !due.is_empty() {
             Box::pin(self.extend(calls, &due, answers)).await;
         }
-        let dropped = uses.take_dropped();
+        let dropped = follow_ups.take_dropped();
         if !dropped.is_empty() {
             Box::pin(self.drop_pointers(calls, dropped, answers)).await;
         }
@@ -136,7 +137,7 @@ impl RedisStore {
     /// Extends the sliding sessions that these calls have used. The calls are answered already. A failure is told as an
     /// event, and the next use tries again.
     async fn extend(&self, calls: &[Call<'_>], due: &[Use], answers: &Answers) {
-        let uses = Uses::new(&self.sliding);
+        let follow_ups = FollowUps::new(&self.sliding);
         let extends: Vec<_> = due
             .iter()
             .filter_map(|used| {
@@ -146,7 +147,7 @@ impl RedisStore {
             })
             .collect();
         let tasks = extends.iter().enumerate().filter_map(|(place, (_, extend))| {
-            InFlightCall::new(place, extend, &self.policy, &uses).ok()?
+            InFlightCall::new(place, extend, &self.policy, &follow_ups).ok()?
         });
         let mut unheard = answers.for_nobody();
         self.send(tasks.collect(), &mut unheard).await;
@@ -177,9 +178,9 @@ impl RedisStore {
                 Some(Unpoint { app: target.app, pointer })
             })
             .collect();
-        let uses = Uses::new(&self.sliding);
+        let follow_ups = FollowUps::new(&self.sliding);
         let tasks = unpoints.iter().enumerate().filter_map(|(place, unpoint)| {
-            InFlightCall::new(place, unpoint, &self.policy, &uses).ok()?
+            InFlightCall::new(place, unpoint, &self.policy, &follow_ups).ok()?
         });
         self.send(tasks.collect(), &mut answers.for_nobody()).await;
     }
@@ -188,12 +189,12 @@ impl RedisStore {
     fn tasks<'c>(
         &'c self,
         calls: &'c [Call<'c>],
-        uses: &'c Uses<'c>,
+        follow_ups: &'c FollowUps<'c>,
         answers: &mut Answers,
     ) -> Vec<InFlightCall<'c>> {
         let mut tasks = Vec::with_capacity(calls.len());
         for (place, call) in calls.iter().enumerate() {
-            match InFlightCall::new(place, call.operation.on_redis(), &self.policy, uses) {
+            match InFlightCall::new(place, call.operation.on_redis(), &self.policy, follow_ups) {
                 Ok(Some(mut task)) => {
                     if let Some(recent) = &self.recent {
                         task.read_from_replica(recent);

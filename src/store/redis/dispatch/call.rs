@@ -7,8 +7,8 @@ use redis::Cmd;
 use tokio::time::Instant;
 
 use super::fold::Fold;
+use super::follow_ups::FollowUps;
 use super::recent_writes::RecentWrites;
-use super::sliding::Uses;
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::keys;
@@ -35,8 +35,8 @@ pub(crate) struct InFlightCall<'c> {
     pub place: usize,
     operation: &'c dyn OnRedis,
     target: Target<'c>,
-    /// Collects the sliding sessions that were used.
-    uses: &'c Uses<'c>,
+    /// Collects what must be done behind the answers.
+    follow_ups: &'c FollowUps<'c>,
     /// The server does not know the script by its hash.
     pub needs_eval: bool,
     /// The server has refused to carry it out together with others.
@@ -104,14 +104,14 @@ impl<'c> InFlightCall<'c> {
         place: usize,
         operation: &'c dyn OnRedis,
         policy: &'c Policy,
-        uses: &'c Uses<'c>,
+        follow_ups: &'c FollowUps<'c>,
     ) -> Result<Option<Self>, Error> {
         let Some(target) = operation.target(policy)? else { return Ok(None) };
         Ok(Some(Self {
             place,
             operation,
             target,
-            uses,
+            follow_ups,
             needs_eval: false,
             alone: false,
             in_doubt: false,
@@ -218,14 +218,14 @@ impl<'c> InFlightCall<'c> {
     pub fn note_follow_up(&self, reply: &Reply<'_>) {
         match self.operation.follow_up(&self.target, reply) {
             Some(FollowUp::Extend(duration_ms)) => self.note_sliding(Some(duration_ms)),
-            Some(FollowUp::Drop(pointer)) => self.uses.drop_pointer(self.place, pointer),
+            Some(FollowUp::Drop(pointer)) => self.follow_ups.drop_pointer(self.place, *pointer),
             None => {}
         }
     }
 
     fn note_sliding(&self, duration_ms: Option<u64>) {
         if let (Some(duration_ms), Some(id)) = (duration_ms, self.target.id) {
-            self.uses.note(self.place, id, duration_ms);
+            self.follow_ups.note_use(self.place, id, duration_ms);
         }
     }
 
@@ -239,7 +239,7 @@ impl<'c> InFlightCall<'c> {
     /// Lets the next use of the session extend it, if the call may have brought its end forward.
     pub fn forget_use(&self) {
         if let (true, Some(id)) = (self.operation.may_shorten(), self.target.id) {
-            self.uses.forget(id);
+            self.follow_ups.forget_use(id);
         }
     }
 

@@ -6,6 +6,7 @@ mod apart;
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod fold;
+pub(crate) mod follow_ups;
 pub(crate) mod ping;
 pub(crate) mod pipeline;
 pub(crate) mod recent_writes;

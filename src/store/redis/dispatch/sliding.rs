@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::operation::Pointer;
 use crate::token::SessionId;
 
 /// How many sessions the table tells apart, in 4 MiB.
@@ -45,7 +44,7 @@ impl Default for SlidingTable {
 
 impl SlidingTable {
     /// Whether a session that was used now must be extended. If so, it need not be again for a tenth of its duration.
-    fn claim(&self, id: SessionId, duration_ms: u64) -> bool {
+    pub fn claim(&self, id: SessionId, duration_ms: u64) -> bool {
         self.with_place(id, |place, session, now_ms| {
             let is_due = place.session != session || place.next_ms <= now_ms;
             if is_due {
@@ -125,65 +124,6 @@ impl SlidingTable {
 /// The first of the places that a session may take.
 fn first_place(session: u64) -> usize {
     usize::try_from(session >> 1).unwrap_or_default() % (PLACES / WAYS) * WAYS
-}
-
-/// What must be done behind the answers of one batch: the sliding sessions that the calls have used and that must be
-/// extended, and the pointers that must be dropped.
-pub(crate) struct Uses<'t> {
-    table: &'t SlidingTable,
-    due: Mutex<Vec<Use>>,
-    /// Each with the position of its call in the batch.
-    dropped: Mutex<Vec<(usize, Pointer)>>,
-}
-
-/// The use of a session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Use {
-    /// The position of the call in the batch.
-    pub place: usize,
-    pub id: SessionId,
-    pub duration_ms: u64,
-}
-
-impl<'t> Uses<'t> {
-    pub fn new(table: &'t SlidingTable) -> Self {
-        Self { table, due: Mutex::default(), dropped: Mutex::default() }
-    }
-
-    /// Notes a pointer that must be dropped.
-    pub fn drop_pointer(&self, place: usize, pointer: Pointer) {
-        self.lock_dropped().push((place, pointer));
-    }
-
-    /// Takes the pointers that must be dropped.
-    pub fn take_dropped(&self) -> Vec<(usize, Pointer)> {
-        std::mem::take(&mut *self.lock_dropped())
-    }
-
-    fn lock_dropped(&self) -> std::sync::MutexGuard<'_, Vec<(usize, Pointer)>> {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes a use.
-    pub fn note(&self, place: usize, id: SessionId, duration_ms: u64) {
-        if self.table.claim(id, duration_ms) {
-            self.lock().push(Use { place, id, duration_ms });
-        }
-    }
-
-    /// Notes that a session may end sooner than the table knows.
-    pub fn forget(&self, id: SessionId) {
-        self.table.forget(id);
-    }
-
-    /// Takes the uses after which a session must be extended.
-    pub fn take(&self) -> Vec<Use> {
-        std::mem::take(&mut *self.lock())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Use>> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]
