@@ -20,6 +20,7 @@ const {
 } = require('./arguments.js');
 const { encode } = require('./boundary.js');
 const {
+  ID_LENGTH,
   completeKillAll,
   completeRefresh,
   completeRotate,
@@ -27,9 +28,6 @@ const {
   list,
 } = require('./pointers.js');
 const { isTraced, trace } = require('./tracing.js');
-
-/** How long the id of a session is. That of a session whose token was not made for its owner is longer. */
-const ID_LENGTH = 22;
 
 /** @typedef {{ id: string, data: object, createdAt: Date, expiresAt: Date | undefined }} Described a session */
 /** @typedef {{ boundary: import('./boundary.js').Boundary, settings: ReturnType<typeof import('./options.js').readOptions> }} Parts of an instance */
@@ -190,7 +188,7 @@ const operations = {
         : boundary
             .send(this.letter, address)
             .then((done) =>
-              typeof done === 'object' ? completeRotate(boundary, address, done, encode) : done,
+              typeof done === 'object' ? completeRotate(boundary, address, done) : done,
             );
     },
   },
@@ -209,8 +207,8 @@ const operations = {
         const { place, id } = readPlaceAndId(request);
         if (id === undefined) return boundary.answer(false);
         return id.length === ID_LENGTH
-          ? boundary.send(this.letterById, `${place}\n${id}`)
-          : boundary.send(this.letterByPointer, killFields(place, id)).then(Boolean);
+          ? boundary.send(this.letterByPointer, killFields(place, id)).then(Boolean)
+          : boundary.send(this.letterById, `${place}\n${id}`);
       }
       const address = readAddress(request);
       return address === undefined ? boundary.answer(false) : boundary.send(this.letter, address);

@@ -6,6 +6,7 @@
 //
 // A pointer is a text: the public id of the session, 28 characters, and the nonce of its record.
 
+const { encode } = require('./boundary.js');
 const { SpotsSessionsError } = require('./errors.js');
 
 /** @typedef {import('./boundary.js').Boundary} Boundary */
@@ -16,6 +17,7 @@ const { SpotsSessionsError } = require('./errors.js');
  *   current: boolean }} Listed
  */
 
+/** How long the public id of such a session is. That of others is shorter. */
 const ID_LENGTH = 28;
 
 /** How many sessions of an owner are read or ended at once. */
@@ -63,10 +65,9 @@ async function completeRefresh(boundary, address, ms, needed) {
  * @param {Boundary} boundary
  * @param {string} address app and token, as fields
  * @param {{ token: string, pointer: string, owner: string, nonce: string, until: string }} half
- * @param {(text: string) => string} encode
  * @returns {Promise<string | undefined>}
  */
-async function completeRotate(boundary, address, half, encode) {
+async function completeRotate(boundary, address, half) {
   const { token, pointer, owner, nonce, until } = half;
   const [app] = address.split('\n');
   const pointed = () => owner !== '' && point(boundary, app, owner, ['', pointer], until, 0);
@@ -77,7 +78,7 @@ async function completeRotate(boundary, address, half, encode) {
   }
   // The session has ended, or another call has given it another owner or lengthened its pointer meanwhile.
   const again = await boundary.send('o', address);
-  return again === undefined ? undefined : completeRotate(boundary, address, again, encode);
+  return again === undefined ? undefined : completeRotate(boundary, address, again);
 }
 
 /**
@@ -236,6 +237,7 @@ function listTooLarge() {
 }
 
 module.exports = {
+  ID_LENGTH,
   completeKillAll,
   completeRefresh,
   completeRotate,
