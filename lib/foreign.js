@@ -23,15 +23,32 @@ const NOBODY = '""';
 /** How many sessions one create or claim ends, if `maxSessions` says so. The next one ends the rest. */
 const MAX_ENDED = 100;
 
+/** @typedef {{ ownerId: string | undefined, data: any, createdAt: Date, expiresAt: Date | undefined }} Loaded */
+
 /**
  * Reads a session.
  *
  * @param {Sessions} sessions
  * @param {Address} address
- * @returns {Promise<{ ownerId: string | undefined, data: any, createdAt: Date, expiresAt: Date | undefined } | undefined>}
+ * @returns {Promise<Loaded | undefined>}
  */
 async function load(sessions, address) {
-  const session = await partsOf(sessions).boundary.send('L', addressOf(address));
+  return loaded(await partsOf(sessions).boundary.send('L', addressOf(address)));
+}
+
+/**
+ * Reads a session by its public id, whoever owns it: for administration.
+ *
+ * @param {Sessions} sessions
+ * @param {{ app: string, id: string }} session
+ * @returns {Promise<Loaded | undefined>}
+ */
+async function loadById(sessions, { app, id }) {
+  return loaded(await partsOf(sessions).boundary.send('E', `${encode(app)}\n\n${id}`));
+}
+
+/** @param {any} session as src/operation/description.rs writes it @returns {Loaded | undefined} */
+function loaded(session) {
   if (session === undefined) return undefined;
   const { ownerId, data, createdAt, expiresAt } = session;
   return {
@@ -150,6 +167,18 @@ async function kill(sessions, address) {
 }
 
 /**
+ * Ends a session by its public id.
+ *
+ * @param {Sessions} sessions
+ * @param {{ app: string, ownerId: string | undefined, id: string }} session
+ * @returns {Promise<boolean>}
+ */
+async function killById(sessions, { app, ownerId, id }) {
+  const fields = killFields(`${encode(app)}\n${ownerOf(ownerId)}`, id);
+  return Boolean(await partsOf(sessions).boundary.send('K', fields));
+}
+
+/**
  * Returns a function that makes the owner's pointer to a session, and resolves to the time until which it is kept. A
  * session that nobody owns has none.
  *
@@ -256,4 +285,4 @@ function newNonce() {
   return timeOf(Date.now()) + nonces.toString(36).padStart(3, '0') + ours;
 }
 
-module.exports = { claim, create, kill, load, refresh, update };
+module.exports = { claim, create, kill, killById, load, loadById, refresh, update };

@@ -3,10 +3,10 @@
 // The sessions of a store on a server, found by SCAN on each primary, through `sessions.client`. Sessions that `create`
 // made may be in the same app. The mark in the first line of a record tells them apart: docs/storage.md.
 
+const { killById, loadById } = require('../foreign.js');
 const { partsOf } = require('../operations.js');
-const { publicId } = require('./names.js');
 const { escapeGlob, primariesOf, scan } = require('../scan.js');
-const { readRecord } = require('./record.js');
+const { publicId } = require('./names.js');
 
 /** The longest first line of a record, in bytes. */
 const MAX_FIRST_LINE = 200;
@@ -56,21 +56,18 @@ async function isMarked(client, key) {
 
 /** @returns {import('./listing.js').Entry} */
 function entryOf(sessions, app, key, id) {
-  const { client } = sessions;
-  const read = async () => {
-    const text = await client.get(key);
-    return text === null ? undefined : readRecord(text);
-  };
+  const load = () =>
+    loadById(sessions, { app, id }).catch((error) => {
+      if (error.code !== 'ERR_SESSIONS_CORRUPT') throw error;
+      return undefined;
+    });
   return {
     id,
-    async load() {
-      const [session, left] = await Promise.all([read(), client.pttl(key)]);
-      const expiresAt = left < 0 ? undefined : new Date(Date.now() + left);
-      return session && { data: session.data, expiresAt };
-    },
+    load,
     async kill() {
-      const ownerId = (await read())?.ownerId;
-      return ownerId === undefined ? client.del(key) : sessions.kill({ app, ownerId, id });
+      const found = await load();
+      // What cannot be read belongs to nobody, and goes, too.
+      return found ? killById(sessions, { app, id, ...found }) : sessions.client.del(key);
     },
   };
 }

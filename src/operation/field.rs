@@ -208,6 +208,12 @@ impl<'a> Fields<'a> {
         Owner::from_json(self.line()?)
     }
 
+    /// An owner, or an empty line if there is none.
+    pub fn optional_owner(&mut self) -> Option<Option<Owner<'a>>> {
+        let line = self.line()?;
+        if line.is_empty() { Some(None) } else { Owner::from_json(line).map(Some) }
+    }
+
     /// JSON.
     pub fn json(&mut self) -> Option<Json<'a>> {
         self.line().map(Json)

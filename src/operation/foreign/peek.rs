@@ -1,4 +1,4 @@
-//! `peek`: describes the session that a pointer names, if it belongs to the pointer's owner.
+//! `peek`: describes the session that a pointer, or a public id, names.
 
 use redis::Cmd;
 
@@ -14,9 +14,9 @@ use crate::token::Address;
 pub struct Peek<'a> {
     /// The name of the app.
     pub app: App<'a>,
-    /// The owner of the pointer.
-    pub owner: Owner<'a>,
-    /// Where the pointer says that the session is.
+    /// The owner of the pointer. `None`: whoever owns the session, or nobody, for administration.
+    pub owner: Option<Owner<'a>>,
+    /// Where the session is.
     pub address: Address,
 }
 
@@ -34,7 +34,8 @@ pub(in crate::operation) static SPEC: Spec = Spec {
 
 impl<'a> Peek<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
-        Some(Self { app: fields.app()?, owner: fields.owner()?, address: fields.address()? })
+        let (app, owner) = (fields.app()?, fields.optional_owner()?);
+        Some(Self { app, owner, address: fields.address()? })
     }
 }
 
@@ -50,11 +51,11 @@ impl OnRedis for Peek<'_> {
     fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, _command: &mut Cmd) {}
 
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
-        let asked = self.owner.json().to_owned();
-        read_info(target, reply, move |owner| owner == asked)
+        let asked = self.owner.as_ref().map(|owner| owner.json().to_owned());
+        read_info(target, reply, move |owner| asked.is_none_or(|asked| owner == asked))
     }
 
     fn secret(&self) -> &[u8] {
-        self.owner.json().as_bytes()
+        self.owner.as_ref().map_or(&[], |owner| owner.json().as_bytes())
     }
 }

@@ -89,7 +89,10 @@ pub fn spell_and_read(bytes: &[u8]) {
                     && (*nonce == NONCE && until.is_empty() && patch.0 == json && *kind == 12)
             }
             Operation::Peek(Peek { app: a, owner, address }) => {
-                **a == app && owner.bytes() == name && address.to_text() == ADDRESS && *kind == 13
+                **a == app
+                    && (owner.as_ref().is_some_and(|owner| owner.bytes() == name))
+                    && address.to_text() == ADDRESS
+                    && *kind == 13
             }
             Operation::Point(Point { app: a, owner, token: t, pointer, until, ttl }) => {
                 let expected = if t.is_some() { NONCE.into() } else { format!("{ADDRESS}{NONCE}") };

@@ -44,7 +44,7 @@ fn ids(text: &str) -> Model {
             Some("p") => "e",
             Some("P") => "nnsNmTmTffj",
             Some("C") => "nnssNTj",
-            Some("E") => "nsA",
+            Some("E") => "nSA",
             Some("T") => "nhnPTm",
             Some("Q") => "nsj",
             Some("R") => "nnmNT",
@@ -68,6 +68,7 @@ fn ids(text: &str) -> Model {
             let is_good = match field {
                 'n' => is_string || !line.starts_with('"'),
                 's' => is_string,
+                'S' => line.is_empty() || is_string,
                 'e' => line.is_empty(),
                 'm' => line.parse::<u64>().is_ok(),
                 'c' => line.parse::<u64>().is_ok_and(|count| count > 0),
