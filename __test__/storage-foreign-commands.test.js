@@ -65,7 +65,8 @@ onRedis((open, server) => {
           return foreign.claim(sessions, { app, token, before, after, ...patch, durationMs });
         },
         4,
-        `${made}, get s, pttl s, set s, ${made}, ${dropped}`,
+        // If both pointers are made in the same millisecond, the second one changes nothing.
+        ...[made, 'zadd p'].map((again) => `${made}, get s, pttl s, set s, ${again}, ${dropped}`),
       ],
       [
         'kill, and the pointer behind it',
@@ -92,7 +93,7 @@ onRedis((open, server) => {
         `exists s, zscore o, ${line}, ${made}, ${line}, rename s, setrange s, zadd p, ${dropped}`,
       ],
     ];
-    for (const [name, call, scripts, expected] of ROWS) {
+    for (const [name, call, scripts, ...expected] of ROWS) {
       test(name, async () => {
         const { sessions, redis } = open();
         const app = freshName();
@@ -118,10 +119,15 @@ onRedis((open, server) => {
         const done = inside.map(
           ({ name: each, keys }) => `${each} ${keys[0].match(/:([sop]):/)[1]}`,
         );
-        const wanted = hasExpireTime ? expected : expected.replaceAll('pexpiretime', 'pttl');
         // What is done behind an answer may come before the next step.
         const isDue = (commands) => (name.endsWith('behind it') ? commands.sort() : commands);
-        assert.deepEqual(isDue(done), isDue(wanted.split(', ')));
+        const wanted = expected.map((commands) =>
+          isDue(
+            (hasExpireTime ? commands : commands.replaceAll('pexpiretime', 'pttl')).split(', '),
+          ),
+        );
+        const ofThisLength = wanted.find(({ length }) => length === done.length);
+        assert.deepEqual(isDue(done), ofThisLength ?? wanted[0]);
       });
     }
   });
