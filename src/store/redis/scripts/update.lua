@@ -5,7 +5,7 @@
 -- its duration in ms.
 
 -- A record is folded only if it has more bytes than this.
-local fold_from = 4096
+local fold_from = 1024
 
 return each(1, 2, function(k, a)
   local session, patch = KEYS[k + 1], ARGV[a + 1]
