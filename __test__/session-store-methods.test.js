@@ -190,5 +190,41 @@ forEachExpress((place, start) => {
       await store.set('another', Object.assign(loaded, { c: 1 }));
       assert.deepEqual(await store.get('another'), { cookie: {}, b: 1, c: 1 });
     });
+
+    test('may have got its base from a store of another app', async () => {
+      const [store, other] = [place.newStore(), place.newStore()];
+      await store.set('s', { cookie: {}, a: 1 });
+      const loaded = await store.get('s');
+      await other.set('s', Object.assign(loaded, { b: 1 }));
+      assert.deepEqual(await other.get('s'), { cookie: {}, a: 1, b: 1 });
+      assert.deepEqual(await store.get('s'), { cookie: {}, a: 1 });
+    });
+  });
+
+  describe('a session that did not change', () => {
+    const values = {
+      text: 'x',
+      at: new Date(0),
+      list: [1],
+      not: Number.NaN,
+      none: null,
+      gone: undefined,
+    };
+
+    test('is not written, also if JSON wrote its values as others', async () => {
+      const store = place.newStore();
+      const session = { cookie: { path: '/', maxAge: undefined }, ...values };
+      await store.set('s', session);
+      const loaded = await store.get('s');
+      // What would change if the whole session were written.
+      const other = await store.get('s');
+      await store.set('s', { ...other, text: 'y', at: 1, list: [2], not: 2, none: 2 });
+      await store.set(
+        's',
+        Object.assign(loaded, { cookie: { path: '/', x: undefined }, ...values }),
+      );
+      const { cookie: _cookie, ...data } = await store.get('s');
+      assert.deepEqual(data, { text: 'y', at: 1, list: [2], not: 2, none: 2 });
+    });
   });
 });

@@ -33,7 +33,7 @@ const MAX_ENDED = 100;
  * @returns {Promise<Loaded | undefined>}
  */
 async function load(sessions, address) {
-  return loaded(await partsOf(sessions).boundary.send('L', addressOf(address)));
+  return partsOf(sessions).boundary.send('L', addressOf(address)).then(loaded);
 }
 
 /**

@@ -5,13 +5,13 @@
 const { checkName } = require('./arguments.js');
 const { SpotsSessionsError } = require('./errors.js');
 const { load } = require('./foreign.js');
-const { Base, baseOf, setBase, takeBase } = require('./session-store/base.js');
+const { Base, baseOf, setBase, setCopiedBase, takeBase } = require('./session-store/base.js');
 const { endOf, setEnd } = require('./session-store/expiry.js');
 const { FrameworkStore } = require('./session-store/framework-store.js');
 const { Listing } = require('./session-store/listing.js');
 const { idOf, tokenOf } = require('./session-store/names.js');
 const { readOptions } = require('./session-store/options.js');
-const { textsOf } = require('./session-store/texts.js');
+const { snapshotOf } = require('./session-store/snapshot.js');
 const { Writer } = require('./session-store/writer.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the answers.
@@ -104,45 +104,57 @@ class SessionStore extends FrameworkStore {
     if (found === undefined) return undefined;
     const { ownerId, data, expiresAt } = found;
     setEnd(data.cookie, expiresAt);
-    const base = new Base(place.token).load(data, ownerId, Number(expiresAt ?? Infinity));
-    setBase(data, base, { isCopied });
+    const base = new Base(sid, place).load(data, ownerId, Number(expiresAt ?? Infinity));
+    if (isCopied) setCopiedBase(data, base);
+    else setBase(data, base);
     return data;
   }
 
   /** @param {string} sid @param {any} session */
   async #set(sid, session) {
-    const place = this.#placeOf(sid);
-    const texts = textsOf(session);
-    const state = { texts, ownerId: this.#ownerOf(session), end: endOf(session.cookie) };
-    const base = baseOf(session, place.token) ?? new Base(place.token);
-    setBase(session, base);
+    const snapshot = snapshotOf(session);
+    const state = { snapshot, ownerId: this.#ownerOf(session), end: endOf(session.cookie) };
+    const base = this.#baseOf(sid, session) ?? this.#newBase(sid, session);
     const isThere = await base.inTurn(
-      async () => !destroyed.has(session) && this.#writer.write(place, base, state),
+      async () => !destroyed.has(session) && this.#writer.write(base, state),
     );
-    if (!isThere) this.#tell('gone', idOf(place.token));
+    if (!isThere) this.#tell('gone', idOf(base.place.token));
   }
 
   /** @param {string} sid @param {any} session */
   async #touch(sid, session) {
-    const place = this.#placeOf(sid);
     const end = endOf(session.cookie);
-    const known = baseOf(session, place.token);
+    const known = this.#baseOf(sid, session);
     // Most requests end here. Nothing has changed, and the session need not live longer yet.
     if (known?.isAsLoaded && this.#writer.isCurrent(known, session, this.#ownerOf(session), end)) {
       return;
     }
-    const cookie = textsOf({ cookie: session.cookie });
-    const base = known?.texts ? known : new Base(place.token).keep(new Map(), undefined, -Infinity);
+    const cookie = snapshotOf({ cookie: session.cookie });
+    const base = known?.snapshot
+      ? known
+      : new Base(sid, this.#placeOf(sid)).keep(new Map(), undefined, -Infinity);
     const ownerId = base === known ? this.#ownerOf(session) : undefined;
     await base.inTurn(() => {
-      const texts = new Map([...base.texts, ...cookie]);
-      return this.#writer.write(place, base, { texts, ownerId, end });
+      const snapshot = new Map([...base.snapshot, ...cookie]);
+      return this.#writer.write(base, { snapshot, ownerId, end });
     });
   }
 
   /** @param {string} sid */
   async #destroy(sid) {
     await this.#writer.destroy(this.#placeOf(sid));
+  }
+
+  /** @param {string} sid @param {any} session */
+  #newBase(sid, session) {
+    const base = new Base(sid, this.#placeOf(sid));
+    setBase(session, base);
+    return base;
+  }
+
+  /** @param {string} sid @param {any} session */
+  #baseOf(sid, session) {
+    return baseOf(session, sid, this.#settings.app);
   }
 
   /** @param {string} sid */

@@ -4,15 +4,13 @@
 // that requests at the same time do not undo each other's changes.
 
 const { inspect } = require('node:util');
-const { KEY, attributesOf, textsOf } = require('./texts.js');
+const { KEY, snapshotOf } = require('./snapshot.js');
+
+/** @typedef {{ app: string, token: string }} Place where a session is kept */
 
 class Base {
-  /** @type {import('./texts.js').Texts | undefined} */
-  #texts;
-  /** What the session held as it was loaded, as JSON. Few requests need the texts, so they are made from it then. */
-  #json = '';
-  /** The attributes of the cookie as it was loaded. */
-  attributes = '';
+  /** What the session held; undefined if it was never written. @type {import('./snapshot.js').Snapshot | undefined} */
+  snapshot;
   /** Its owner; undefined if it is anonymous. @type {string | undefined} */
   ownerId;
   /** When it ends: ms, or Infinity. */
@@ -22,9 +20,13 @@ class Base {
   /** @type {Promise<unknown> | undefined} */
   #lastWrite;
 
-  /** @param {string} token the session that this is about */
-  constructor(token) {
-    this.token = token;
+  /**
+   * @param {string} sid the session that this is about
+   * @param {Place} place
+   */
+  constructor(sid, place) {
+    this.sid = sid;
+    this.place = place;
   }
 
   /**
@@ -35,24 +37,8 @@ class Base {
    * @param {number} expiresAt
    */
   load(data, ownerId, expiresAt) {
-    this.#json = JSON.stringify(data);
-    Object.assign(this, {
-      ownerId,
-      expiresAt,
-      attributes: attributesOf(data.cookie),
-      isLoaded: true,
-    });
-    return this;
-  }
-
-  /** What the session held; undefined if it was never written. */
-  get texts() {
-    if (this.#texts === undefined && this.isLoaded) this.#texts = textsOf(JSON.parse(this.#json));
-    return this.#texts;
-  }
-
-  set texts(texts) {
-    this.#texts = texts;
+    this.isLoaded = true;
+    return this.keep(snapshotOf(data), ownerId, expiresAt);
   }
 
   /** Whether it was loaded, and no write has begun since. */
@@ -63,12 +49,14 @@ class Base {
   /**
    * Keeps what was written.
    *
-   * @param {import('./texts.js').Texts} texts
+   * @param {import('./snapshot.js').Snapshot} snapshot
    * @param {string | undefined} ownerId
    * @param {number} expiresAt
    */
-  keep(texts, ownerId, expiresAt) {
-    Object.assign(this, { texts, ownerId, expiresAt });
+  keep(snapshot, ownerId, expiresAt) {
+    this.snapshot = snapshot;
+    this.ownerId = ownerId;
+    this.expiresAt = expiresAt;
     return this;
   }
 
@@ -96,15 +84,17 @@ class Base {
 }
 
 /**
- * Finds the base of a session. A base that was copied from a session with another id does not count.
+ * Finds the base of a session. A base that was copied from a session with another id does not count, and neither does
+ * that of another app.
  *
  * @param {any} session
- * @param {string} token
+ * @param {string} sid
+ * @param {string} app
  * @returns {Base | undefined}
  */
-function baseOf(session, token) {
+function baseOf(session, sid, app) {
   const base = session[KEY];
-  return base instanceof Base && base.token === token ? base : undefined;
+  return base instanceof Base && base.sid === sid && base.place.app === app ? base : undefined;
 }
 
 /**
@@ -112,11 +102,19 @@ function baseOf(session, token) {
  *
  * @param {object} session
  * @param {Base} base
- * @param {{ isCopied?: boolean }} [how] whether a `for…in` shall copy it, as @fastify/session does
  */
-function setBase(session, base, { isCopied = false } = {}) {
-  const property = { value: base, enumerable: isCopied, configurable: true, writable: true };
-  Reflect.defineProperty(session, KEY, property);
+function setBase(session, base) {
+  Reflect.defineProperty(session, KEY, { value: base, configurable: true, writable: true });
+}
+
+/**
+ * Hangs a base on what was loaded, so that a `for…in` copies it, as @fastify/session does.
+ *
+ * @param {any} data
+ * @param {Base} base
+ */
+function setCopiedBase(data, base) {
+  data[KEY] = base;
 }
 
 /**
@@ -132,4 +130,4 @@ function takeBase(session) {
   return base;
 }
 
-module.exports = { Base, baseOf, setBase, takeBase };
+module.exports = { Base, baseOf, setBase, setCopiedBase, takeBase };

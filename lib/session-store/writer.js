@@ -4,12 +4,12 @@
 
 const { claim, create, kill, load, refresh, update } = require('../foreign.js');
 const { tokensOf } = require('./memory-pages.js');
-const { attributesOf, differenceOf, valuesOf } = require('./texts.js');
+const { differenceOf, isSame, snapshotOf, valuesOf } = require('./snapshot.js');
 
-/** @typedef {{ app: string, token: string }} Place where a session is kept */
+/** @typedef {import('./base.js').Place} Place where a session is kept */
 /**
  * @typedef {object} State what a session holds now
- * @property {import('./texts.js').Texts} texts
+ * @property {import('./snapshot.js').Snapshot} snapshot
  * @property {string | undefined} ownerId
  * @property {number | undefined} end of its cookie, in ms
  */
@@ -30,12 +30,12 @@ class Writer {
   }
 
   /**
-   * @param {Place} place
    * @param {import('./base.js').Base} base
    * @param {State} state
    * @returns {Promise<boolean>} false: the session is gone, and nothing was written
    */
-  async write(place, base, { texts, ownerId, end }) {
+  async write(base, { snapshot, ownerId, end }) {
+    const { place } = base;
     const now = Date.now();
     const expiresAt = end ?? now + this.#settings.durationMs;
     if (expiresAt <= now) {
@@ -43,15 +43,15 @@ class Writer {
       return true;
     }
     const durationMs = expiresAt - now;
-    if (base.texts === undefined) {
-      const session = { ...place, ownerId, data: valuesOf(texts), durationMs, replace: true };
+    if (base.snapshot === undefined) {
+      const session = { ...place, ownerId, data: valuesOf(snapshot), durationMs, replace: true };
       await create(this.#settings.sessions, session);
       base.expiresAt = expiresAt;
-    } else if (!(await this.#update(place, base, { texts, ownerId }, expiresAt, durationMs))) {
+    } else if (!(await this.#update(base, { snapshot, ownerId }, expiresAt, durationMs))) {
       return false;
     }
     this.#tokens?.add(place.token, expiresAt);
-    Object.assign(base, { texts, ownerId });
+    base.keep(snapshot, ownerId, base.expiresAt);
     return true;
   }
 
@@ -70,7 +70,7 @@ class Writer {
       expiresAt > now &&
       !this.#isDue(base, expiresAt, expiresAt - now) &&
       ownerId === base.ownerId &&
-      attributesOf(cookie) === base.attributes
+      isSame(snapshotOf({ cookie }).get('cookie'), base.snapshot?.get('cookie'))
     );
   }
 
@@ -93,15 +93,15 @@ class Writer {
   }
 
   /**
-   * @param {Place} place
    * @param {import('./base.js').Base} base
-   * @param {{ texts: import('./texts.js').Texts, ownerId: string | undefined }} state
+   * @param {{ snapshot: import('./snapshot.js').Snapshot, ownerId: string | undefined }} state
    * @param {number} expiresAt
    * @param {number} durationMs
    */
-  async #update(place, base, { texts, ownerId }, expiresAt, durationMs) {
+  async #update(base, { snapshot, ownerId }, expiresAt, durationMs) {
     const { sessions } = this.#settings;
-    const difference = differenceOf(base.texts, texts);
+    const { place } = base;
+    const difference = differenceOf(base.snapshot, snapshot);
     const isChanged = Object.keys(difference.set).length > 0 || difference.deleted.length > 0;
     const isDue =
       Object.hasOwn(difference.set, 'cookie') || this.#isDue(base, expiresAt, durationMs);

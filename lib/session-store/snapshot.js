@@ -1,0 +1,119 @@
+'use strict';
+
+// What a session holds at one moment, by its keys. A value that cannot change is kept as it is, and others as JSON text.
+// The text tells whether a value has changed, also inside an object that was changed in place.
+
+const { typeError, valueError } = require('../errors.js');
+const { timeOf } = require('./expiry.js');
+
+/** The property of a session that holds its base. */
+const KEY = '@spots-tech/sessions';
+
+/** @typedef {Map<string, unknown>} Snapshot of primitives, `Json` and one `Cookie` */
+
+class Json {
+  /** @param {string} text */
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+class Cookie {
+  /** @param {object} cookie of either framework, or as JSON has it */
+  constructor(cookie) {
+    const { toJSON } = /** @type {any} */ (cookie);
+    this.plain = typeof toJSON === 'function' ? toJSON.call(cookie) : { ...cookie };
+  }
+
+  /** Whether it has the same attributes. Its `expires` changes with every request, so only whether it is set counts. */
+  isLike(/** @type {Cookie} */ other) {
+    const [mine, theirs] = [this.plain, other.plain];
+    const isSameIn = (name) => isEnd(name) || isSame(freeze(mine[name]), freeze(theirs[name]));
+    return (
+      Object.keys(mine).every(isSameIn) &&
+      Object.keys(theirs).every((name) => mine[name] !== undefined || isSameIn(name)) &&
+      (timeOf(mine.expires) === undefined) === (timeOf(theirs.expires) === undefined)
+    );
+  }
+}
+
+/** @param {string} name of an attribute of a cookie */
+function isEnd(name) {
+  return name === 'expires' || name === 'originalExpires';
+}
+
+/**
+ * @param {any} session
+ * @returns {Snapshot} without what JSON leaves out: functions and undefined
+ */
+function snapshotOf(session) {
+  if (typeof session !== 'object' || session === null)
+    throw typeError('session', 'an object', session);
+  const snapshot = new Map();
+  try {
+    for (const key of Object.keys(session)) {
+      if (key === KEY) continue;
+      const value = session[key];
+      const isCookie = key === 'cookie' && typeof value === 'object' && value !== null;
+      const frozen = isCookie ? new Cookie(value) : freeze(value);
+      if (frozen !== undefined) snapshot.set(key, frozen);
+    }
+  } catch {
+    // JavaScript's own message repeats keys of the session.
+    throw valueError('session', 'an object without bigints and circular references', session);
+  }
+  return snapshot;
+}
+
+/** Returns a value as JSON keeps it, so that nothing can change it; undefined if JSON leaves it out. @param {unknown} value */
+function freeze(value) {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return value;
+    case 'number':
+      return Number.isFinite(value) ? value : null;
+  }
+  if (value === null) return null;
+  const text = JSON.stringify(value);
+  return text === undefined ? undefined : new Json(text);
+}
+
+/** @param {unknown} frozen */
+function textOf(frozen) {
+  return frozen instanceof Json ? frozen.text : JSON.stringify(frozen);
+}
+
+/** @param {unknown} frozen */
+function thaw(frozen) {
+  if (frozen instanceof Cookie) return frozen.plain;
+  return frozen instanceof Json ? JSON.parse(frozen.text) : frozen;
+}
+
+/** @param {Iterable<[string, unknown]>} entries of a snapshot @returns {Record<string, any>} */
+function valuesOf(entries) {
+  return Object.fromEntries(Array.from(entries, ([key, frozen]) => [key, thaw(frozen)]));
+}
+
+/**
+ * @param {Snapshot} before
+ * @param {Snapshot} after
+ * @returns {{ set: Record<string, any>, deleted: string[] }} what leads from one to the other
+ */
+function differenceOf(before, after) {
+  const [changed, deleted] = [[], []];
+  for (const entry of after) if (!isSame(before.get(entry[0]), entry[1])) changed.push(entry);
+  for (const key of before.keys()) if (!after.has(key)) deleted.push(key);
+  return { set: valuesOf(changed), deleted };
+}
+
+/** Whether two values of snapshots are the same. @param {unknown} one @param {unknown} other */
+function isSame(one, other) {
+  if (one === other) return true;
+  if (one instanceof Cookie && other instanceof Cookie) return one.isLike(other);
+  // A text and a date may be the same in JSON.
+  return (one instanceof Json || other instanceof Json) && textOf(one) === textOf(other);
+}
+
+module.exports = { KEY, differenceOf, isSame, snapshotOf, valuesOf };
