@@ -32,13 +32,13 @@ onRedis((open, server) => {
         'create: pointer and session at once',
         ({ create }) => create(),
         1,
-        `getrange s, ${made}, set s`,
+        `${made}, set s`,
       ],
       [
         'create without an owner',
         ({ create }) => create({ ownerId: undefined }),
         1,
-        'getrange s, set s',
+        'set s',
       ],
       [
         'update',

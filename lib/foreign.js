@@ -74,26 +74,27 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   const address = addressOf({ app, token });
   if (checkToken(token) === undefined) return undefined;
   const [owner, ms] = [ownerOf(ownerId), checkDuration(durationMs / 1000)];
-  const lifetime = checkDuration(settings.lifetime);
+  const times = `${ms}\n${endOf(notAfter)}\n${checkDuration(settings.lifetime)}`;
   const json = checkData(data, settings.maxDataSize);
-  const attempt = async () => {
-    const nonce = newNonce();
-    const begin = [address, owner, nonce, ms, endOf(notAfter), lifetime];
-    const put = (until, withPointer) => {
-      const fields = [...begin, until, withPointer ? 1 : 0, replace ? 1 : 0];
-      return boundary.send('P', fields.join('\n'), json);
-    };
-    if (!settings.server?.cluster) return put('', owner !== NOBODY);
+  const put = (nonce, until, withPointer) => {
+    const flags = `${withPointer ? 1 : 0}\n${replace ? 1 : 0}`;
+    const fields = `${address}\n${owner}\n${nonce}\n${times}\n${until}\n${flags}`;
+    return boundary.send('P', fields, json);
+  };
+  const inSteps = async (nonce) => {
     const pointer = pointerTo(boundary, address, owner, nonce, ms);
     const until = await pointer('');
     if (until === undefined) return undefined;
-    const stored = await put(until, false);
+    const stored = await put(nonce, until, false);
     if (stored === true) await pointer('');
     return stored;
   };
-  let stored = await attempt();
-  // Its reply was lost, and another call has ended the session before it was sent again.
-  while (stored === 'again') stored = await attempt();
+  let stored;
+  // If its reply was lost, and another call has ended it before it was sent again, it begins anew.
+  do {
+    const nonce = newNonce();
+    stored = await (settings.server?.cluster ? inSteps(nonce) : put(nonce, '', owner !== NOBODY));
+  } while (stored === 'again');
   if (!stored) return stored;
   await keepAtMost(sessions, app, ownerId);
   return true;
@@ -246,10 +247,13 @@ function orderOf({ nonce, createdAt }) {
   return nonce ?? timeOf(createdAt);
 }
 
-/** A time as a nonce begins. @param {number} ms */
+/** A time as a nonce begins. Many creates in a row have the same time. @param {number} ms */
 function timeOf(ms) {
-  return ms.toString(36).padStart(9, '0');
+  if (ms !== lastTime) [lastTime, lastText] = [ms, ms.toString(36).padStart(9, '0')];
+  return lastText;
 }
+
+let [lastTime, lastText] = [0, ''];
 
 /** A time of 13 digits as a field. Later ones, from the year 2286 on, count as left out. @param {number | undefined} time */
 function endOf(time) {

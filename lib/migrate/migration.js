@@ -160,20 +160,25 @@ class Migration {
    * @returns {Promise<boolean | Why>}
    */
   async #create({ expiry, left }, { token, ownerId, data }) {
-    const address = { app: this.#app, token };
-    const end =
-      expiry === EXPIRY.NEVER
-        ? { durationMs: this.#endlessMs }
-        : { durationMs: Math.max(left, 0) + SPARE_MS, notAfter: expiry };
+    const app = this.#app;
+    const isEndless = expiry === EXPIRY.NEVER;
+    const request = {
+      app,
+      token,
+      ownerId,
+      data,
+      durationMs: isEndless ? this.#endlessMs : Math.max(left, 0) + SPARE_MS,
+      notAfter: isEndless ? undefined : expiry,
+      replace: false,
+    };
     try {
-      const request = { ...address, ...end, ownerId, data, replace: false };
       if (await foreign.create(this.#sessions, request)) return true;
     } catch (error) {
       // Written anew, its JSON may be longer than it was.
       if (error.code === 'ERR_OUT_OF_RANGE') return 'tooLarge';
       throw error;
     }
-    const ours = await foreign.load(this.#sessions, address);
+    const ours = await foreign.load(this.#sessions, { app, token });
     const isSame =
       ours?.ownerId === ownerId &&
       isDeepStrictEqual(ours?.data, data) &&

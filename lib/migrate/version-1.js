@@ -16,10 +16,11 @@ function version1({ app }) {
     prefix: `app:${app}${TOKEN}`,
     needsOwner: true,
     parseKey(rest) {
-      const [token, ...owner] = rest.split(OWNER);
+      const end = rest.indexOf(OWNER);
+      const [token, owner] =
+        end < 0 ? [rest, ''] : [rest.slice(0, end), rest.slice(end + OWNER.length)];
       // A token never contains this. So it is another app, whose name begins with ours and goes on with `|token:`.
-      if (token.includes(TOKEN)) return undefined;
-      return { token, ownerOf: () => owner.join(OWNER) };
+      return token.includes(TOKEN) ? undefined : { token, ownerOf: () => owner };
     },
     isSession: () => true,
   };

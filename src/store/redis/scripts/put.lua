@@ -10,34 +10,45 @@
 -- If the data has at least this many bytes, the record says how many, as create.lua does.
 local size_from = 2048
 
+-- What the first line of the session that is there names: the hash of its owner, and its nonce. The third value says
+-- whether there is one. An empty value is none.
+local function look(session)
+  local begin = redis.call('GETRANGE', session, '0', '199')
+  local owner, nonce = pointer_in(string.match(begin, '^{[^\n]*}') or '')
+  return owner, nonce, begin ~= ''
+end
+
 return each(keep_pointer and 2 or 1, keep_pointer and 11 or 10, function(k, a)
   local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 10]
-  -- Mostly there is nothing yet, so one command must do. An empty value is no session.
-  local begin = redis.call('GETRANGE', session, '0', '199')
-  local old_owner, old_nonce = pointer_in(string.match(begin, '^{[^\n]*}') or '')
-  if old_nonce == nonce then return { 1 } end
-  if (ARGV[a + 8] == '0' or ARGV[a + 8] == '2') and begin ~= '' then
-    return owner == '' and { 0 } or { 0, owner, nonce }
+  local replaces, is_again = ARGV[a + 8] == '1' or ARGV[a + 8] == '3', ARGV[a + 8] >= '2'
+  local nothing = owner == '' and { 0 } or { 0, owner, nonce }
+  local old_owner, old_nonce, is_there
+  -- Mostly there is nothing yet. If it replaces nothing, SET finds that out by itself.
+  if replaces or is_again then
+    old_owner, old_nonce, is_there = look(session)
+    if old_nonce == nonce then return { 1 } end
+    if is_there and not replaces then return nothing end
+    -- Another call has ended it meanwhile, and drops its pointer, so that it must not come back with the same one.
+    if is_again then return -1 end
   end
 
-  -- Another call has ended it meanwhile, and drops its pointer, so that it must not come back with the same one.
-  if ARGV[a + 8] == '2' or ARGV[a + 8] == '3' then return -1 end
-
   local line = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[a + 1] .. '","nonce":"' .. nonce .. '"'
+  local has_pointer = keep_pointer and owner ~= ''
   if owner ~= '' then
     local kept_until = ARGV[a + 4]
-    if keep_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 11], '', ARGV[a + 5]) end
+    if has_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 11], '', ARGV[a + 5]) end
     line = line .. ',"owner":"' .. owner .. '","until":' .. kept_until
   end
   if ARGV[a + 7] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[a + 7]) end
   if #data >= size_from then line = line .. ',"size":' .. #data end
-  local record = line .. '}\n' .. ARGV[a + 9] .. '\n' .. data
+  local set = { 'SET', session, line .. '}\n' .. ARGV[a + 9] .. '\n' .. data }
   local expiry, not_after = expiry_after(ARGV[a + 5]), tonumber(ARGV[a + 6])
   if not_after and not_after < tonumber(expiry or FOREVER) then expiry = ARGV[a + 6] end
-  if expiry then
-    redis.call('SET', session, record, 'PXAT', expiry)
-  else
-    redis.call('SET', session, record)
-  end
-  return { 1, old_owner, old_nonce }
+  if expiry then set[4], set[5] = 'PXAT', expiry end
+  if not replaces then set[#set + 1] = 'NX' end
+  if redis.call(unpack(set)) then return { 1, old_owner, old_nonce } end
+  local _, other_nonce = look(session)
+  if other_nonce == nonce then return { 1 } end
+  if has_pointer then redis.call('ZREM', KEYS[k + 2], ARGV[a + 11]) end
+  return nothing
 end)
