@@ -117,10 +117,12 @@ for (const [name, start] of [
         120_000,
       );
       child.kill('SIGINT');
-      const { code, stdout } = await ended;
+      const { code, signal, stdout } = await ended;
       const { complete, moved } = JSON.parse(stdout);
-      assert.equal(code, complete ? 0 : 130);
-      assert.equal((await redis.keys('app:*')).length, COUNT - moved);
+      // The signal may come when it has ended already.
+      const hasEnded = code === 0 || signal === 'SIGINT';
+      assert.ok(complete ? hasEnded : code === 130, `${code} ${signal} ${stdout}`);
+      assert.equal((await redis.keys('app:*')).length, COUNT - moved, 'what is left');
       await runToTheEnd(server.url);
       await assertAllMoved(server.url, redis, all);
     });
