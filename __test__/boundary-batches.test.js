@@ -35,6 +35,20 @@ test('calls that no continuation makes cross when the turn ends, or once there a
   assert.deepEqual(batches(crossed), [8]);
 });
 
+test('calls with long answers cross once there are 8, also among others', async () => {
+  const { call, list, read, crossed } = withoutEngine();
+  call(2);
+  read([0, 1], nothing);
+  batches(crossed);
+  list(20);
+  assert.deepEqual(batches(crossed), [8, 8]);
+  await turn();
+  assert.deepEqual(batches(crossed), [4]);
+  call(20);
+  list(8);
+  assert.deepEqual(batches(crossed), [28]);
+});
+
 test('calls that continuations make cross as soon as a batch has as many calls as are in flight', async () => {
   const { call, read, crossed } = withoutEngine();
   call(17);

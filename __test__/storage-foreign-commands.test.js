@@ -28,18 +28,8 @@ onRedis((open, server) => {
         1,
         'get s, pexpiretime s',
       ],
-      [
-        'create: pointer and session at once',
-        ({ create }) => create(),
-        1,
-        `${made}, set s`,
-      ],
-      [
-        'create without an owner',
-        ({ create }) => create({ ownerId: undefined }),
-        1,
-        'set s',
-      ],
+      ['create: pointer and session at once', ({ create }) => create(), 1, `${made}, set s`],
+      ['create without an owner', ({ create }) => create({ ownerId: undefined }), 1, 'set s'],
       [
         'update',
         ({ sessions, app, token }) => update(sessions, { app, token, set: {}, deleted: [] }),

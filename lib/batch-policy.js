@@ -5,6 +5,12 @@
 /** The most calls in one batch. */
 const MAX_CALLS = 32;
 
+/**
+ * The most calls with long answers in one batch. With 32 of them the server and this process would wait for each other:
+ * with 64 in flight there were 0.7 times as many lists a second.
+ */
+const MAX_LONG_ANSWERS = 8;
+
 /** A batch of this many characters is sent at once, so that no text becomes too long for a JavaScript string. */
 const MAX_CHARACTERS = 64 * 1024;
 
@@ -58,4 +64,4 @@ class BatchPolicy {
   }
 }
 
-module.exports = { BatchPolicy, MAX_CHARACTERS };
+module.exports = { BatchPolicy, MAX_CHARACTERS, MAX_LONG_ANSWERS };

@@ -4,7 +4,7 @@
 // as one text, which one JSON.parse reads. A call crosses with an id, under which its promise waits. The other side is in
 // src/call.rs, src/operation/ and src/answers.rs.
 
-const { BatchPolicy, MAX_CHARACTERS } = require('./batch-policy.js');
+const { BatchPolicy, MAX_CHARACTERS, MAX_LONG_ANSWERS } = require('./batch-policy.js');
 const { SpotsSessionsError, withCaller } = require('./errors.js');
 const { Engine } = require('./native.js');
 
@@ -31,6 +31,8 @@ class Boundary {
   #receivesMore = false;
   #batch = '';
   #batched = 0;
+  /** How many of those in the batch have long answers. */
+  #longAnswers = 0;
   #policy = new BatchPolicy();
   /** Whether what is in the batch when the turn ends will be sent. */
   #flushes = false;
@@ -99,6 +101,19 @@ class Boundary {
       this.#flushes = true;
       setImmediate(endTurn, this);
     }
+    return promise;
+  }
+
+  /**
+   * Sends a call that has a long answer.
+   *
+   * @param {string} operation
+   * @param {string} fields
+   * @returns {Promise<any>}
+   */
+  sendForLong(operation, fields) {
+    const promise = this.send(operation, fields);
+    if (++this.#longAnswers >= MAX_LONG_ANSWERS) this.flush();
     return promise;
   }
 
@@ -203,6 +218,7 @@ class Boundary {
     const batch = this.#batch;
     this.#batch = '';
     this.#batched = 0;
+    this.#longAnswers = 0;
     const here =
       this.#pending <= MAX_PENDING_INLINE && batch.length < MAX_CHARACTERS && line === undefined;
     try {

@@ -91,7 +91,7 @@ async function completeRotate(boundary, address, half) {
  * @returns {Promise<Listed[]>}
  */
 async function list(boundary, place, token, limit) {
-  const answer = await boundary.send('l', `${place}\n${token}\n${limit}`);
+  const answer = await boundary.sendForLong('l', `${place}\n${token}\n${limit}`);
   return Array.isArray(answer) ? answer : completeList(boundary, place, limit, answer);
 }
 

@@ -45,6 +45,8 @@ function withoutEngine() {
       );
       return promise;
     });
+  const list = (count) =>
+    Array.from({ length: count }, () => instance.sendForLong('l', 'app\nowner'));
   /** Updates a session. */
   const update = (length) => instance.send('u', 'app\ntoken', `{"text":"${'x'.repeat(length)}"}`);
   const close = () => instance.close();
@@ -64,7 +66,7 @@ function withoutEngine() {
   const beShort = (isShort) => Object.assign(Engine, { isShort });
   const { crossed } = Engine;
   const released = () => Engine.released;
-  const acts = { call, update, close, answer, read, giveUp, garble, beShort };
+  const acts = { call, list, update, close, answer, read, giveUp, garble, beShort };
   return { ...acts, settled, crossed, released };
 }
 

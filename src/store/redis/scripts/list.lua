@@ -8,22 +8,29 @@
 -- A step ends after this many sessions, or with the record that brings it to this many bytes.
 local step_sessions, step_bytes = 250, 1048576
 
+local call, pcall = redis.call, redis.pcall
+local index, begin, most = KEYS[1], ARGV[1], ARGV[3]
 local listed, pointers = { unpack(ARGV, 4) }, {}
 if #listed == 0 then
-  local now = clock()
-  listed = redis.call('ZRANGE', KEYS[1], '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
-  pointers = redis.pcall('ZRANGE', pointers_of(KEYS[1]), '+inf', now, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
+  -- Those whose time has passed come last, and have no record.
+  listed = call('ZRANGE', index, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
+  local function pointers_from(score)
+    return pcall('ZRANGE', pointers_of(index), '+inf', score, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
+  end
+  pointers = pointers_from('-inf')
   if pointers.err then
     -- While a slot moves, a server refuses to look for a key that it does not have.
     if string.find(pointers.err, '^WRONGTYPE') then return pointers end
     pointers = { '?' }
+  elseif #pointers > 0 then
+    pointers = pointers_from(clock())
   end
 end
 local read, left, bytes = {}, {}, 0
 for n = 1, #listed, 2 do
   local id, expiry = listed[n], listed[n + 1]
   if bytes < step_bytes and #read < 3 * step_sessions then
-    local record = redis.call('GETRANGE', ARGV[1] .. id, '0', ARGV[3])
+    local record = call('GETRANGE', begin .. id, '0', most)
     bytes = bytes + #record
     if record ~= '' then
       read[#read + 1], read[#read + 2], read[#read + 3] = id, expiry, record
