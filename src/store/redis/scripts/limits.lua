@@ -6,7 +6,7 @@
 local ended_at_once, ended_bytes = 100, 8388608
 
 -- If several sessions end in the same ms, the older go first. If they are more than this, some are not compared.
-local tied_at_most = 500
+local tied_at_most = 250
 
 -- Ends sessions of the owner so that at most `most` live, the new one included. Those that would end soonest go first,
 -- and never the new one.
