@@ -213,17 +213,22 @@ impl<'a> Record<'a> {
 }
 
 /// For how many milliseconds each use lets the session live, in a text that may be a record. `None` if the session does
-/// not slide. Most records say in line 1 only when they were created; one byte shows that.
+/// not slide. Most records say in line 1 only when they were created; one byte shows that. Those that slide mostly say it
+/// next.
 #[must_use]
 pub fn sliding_in(bytes: &[u8]) -> Option<u64> {
     /// Where line 1 ends if it holds only `createdAt`.
     const END: usize = "{\"createdAt\":1698765432123".len();
-    if *bytes.get(END)? == b'}' {
-        return None;
-    }
-    let digits = after_name(bytes, b"\"sliding\":")?;
-    let digits = &digits[..memchr::memchr2(b',', b'}', digits)?];
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    const NAME: &[u8] = b"\"sliding\":";
+    let rest = bytes.get(END..)?;
+    let digits = match rest.split_first()? {
+        (b'}', _) => return None,
+        (b',', next) if next.starts_with(NAME) => &next[NAME.len()..],
+        _ => after_name(bytes, NAME)?,
+    };
+    let count = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    let ends = matches!(digits.get(count)?, b',' | b'}');
+    std::str::from_utf8(&digits[..count]).ok().filter(|_| ends)?.parse().ok()
 }
 
 /// The mark in a text that may be a record: how the id of its token begins. `None` if the token was made for its owner.
