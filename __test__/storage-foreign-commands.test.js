@@ -74,7 +74,7 @@ onRedis((open, server) => {
         'list',
         ({ sessions, app }) => sessions.list({ app, ownerId }),
         3,
-        'zrange o, zrange p, get s, pexpiretime s, get s, pexpiretime s',
+        'zrange o, zrange p, zrange p, get s, pexpiretime s, get s, pexpiretime s',
       ],
       [
         'rotate: asks, pointer, session, pointer, and the old pointer behind it',

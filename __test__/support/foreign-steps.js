@@ -22,7 +22,10 @@ function stepByStep(sessions, before) {
     await before({ n, letter });
     return boundary.send(letter, ...fields);
   };
-  setParts(stepped, { boundary: Object.assign(Object.create(boundary), { send }), settings });
+  setParts(stepped, {
+    boundary: Object.assign(Object.create(boundary), { send, sendForLong: send }),
+    settings,
+  });
   return stepped;
 }
 
