@@ -51,7 +51,7 @@ class Writer {
       return false;
     }
     this.#tokens?.add(place.token, expiresAt);
-    base.keep(snapshot, ownerId, base.expiresAt);
+    Object.assign(base, { snapshot, ownerId });
     return true;
   }
 

@@ -8,14 +8,13 @@
 -- A step ends after this many sessions, or with the record that brings it to this many bytes.
 local step_sessions, step_bytes = 250, 1048576
 
-local call, pcall = redis.call, redis.pcall
-local index, begin, most = KEYS[1], ARGV[1], ARGV[3]
+local index = KEYS[1]
 local listed, pointers = { unpack(ARGV, 4) }, {}
 if #listed == 0 then
   -- Those whose time has passed come last, and have no record.
-  listed = call('ZRANGE', index, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
+  listed = redis.call('ZRANGE', index, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2], 'WITHSCORES')
   local function pointers_from(score)
-    return pcall('ZRANGE', pointers_of(index), '+inf', score, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
+    return redis.pcall('ZRANGE', pointers_of(index), '+inf', score, 'BYSCORE', 'REV', 'LIMIT', '0', ARGV[2])
   end
   pointers = pointers_from('-inf')
   if pointers.err then
@@ -30,7 +29,7 @@ local read, left, bytes = {}, {}, 0
 for n = 1, #listed, 2 do
   local id, expiry = listed[n], listed[n + 1]
   if bytes < step_bytes and #read < 3 * step_sessions then
-    local record = call('GETRANGE', begin .. id, '0', most)
+    local record = redis.call('GETRANGE', ARGV[1] .. id, '0', ARGV[3])
     bytes = bytes + #record
     if record ~= '' then
       read[#read + 1], read[#read + 2], read[#read + 3] = id, expiry, record
