@@ -1,6 +1,6 @@
 'use strict';
 
-// The option `natMap`: how it is read, and what is refused. faults/nat-map.test.js has real servers.
+// The option `natMap`: how it is read, and what is refused. faults/nat-map-*.test.js have real servers.
 
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
