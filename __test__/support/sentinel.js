@@ -10,6 +10,12 @@ const { waitUntil } = require('./wait-until.js');
 const NAME = 'mymaster';
 
 /**
+ * A sentinel that had no processor for two seconds only watches for the next 30 seconds: TILT mode.
+ * https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#tilt-mode
+ */
+const PATIENCE_MS = 90_000;
+
+/**
  * @typedef {Awaited<ReturnType<typeof startRedis>>} Server
  *
  * @typedef {object} SentinelOptions
@@ -151,20 +157,22 @@ class SentinelGroup {
           () => false,
         ),
       'a sentinel to begin a failover',
+      PATIENCE_MS,
     );
     return this.promoted(old);
   }
 
   /** Resolves with the primary after this one, when all agree on it. @param {Server} old */
   async promoted(old) {
-    await waitUntil(async () => (await this.primary()) !== old, 'another primary');
+    const isAnother = async () => (await this.primary()) !== old;
+    await waitUntil(isAnother, 'another primary', PATIENCE_MS);
     await this.settled();
     return this.primary();
   }
 
   /** Resolves when all that run agree on the primary, and each replica has its data. */
   async settled() {
-    await waitUntil(() => this.#agree(), 'the sentinels to agree');
+    await waitUntil(() => this.#agree(), 'the sentinels to agree', PATIENCE_MS);
   }
 
   async #agree() {
