@@ -6,7 +6,7 @@
 
 use crc::{CRC_16_XMODEM, Crc};
 
-use crate::token::{OwnerHash, Route, SessionId};
+use crate::address::{OwnerHash, Route, SessionId};
 
 /// How many slots a Redis Cluster has.
 pub const SLOTS: u16 = 16384;

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, INDEX, LIFETIME};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::address::{OwnerHash, SessionId};
 use crate::error::Error;
 use crate::protocol::Reply;
-use crate::token::{OwnerHash, SessionId};
 
 /// Lets a sliding session live its duration from now on.
 #[derive(Debug)]

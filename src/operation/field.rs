@@ -9,9 +9,10 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 use super::foreign::is_pointer;
+use crate::address::{Address, OwnerHash, SessionId};
 use crate::line::split;
 use crate::record::{decode_string, read_nonce};
-use crate::token::{Address, OwnerHash, SessionId, Token};
+use crate::token::Token;
 
 /// The name of an app: any bytes.
 pub type App<'a> = Cow<'a, [u8]>;

@@ -4,10 +4,11 @@ use redis::Cmd;
 
 use super::field::{App, Fields};
 use super::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Spec, Target};
+use crate::address::{OwnerHash, SessionId};
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::record::{self, Record};
-use crate::token::{OwnerHash, SessionId, Token};
+use crate::token::Token;
 
 /// Reads a session.
 #[derive(Debug)]

@@ -5,9 +5,10 @@ use redis::Cmd;
 use super::field::{App, Fields, Owner};
 use super::script::{FINDS_KEYS, POINTERS_OF};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Step, Target};
+use crate::address::SessionId;
 use crate::error::Error;
 use crate::protocol::Reply;
-use crate::token::{SessionId, Token};
+use crate::token::Token;
 
 /// Removes all sessions of an owner, except the one with this token.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use redis::Cmd;
 use super::field::{App, Fields, Owner};
 use super::script::{CLOCK, INDEX};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::address::SessionId;
 use crate::error::Error;
 use crate::protocol::Reply;
-use crate::token::SessionId;
 
 /// Removes a session of an owner by its id.
 #[derive(Debug)]

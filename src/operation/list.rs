@@ -11,9 +11,10 @@ use super::script::{CLOCK, FINDS_KEYS, POINTERS_OF};
 use super::{
     Answer, LONG_FROM_BYTES, Meaning, OnRedis, Past, Policy, Script, Spec, Step, Target, Work,
 };
+use crate::address::SessionId;
 use crate::error::Error;
 use crate::protocol::Reply;
-use crate::token::{SessionId, Token};
+use crate::token::Token;
 
 /// How many bytes of records one list may read.
 pub(crate) const MAX_LIST_BYTES: usize = 16 * 1024 * 1024;

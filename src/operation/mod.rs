@@ -38,10 +38,10 @@ pub use self::list::Page;
 pub(crate) use self::list::{Listed, MAX_LIST_BYTES, describe as describe_all};
 pub use self::script::Script;
 pub use self::target::{Policy, Target};
+use crate::address::SessionId;
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::record::Record;
-use crate::token::SessionId;
 
 /// Makes the list of operations. Each has a variant of [`Operation`], which is found by its letter.
 macro_rules! operations {

@@ -5,10 +5,11 @@ use redis::Cmd;
 use super::field::{App, Fields};
 use super::script::{CLOCK, EACH, FIRST_LINE, FOREIGN, INDEX};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
+use crate::address::OwnerHash;
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::record::read_nonce;
-use crate::token::{OwnerHash, Token};
+use crate::token::Token;
 
 /// Gives a session a new token, and returns it. The old token opens nothing any more.
 #[derive(Debug)]

@@ -2,9 +2,10 @@
 
 use super::Answer;
 use super::field::Owner;
+use crate::address::{Address, OwnerHash, SessionId};
 use crate::error::Error;
 use crate::keys;
-use crate::token::{self, Address, Encoding, OwnerHash, SessionId, Token};
+use crate::token::{self, Encoding, Token};
 
 /// The settings of an instance that apply to every session.
 #[derive(Clone, Debug)]

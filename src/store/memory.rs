@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::Policy;
+use crate::address::{Address, OwnerHash, SessionId};
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::operation::{
     MAX_LIST_BYTES, Operation, Put, Refresh, Rotate, Update, describe_all, describe_one,
 };
 use crate::record::{self, NOBODY, Record};
-use crate::token::{self, Address, OwnerHash, SessionId, Token};
+use crate::token::{self, Token};
 
 /// Sessions in memory. They are lost when the instance is dropped.
 pub struct MemoryStore {

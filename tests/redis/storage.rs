@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use serde_json::json;
+use spots_sessions::address::OwnerHash;
 use spots_sessions::keys;
-use spots_sessions::token::{OwnerHash, Token};
+use spots_sessions::token::Token;
 
 use crate::common::server::{Server, run_on};
 use crate::common::{DAY, create, get, kill, kill_all, refresh, update};

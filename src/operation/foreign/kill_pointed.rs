@@ -3,13 +3,13 @@
 use redis::Cmd;
 
 use super::{Pointer, member};
+use crate::address::{Address, OwnerHash};
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Owner};
 use crate::operation::script::{FIRST_LINE, FOREIGN};
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
 use crate::record::read_nonce;
-use crate::token::{Address, OwnerHash};
 
 /// Removes a session if it belongs to the owner.
 #[derive(Debug)]

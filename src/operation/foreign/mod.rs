@@ -14,9 +14,9 @@ pub mod put;
 pub mod unpoint;
 
 use super::{Answer, Meaning, Target};
+use crate::address::{Address, OwnerHash};
 use crate::protocol::Reply;
 use crate::record::read_nonce;
-use crate::token::{Address, OwnerHash};
 
 /// A pointer to a session: a member of the owner's pointers.
 #[derive(Clone, Debug)]

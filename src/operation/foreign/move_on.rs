@@ -3,12 +3,13 @@
 use redis::Cmd;
 
 use super::{Pointer, member, read_flag};
+use crate::address::OwnerHash;
 use crate::error::Error;
 use crate::operation::field::{App, Fields};
 use crate::operation::script::{FIRST_LINE, FOREIGN};
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
-use crate::token::{OwnerHash, Token};
+use crate::token::Token;
 
 /// Moves a session to the id of its new token.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use redis::Cmd;
 
+use crate::address::Address;
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Owner};
 use crate::operation::info::{SCRIPT, read_info};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Spec, Target};
 use crate::protocol::Reply;
-use crate::token::Address;
 
 /// Describes a session.
 #[derive(Debug)]

@@ -2,12 +2,13 @@
 
 use redis::Cmd;
 
+use crate::address::OwnerHash;
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Ttl, ttl_ms};
 use crate::operation::script::{CLOCK, EACH, EXPIRY, FOREIGN, INDEX, POINTER};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
-use crate::token::{OwnerHash, Token};
+use crate::token::Token;
 
 /// Until when the pointer to a session is kept that never expires, as in foreign.lua.
 const FOREVER: &str = "9999999999999";

@@ -3,6 +3,7 @@
 use redis::Cmd;
 
 use super::{Pointer, member, read_flag};
+use crate::address::OwnerHash;
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Json, Owner, Ttl, ttl_ms};
 use crate::operation::script::{
@@ -10,7 +11,7 @@ use crate::operation::script::{
 };
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
-use crate::token::{OwnerHash, Token};
+use crate::token::Token;
 
 /// Stores a session. Its pointer exists already, unless it is made in the same step.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What holds for any record, against a model of folding that never reads JSON.
 
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 
 use super::*;
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use spots_sessions::token::{Encoding, OwnerHash, Token, mint};
+use spots_sessions::address::OwnerHash;
+use spots_sessions::token::{Encoding, Token, mint};
 
 /// Reads the input as a token. Then mints a token for an owner of that name, and reads it back.
 ///

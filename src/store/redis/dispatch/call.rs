@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::fold::Fold;
 use super::follow_ups::FollowUps;
 use super::recent_writes::RecentWrites;
+use crate::address::{Route, SessionId};
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::keys;
@@ -23,7 +24,6 @@ use crate::store::redis::connection::settings::Login;
 use crate::store::redis::link::Live;
 use crate::store::redis::node::Node;
 use crate::store::redis::scripts;
-use crate::token::{Route, SessionId};
 
 /// After this many broken connections a call is sent in quarantine.
 const SUSPECT_AFTER_BROKEN: u8 = 2;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use redis::Cmd;
 
 use super::call::InFlightCall;
+use crate::address::SessionId;
 use crate::error::Error;
 use crate::protocol::Reply;
 use crate::record::Record;
@@ -15,7 +16,6 @@ use crate::store::redis::connection::pipe::{Broken, Pipe};
 use crate::store::redis::link::Live;
 use crate::store::redis::node::Node;
 use crate::store::redis::scripts;
-use crate::token::SessionId;
 
 /// From this many bytes on, a record is folded on a separate thread, because other calls wait for the thread that
 /// asks.

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::sliding::SlidingTable;
+use crate::address::SessionId;
 use crate::operation::Pointer;
-use crate::token::SessionId;
 
 /// What must be done behind the answers of one batch: the sliding sessions that the calls have used and that must be
 /// extended, and the pointers that must be dropped.

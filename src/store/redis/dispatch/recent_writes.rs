@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::token::Route;
+use crate::address::Route;
 
 /// How many changed owners of one generation are told apart, in about 20 MiB. If there are more, every session is
 /// read from the primary.
@@ -75,7 +75,7 @@ impl RecentWrites {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::OwnerHash;
+    use crate::address::OwnerHash;
 
     #[test]
     fn more_changes_than_are_told_apart_count_for_everybody() {

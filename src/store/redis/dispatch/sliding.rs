@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::token::SessionId;
+use crate::address::SessionId;
 
 /// How many places there are at first. There are twice as many as soon as sessions compete for one: a small table stays in
 /// the processor's caches, which makes a `get` of one of 1000 sliding sessions 3% faster.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::Node;
-use crate::token::SessionId;
+use crate::address::SessionId;
 
 /// At most this many bytes of patches may be in flight to one record, or be appended while it is folded. A single
 /// pipeline may exceed this if no other has patches for that record.

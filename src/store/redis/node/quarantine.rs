@@ -16,10 +16,10 @@ use tokio::time::{Instant, sleep};
 
 use super::Node;
 use super::queue::Queue;
+use crate::address::SessionId;
 use crate::store::redis::connection::pipe::{Pipe, lock};
 use crate::store::redis::link::endpoint::Endpoint;
 use crate::store::redis::link::{Link, Timeouts};
-use crate::token::SessionId;
 
 /// How often it is checked whether the connection is still needed.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(1);

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
+use spots_sessions::address::OwnerHash;
 use spots_sessions::call::decode;
 use spots_sessions::operation::field::Limits;
 use spots_sessions::operation::{
     Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, Lengthen, List, Load, MoveOn,
     Operation, Peek, Point, Pointers, Refresh, Rotate, Update,
 };
-use spots_sessions::token::{OwnerHash, Token};
+use spots_sessions::token::Token;
 
 /// The form of a session's id.
 const ID: &str = "-_AZaz09AZaz09AZaz09AZ";
