@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
 const { describe, test } = require('node:test');
+const { callEveryMethod } = require('./support/every-method.js');
 const { idOf } = require('./support/keys.js');
 const { waitUntil } = require('./support/redis-server.js');
 const { rejection } = require('./support/rejection.js');
@@ -15,21 +16,6 @@ const { SpotsSessions } = require('../index.js');
 const APP = 'my-app';
 const DATA = { role: 'user' };
 
-/** Calls every method once. */
-async function assertAllMethodsWork(sessions) {
-  const request = { app: APP, ownerId: 'alice', data: DATA, duration: 600 };
-  const [token, other] = [await sessions.create(request), await sessions.create(request)];
-  assert.equal(await sessions.update({ app: APP, token, data: { a: 1 } }), true);
-  assert.equal(await sessions.refresh({ app: APP, token, duration: 60 }), true);
-  assert.deepEqual(await sessions.get({ app: APP, token }), {
-    ownerId: 'alice',
-    data: { ...DATA, a: 1 },
-  });
-  assert.equal(await sessions.kill({ app: APP, token }), true);
-  assert.equal(await sessions.killAll({ app: APP, ownerId: 'alice' }), true);
-  assert.equal(await sessions.get({ app: APP, token: other }), undefined);
-}
-
 describe('H19 a server without KEYS and SCAN', () => {
   onRedis(
     (open) => {
@@ -37,7 +23,7 @@ describe('H19 a server without KEYS and SCAN', () => {
         const { sessions, redis } = open();
         await assert.rejects(redis.keys('*'), /unknown command/);
         await assert.rejects(redis.scan(0), /unknown command/);
-        await assertAllMethodsWork(sessions);
+        await callEveryMethod(sessions, APP);
       });
     },
     { args: ['--rename-command', 'KEYS', '', '--rename-command', 'SCAN', ''] },
@@ -60,7 +46,7 @@ describe('H19 an ACL without dangerous commands', () => {
         '-@admin',
       );
       const sessions = new SpotsSessions(`redis://app:secret@127.0.0.1:${server().port}`);
-      await assertAllMethodsWork(sessions);
+      await callEveryMethod(sessions, APP);
       await sessions.close();
     });
   });
@@ -81,7 +67,7 @@ describe('H33 a cluster', () => {
           async () => /cluster_state:ok/.test(await redis.cluster('INFO')),
           'the cluster to be up',
         );
-        for (let n = 0; n < 20; n++) await assertAllMethodsWork(sessions);
+        for (let n = 0; n < 20; n++) await callEveryMethod(sessions, APP);
       });
     },
     { config: { 'cluster-enabled': 'yes' } },

@@ -32,7 +32,10 @@ const ended = async (call) => {
 /** Asserts that each method, as the first call after a silent death, answers rightly and acts once. */
 async function assertEachMethodSurvives({ sessions, app, redis, forget }) {
   const create = (ownerId) => sessions.create({ app, ownerId, data: { a: 1 }, duration: 600 });
-  const [token, other] = [await create('ann'), await create('bob')];
+  const [token, other, third] = [await create('ann'), await create('bob'), await create('bob')];
+  const described = await sessions.info({ app, token: other });
+  const { id, data, createdAt, expiresAt } = described;
+  const listed = [{ id, data, createdAt, expiresAt, current: true }];
   const steps = [
     ['get', { app, token }, { ownerId: 'ann', data: { a: 1 } }],
     ['update', { app, token, data: { b: 2 } }, true],
@@ -40,8 +43,13 @@ async function assertEachMethodSurvives({ sessions, app, redis, forget }) {
     ['refresh', { app, token, duration: 300 }, true],
     ['kill', { app, token }, true],
     ['get', { app, token }, undefined],
-    ['killAll', { app, ownerId: 'bob' }, true],
+    ['killAll', { app, ownerId: 'bob', except: other }, true],
+    ['get', { app, token: third }, undefined],
+    ['info', { app, token: other }, described],
+    ['list', { app, ownerId: 'bob', token: other }, listed],
+    ['kill', { app, ownerId: 'bob', id }, true],
     ['get', { app, token: other }, undefined],
+    ['ping', undefined, undefined],
   ];
   for (const [method, request, expected] of steps) {
     const replaced = forget();
@@ -52,7 +60,10 @@ async function assertEachMethodSurvives({ sessions, app, redis, forget }) {
   forget();
   const created = await ended(create('cid'));
   assert.equal(await redis.dbsize(), before + 2, 'one session and its index');
-  assert.equal((await sessions.get({ app, token: created })).ownerId, 'cid');
+  forget();
+  const rotated = await ended(sessions.rotate({ app, token: created }));
+  assert.equal((await sessions.get({ app, token: rotated })).ownerId, 'cid');
+  assert.equal(await sessions.get({ app, token: created }), undefined);
 }
 
 /** Lets the connections of proxies die silently. The result tells whether another one was opened since. */

@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { SpotsSessions } = require('../../index.js');
+const { callEveryMethod } = require('./every-method.js');
 const { patience } = require('./faulty-cluster.js');
 const { freshName } = require('./targets.js');
 const { waitUntil } = require('./wait-until.js');
@@ -17,27 +18,10 @@ function open(t, options) {
   return sessions;
 }
 
-/** Calls each method for owners of all nodes. */
+/** Calls every method for owners of all nodes. */
 async function worksEverywhere(sessions) {
   const app = freshName();
-  const owners = times(30, (n) => `owner-${n}`);
-  const each = (call) => Promise.all(owners.map(call));
-  const tokens = await each((ownerId, n) => sessions.create({ app, ownerId, data: { n } }));
-  const yes = owners.map(() => true);
-  const request = (n) => ({ app, token: tokens[n] });
-  assert.deepEqual(await each((_, n) => sessions.update({ ...request(n), data: { a: n } })), yes);
-  assert.deepEqual(await each((_, n) => sessions.refresh({ ...request(n), duration: 60 })), yes);
-  assert.deepEqual(
-    await each((_, n) => sessions.get(request(n))),
-    owners.map((ownerId, n) => ({ ownerId, data: { n, a: n } })),
-  );
-  assert.deepEqual(
-    await each((ownerId, n) =>
-      n % 2 ? sessions.kill(request(n)) : sessions.killAll({ app, ownerId }),
-    ),
-    yes,
-  );
-  await sessions.ping();
+  await Promise.all(times(30, (n) => callEveryMethod(sessions, app, `owner-${n}`)));
 }
 
 const THROWN = new Error('s3cret of the program');
