@@ -376,8 +376,8 @@ export interface SpotsSessionsOptions extends ServerAddress, ClientOptions, Time
   /**
    * Where `get` reads. `'replica'` is for Sentinel and Cluster only: `get` then reads from a replica if there is one.
    *
-   * A replica may lag behind its primary. So `get` may return a session as it was before another process killed or
-   * updated it. For 10 seconds after a call of this instance has changed a session, all sessions of that owner are read
+   * A replica may lag behind its primary. So `get` may return a session as it was before another process killed,
+   * updated or rotated it. For 10 seconds after a call of this instance has changed a session, all sessions of that owner are read
    * from the primary. A session that the replica does not have is read from the primary too.
    *
    * @default 'primary'

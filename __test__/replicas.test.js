@@ -5,8 +5,9 @@
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
+const foreign = require('../lib/foreign.js');
 const { startCluster } = require('./support/cluster.js');
-const { sessionKey } = require('./support/keys.js');
+const { pointersKey, sessionKey } = require('./support/keys.js');
 const { startSentinels } = require('./support/sentinel.js');
 const { freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
@@ -167,6 +168,26 @@ for (const [target, start] of [
         await areFound(tokens);
         return (await total(replicas)) > before;
       }, 'a replica to be read from');
+    });
+
+    test('after killAll, sessions of that owner whose token is foreign are read from the primary', async () => {
+      const client = servers.client();
+      const session = { app, ownerId: freshName('owner'), token: freshName('a-foreign-token') };
+      const more = { data: { n: 1 }, durationMs: 600_000, replace: true };
+      assert.equal(await foreign.create(writer, { ...session, ...more }), true);
+      await replicated();
+      await Promise.all(replicas.map((redis) => redis.client('PAUSE', 60_000, 'WRITE')));
+      // Another process ends it, and its pointer. So this one's killAll changes nothing on the route of the token.
+      assert.equal(await writer.kill(session), true);
+      const { ownerId, token } = session;
+      await waitUntil(
+        async () => !(await client.exists(pointersKey(app, ownerId))),
+        'the pointer to be dropped',
+      );
+      assert.equal((await reader.get({ app, token })).data.n, 1, 'the replicas lag');
+      assert.equal(await reader.killAll({ app, ownerId }), false);
+      assert.equal(await reader.get({ app, token }), undefined);
+      await Promise.all(replicas.map((redis) => redis.client('UNPAUSE')));
     });
 
     if (target === 'sentinel')

@@ -19,7 +19,7 @@ use std::fmt;
 use self::object::{Object, identity, is_json, is_object, is_patch};
 use crate::line::split;
 
-pub use self::about::{mark_in, nonce_in, read_nonce, sliding_in};
+pub use self::about::{mark_in, nonce_in, owner_hash_in, read_nonce, sliding_in};
 pub use self::object::decode_string;
 
 /// A record. Its owner, its data and its patches were checked to be exactly one JSON value each. Line 1 is checked

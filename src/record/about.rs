@@ -36,6 +36,13 @@ pub fn nonce_in(bytes: &[u8]) -> Option<&str> {
     read_nonce(&nonce[..memchr::memchr(b'"', nonce)?])
 }
 
+/// The text of the owner's hash in a text that may be a record, if the token was not made for its owner.
+#[must_use]
+pub fn owner_hash_in(bytes: &[u8]) -> Option<&str> {
+    let text = after_name(bytes, b"\"owner\":\"")?;
+    std::str::from_utf8(&text[..memchr::memchr(b'"', text)?]).ok()
+}
+
 /// Reads a nonce: letters and digits, so that no text that holds it needs an escape. `None` if it is another text.
 #[must_use]
 pub fn read_nonce(text: &[u8]) -> Option<&str> {

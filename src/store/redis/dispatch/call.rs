@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::fold::Fold;
 use super::follow_ups::FollowUps;
 use super::recent_writes::RecentWrites;
-use crate::address::{Route, SessionId};
+use crate::address::{OwnerHash, Route, SessionId};
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::keys;
@@ -18,7 +18,7 @@ use crate::operation::{
     read_record,
 };
 use crate::protocol::Reply;
-use crate::record::sliding_in;
+use crate::record::{owner_hash_in, sliding_in};
 use crate::store::redis::connection::redaction::Sent;
 use crate::store::redis::connection::settings::Login;
 use crate::store::redis::link::Live;
@@ -54,6 +54,8 @@ pub(crate) struct InFlightCall<'c> {
     pub again: Again,
     /// It may be read from a replica. After routing: it is sent to one.
     pub from_replica: bool,
+    /// Tells whose sessions must not be read from a replica, if it may read from one.
+    recent: Option<&'c RecentWrites>,
     /// The node that another node referred it to, for one attempt.
     pub referred: Option<Arc<Node>>,
     /// How many times a node redirected it.
@@ -121,6 +123,7 @@ impl<'c> InFlightCall<'c> {
             postponed: 0,
             again: Again::AtOnce,
             from_replica: false,
+            recent: None,
             referred: None,
             redirections: 0,
             is_full: false,
@@ -294,13 +297,23 @@ impl<'c> InFlightCall<'c> {
 
     /// Lets it read from a replica, unless this process has just changed the owner's sessions. Remembers the owner if
     /// the call is such a change.
-    pub fn read_from_replica(&mut self, recent: &RecentWrites) {
+    pub fn read_from_replica(&mut self, recent: &'c RecentWrites) {
         let now = Instant::now();
         if self.operation.spec().may_read_replica {
             self.from_replica = !recent.has(now, self.route(), self.target.app);
+            self.recent = Some(recent);
         } else if !self.reads_only() {
             recent.note(now, self.route(), self.target.app);
         }
+    }
+
+    /// Whether this process has just changed sessions of the owner that a record from a replica names. Only the record of
+    /// a session with a foreign token names one, because its route is not that of its owner.
+    pub fn has_changed_owner_of(&self, record: &[u8]) -> bool {
+        let owner = owner_hash_in(record).and_then(OwnerHash::from_text);
+        self.recent.zip(owner).is_some_and(|(recent, owner)| {
+            recent.has(Instant::now(), owner.route(), self.target.app)
+        })
     }
 
     /// Sends it in quarantine.

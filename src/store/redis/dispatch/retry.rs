@@ -114,7 +114,8 @@ impl<'c> NodePipeline<'c> {
         self.calls
     }
 
-    /// Answers with the sessions that were found. The replica may not have the others yet.
+    /// Answers with the sessions that were found. The replica may not have the others yet, and it may still have sessions
+    /// of owners whose sessions this process has just changed.
     fn read_from_replica(
         self,
         node: Option<&Arc<Node>>,
@@ -129,6 +130,7 @@ impl<'c> NodePipeline<'c> {
         for mut call in self.calls {
             let (place, mut is_answered) = (call.place, false);
             match replies.next().map(|(reply, _)| reply) {
+                Some(Reply::Bytes(record)) if call.has_changed_owner_of(record) => {}
                 Some(reply @ Reply::Bytes(_)) => match call.read(&reply) {
                     Meaning::Answered(answer) => {
                         answers.put(place, answer);
