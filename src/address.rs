@@ -126,9 +126,9 @@ impl Address {
         text
     }
 
-    /// Where its session lies. Only the route is known of what its token begins with.
+    /// The owner hash of its route. The other bytes are zero, because they are unknown.
     #[must_use]
-    pub fn place(&self) -> OwnerHash {
+    pub fn route_only_hash(&self) -> OwnerHash {
         let mut hash = [0; OWNER_BYTES];
         hash[..ROUTE_BYTES].copy_from_slice(&self.route.0);
         OwnerHash(hash)
@@ -199,7 +199,7 @@ mod tests {
             let address = Address { id, route: hash.route() };
             prop_assert_eq!(address.to_text().len(), Address::CHARS);
             prop_assert_eq!(Address::from_text(&address.to_text()), Some(address));
-            prop_assert_eq!(address.place().route(), hash.route());
+            prop_assert_eq!(address.route_only_hash().route(), hash.route());
         }
 
         #[test]

@@ -264,7 +264,7 @@ impl Answers {
             Answer::Absent => self.answer(place, |others| others.push_str("null")),
             Answer::Flag(true) => self.answer(place, |others| others.push_str("true")),
             Answer::Flag(false) => self.answer(place, |others| others.push_str("false")),
-            Answer::Token(token) => self.answer(place, |others| push_json(others, &token)),
+            Answer::Text(token) => self.answer(place, |others| push_json(others, &token)),
             Answer::Session(record) => self.session(place, &record),
             Answer::Json(json) => self.json(place, &json),
         }

@@ -79,7 +79,8 @@ impl Error {
         match unfit {
             Unfit::TooLarge => Self::TooLarge { max_bytes },
             // Only this library's JavaScript writes patches.
-            Unfit::Corrupt => Self::Internal,
+            Unfit::NoPatch => Self::Internal,
+            Unfit::Corrupt => Self::Corrupt,
         }
     }
 

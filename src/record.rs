@@ -10,7 +10,7 @@
 //! patches were folded. Other fields are kept. If the token was not made for the owner, line 1 holds `mark`, the first
 //! characters of the session's id. If nobody owns the session, line 2 is `""`.
 
-mod about;
+mod first_line;
 mod object;
 
 use std::borrow::Cow;
@@ -19,14 +19,14 @@ use std::fmt;
 use self::object::{Object, identity, is_json, is_object, is_patch};
 use crate::line::split;
 
-pub use self::about::{mark_in, nonce_in, owner_hash_in, read_nonce, sliding_in};
+pub use self::first_line::{mark_in, nonce_in, owner_hash_in, read_nonce, sliding_in};
 pub use self::object::decode_string;
 
 /// A record. Its owner, its data and its patches were checked to be exactly one JSON value each. Line 1 is checked
 /// only when it is used, because a `get` does not need it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    about: &'a str,
+    first_line: &'a str,
     owner: &'a str,
     data: &'a str,
     /// The patches with the newline before each: empty, or lines.
@@ -46,7 +46,9 @@ pub struct Corrupt;
 /// Why a patch cannot be folded into a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// The patch is not an object.
+    /// The text is no patch.
+    NoPatch,
+    /// Line 1 of the record is not a JSON object.
     Corrupt,
     /// The data would be too large.
     TooLarge,
@@ -72,16 +74,16 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] unless the lines are text that looks like an object, a JSON string, then JSON objects.
+    /// [`Corrupt`] unless the lines are text that looks like an object, a JSON string, a JSON object, then patches.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let text = std::str::from_utf8(bytes).map_err(|_| Corrupt)?;
-        let (about, rest) = split(text).ok_or(Corrupt)?;
+        let (first_line, rest) = split(text).ok_or(Corrupt)?;
         let (owner, rest) = split(rest).ok_or(Corrupt)?;
         let data = split(rest).map_or(rest, |(data, _)| data);
         let patches = &rest[data.len()..];
-        let record = Self { about, owner, data, patches };
-        let valid = about.starts_with('{')
-            && about.ends_with('}')
+        let record = Self { first_line, owner, data, patches };
+        let valid = first_line.starts_with('{')
+            && first_line.ends_with('}')
             && (is_plain_string(owner) || is_json(owner, '"'))
             && is_object(data)
             && record.patches().all(is_patch);
@@ -96,19 +98,19 @@ impl<'a> Record<'a> {
 
     /// Line 1, as it is stored.
     #[must_use]
-    pub fn about(&self) -> &'a str {
-        self.about
+    pub fn first_line(&self) -> &'a str {
+        self.first_line
     }
 
     /// When the session was created, in milliseconds since 1970. `None` if line 1 does not say so.
     #[must_use]
     pub fn created_at(&self) -> Option<u64> {
-        let mut about = Object::default();
-        if !is_object(self.about) {
+        let mut first_line = Object::default();
+        if !is_object(self.first_line) {
             return None;
         }
-        about.take(self.about, Object::set);
-        about.get("createdAt")?.parse().ok()
+        first_line.take(self.first_line, Object::set);
+        first_line.get("createdAt")?.parse().ok()
     }
 
     /// The owner, as JSON.
@@ -167,10 +169,13 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     ///
-    /// [`Unfit::TooLarge`] if the data would be longer than `max_bytes` and longer than it was; [`Unfit::Corrupt`] if
-    /// the patch, or line 1, is not a JSON object.
+    /// [`Unfit::TooLarge`] if the data would be longer than `max_bytes` and longer than it was; [`Unfit::NoPatch`] or
+    /// [`Unfit::Corrupt`] if the patch, or line 1, cannot be read.
     pub fn folded_with(&self, patch: &str, max_bytes: usize) -> Result<String, Unfit> {
-        if !(is_patch(patch) && is_object(self.about)) {
+        if !is_patch(patch) {
+            return Err(Unfit::NoPatch);
+        }
+        if !is_object(self.first_line) {
             return Err(Unfit::Corrupt);
         }
         let mut data = self.data();
@@ -180,14 +185,16 @@ impl<'a> Record<'a> {
         if after > max_bytes && after > before {
             return Err(Unfit::TooLarge);
         }
-        let mut about = Object::default();
-        about.take(self.about, Object::set);
-        let folds = about.get("folds").and_then(|folds| folds.parse::<u64>().ok()).unwrap_or(0);
+        let mut first_line = Object::default();
+        first_line.take(self.first_line, Object::set);
+        let folds =
+            first_line.get("folds").and_then(|folds| folds.parse::<u64>().ok()).unwrap_or(0);
         let (size, folds) = (after.to_string(), folds.saturating_add(1).to_string());
-        about.set("\"size\"", &size);
-        about.set("\"folds\"", &folds);
-        let mut folded = String::with_capacity(self.about.len() + self.owner.len() + after + 64);
-        about.write(&mut folded);
+        first_line.set("\"size\"", &size);
+        first_line.set("\"folds\"", &folds);
+        let mut folded =
+            String::with_capacity(self.first_line.len() + self.owner.len() + after + 64);
+        first_line.write(&mut folded);
         folded.push('\n');
         folded.push_str(self.owner);
         folded.push('\n');
@@ -215,8 +222,8 @@ impl<'a> Record<'a> {
 /// The owner's name in a text that may be a record. The rest is not checked.
 #[must_use]
 pub fn owner_in(bytes: &[u8]) -> Option<Vec<u8>> {
-    let about = memchr::memchr(b'\n', bytes)?;
-    let rest = &bytes[about + 1..];
+    let first_line = memchr::memchr(b'\n', bytes)?;
+    let rest = &bytes[first_line + 1..];
     let owner = &rest[..memchr::memchr(b'\n', rest)?];
     decode_string(std::str::from_utf8(owner).ok()?).ok()
 }

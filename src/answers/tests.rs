@@ -53,8 +53,8 @@ fn each_kind_of_answer_is_json() {
     answers.put(1, Answer::Absent);
     answers.put(2, Answer::Flag(true));
     answers.put(3, Answer::Flag(false));
-    answers.put(4, Answer::Token("\u{ff}\"\\\u{0}\n".into()));
-    answers.put(5, Answer::Token("abc=".into()));
+    answers.put(4, Answer::Text("\u{ff}\"\\\u{0}\n".into()));
+    answers.put(5, Answer::Text("abc=".into()));
     drop(answers);
     assert_eq!(
         pairs(&outbox),
@@ -154,7 +154,7 @@ fn an_answer_given_twice_or_to_nobody_is_ignored() {
     answers.put(0, Answer::Flag(false));
     answers.reject(0, &Error::Corrupt);
     answers.put(0, Answer::Absent);
-    answers.put(1, Answer::Token("nobody's".into()));
+    answers.put(1, Answer::Text("nobody's".into()));
     answers.reject(2, &Error::Corrupt);
     drop(answers);
     assert_eq!(pairs(&outbox), [(json!(3), json!(true))]);
@@ -205,7 +205,7 @@ proptest! {
             match act {
                 0 => answers.put(place, Answer::Absent),
                 1 => answers.put(place, Answer::Flag(true)),
-                2 => answers.put(place, Answer::Token("t".repeat(length).into())),
+                2 => answers.put(place, Answer::Text("t".repeat(length).into())),
                 3 => answers.reject(place, &Error::Corrupt),
                 _ => answers.put(place, Answer::Flag(false)),
             }

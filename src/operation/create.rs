@@ -2,7 +2,7 @@
 
 use redis::Cmd;
 
-use super::field::{App, Fields, Json, Limits, Owner, Ttl, ttl_ms};
+use super::field::{App, Fields, Json, Limits, Owner, Ttl, or_zero};
 use super::script::{CLOCK, CREATE, EACH, EXPIRY, FINDS_KEYS, INDEX, LIMITS, NO_LIMITS};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::error::Error;
@@ -81,9 +81,9 @@ impl OnRedis for Create<'_> {
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         let Self { owner, data, limits, .. } = self;
-        command.arg(target.member()).arg(ttl_ms(self.first_ttl())).arg(owner.json()).arg(data.0);
+        command.arg(target.member()).arg(or_zero(self.first_ttl())).arg(owner.json()).arg(data.0);
         if self.is_limited() {
-            let numbers = [self.sliding_ttl(), limits.lifetime, limits.max_sessions].map(ttl_ms);
+            let numbers = [self.sliding_ttl(), limits.lifetime, limits.max_sessions].map(or_zero);
             command.arg(format!("{} {} {}", numbers[0], numbers[1], numbers[2]));
         }
     }
@@ -91,7 +91,7 @@ impl OnRedis for Create<'_> {
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(_) => Meaning::Answered(target.new_token()),
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

@@ -78,7 +78,7 @@ impl OnRedis for Extend<'_> {
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
-        let Reply::Int(left) = reply else { return Meaning::Anothers };
+        let Reply::Int(left) = reply else { return Meaning::Mismatched };
         let left = u64::try_from(*left).unwrap_or(0);
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((left, Instant::now()));
         Meaning::Answered(Answer::Absent)

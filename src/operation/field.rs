@@ -20,9 +20,9 @@ pub type App<'a> = Cow<'a, [u8]>;
 /// How long a session lives: milliseconds, or `None` if it never expires.
 pub type Ttl = Option<NonZeroU64>;
 
-/// Milliseconds as scripts take them: 0 if it never expires.
-pub(crate) fn ttl_ms(ttl: Ttl) -> u64 {
-    ttl.map_or(0, NonZeroU64::get)
+/// A number as scripts take it: 0 if there is none.
+pub(crate) fn or_zero(number: Option<NonZeroU64>) -> u64 {
+    number.map_or(0, NonZeroU64::get)
 }
 
 /// What limits the life of a session besides its duration.

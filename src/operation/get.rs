@@ -59,7 +59,7 @@ impl OnRedis for Get<'_> {
             Reply::Nil => Meaning::Answered(Answer::Absent),
             Reply::Bytes(record) => read_record(record, target.app, target.owner, target.id),
             Reply::TooLong => Meaning::Rejected(Error::Oversized),
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 
@@ -84,7 +84,7 @@ pub(crate) fn read_record<'r>(
         } else {
             Answer::Session(record)
         }),
-        Ok(_) => Meaning::Anothers,
+        Ok(_) => Meaning::Mismatched,
         Err(record::Corrupt) => Meaning::Rejected(Error::Corrupt),
     }
 }

@@ -70,14 +70,14 @@ pub(super) fn read_info<'r>(
     let parts = match reply {
         Reply::Nil => return Meaning::Answered(Answer::Absent),
         Reply::Array(parts) => &parts[..],
-        _ => return Meaning::Anothers,
+        _ => return Meaning::Mismatched,
     };
     let ([Reply::Bytes(record), Reply::Int(expiry)], Some(id)) = (parts, public_id(target, parts))
     else {
-        return Meaning::Anothers;
+        return Meaning::Mismatched;
     };
     if !is_own_record(record, target) {
-        return Meaning::Anothers;
+        return Meaning::Mismatched;
     }
     let expires_at = u64::try_from(*expiry).ok();
     if record.len() < LONG_FROM_BYTES {

@@ -62,7 +62,7 @@ impl OnRedis for Kill<'_> {
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
         match flag_in(reply) {
             Some(killed) => Meaning::Answered(Answer::Flag(killed || past.may_have_acted)),
-            None => Meaning::Anothers,
+            None => Meaning::Mismatched,
         }
     }
 

@@ -66,9 +66,9 @@ impl OnRedis for KillAll<'_> {
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
-        let Reply::Array(numbers) = reply else { return Meaning::Anothers };
+        let Reply::Array(numbers) = reply else { return Meaning::Mismatched };
         let [Reply::Int(killed), Reply::Int(more), Reply::Int(pointers)] = &numbers[..] else {
-            return Meaning::Anothers;
+            return Meaning::Mismatched;
         };
         let has_removed = past.has_removed || *killed > 0;
         if *more != 0 {

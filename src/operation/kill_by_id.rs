@@ -59,7 +59,7 @@ impl OnRedis for KillById<'_> {
             Reply::Int(killed) => {
                 Meaning::Answered(Answer::Flag(*killed != 0 || past.may_have_acted))
             }
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

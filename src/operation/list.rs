@@ -141,11 +141,11 @@ impl OnRedis for List<'_> {
     }
 
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, past: Past<'_>) -> Meaning<'r> {
-        let Some(page) = Page::of(reply) else { return Meaning::Anothers };
+        let Some(page) = Page::of(reply) else { return Meaning::Mismatched };
         let asked_for = past.pages.last().map_or(self.limit, Page::sessions_left);
         let is_a_step = page.sessions_left() < asked_for;
         if !(is_a_step && page.read.iter().all(|session| is_own_record(&session.record, target))) {
-            return Meaning::Anothers;
+            return Meaning::Mismatched;
         }
         let bytes = past.pages.iter().chain([&page]).map(Page::bytes).sum::<usize>();
         if bytes > MAX_LIST_BYTES {

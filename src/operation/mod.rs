@@ -197,15 +197,15 @@ pub enum FollowUp {
     Drop(Box<Pointer>),
 }
 
-/// What happened in earlier attempts of a call.
+/// What is known of a call when its reply is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Past<'p> {
     /// An earlier attempt may have been carried out: its reply was lost.
     pub may_have_acted: bool,
     /// An earlier step has removed a session.
     pub has_removed: bool,
-    /// This attempt folds the record.
-    pub has_folded: bool,
+    /// This attempt replaces the record by its folded form.
+    pub is_fold: bool,
     /// What earlier steps have read of a list.
     pub pages: &'p [Page],
 }
@@ -235,7 +235,7 @@ pub enum Meaning<'r> {
     /// The call is rejected.
     Rejected(Error),
     /// It is the reply to another call.
-    Anothers,
+    Mismatched,
 }
 
 /// Puts an answer together, on any thread.
@@ -258,8 +258,8 @@ pub enum Answer<'r> {
     Absent,
     /// Whether there was a session to act on.
     Flag(bool),
-    /// A new token.
-    Token(Cow<'r, str>),
+    /// A text: a new token, or what a step returns.
+    Text(Cow<'r, str>),
     /// The session that was found.
     Session(Record<'r>),
     /// Any other value, as JSON.

@@ -50,7 +50,7 @@ impl OnRedis for Ping<'_> {
         _reply: &Reply<'r>,
         _past: Past<'_>,
     ) -> Meaning<'r> {
-        Meaning::Anothers
+        Meaning::Mismatched
     }
 
     fn secret(&self) -> &[u8] {

@@ -2,7 +2,7 @@
 
 use redis::Cmd;
 
-use super::field::{App, Fields, Ttl, ttl_ms};
+use super::field::{App, Fields, Ttl, or_zero};
 use super::foreign::read_needed;
 use super::script::{CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN, INDEX, LIFETIME};
 use super::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
@@ -62,13 +62,13 @@ impl OnRedis for Refresh<'_> {
     }
 
     fn add_arguments(&self, target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        command.arg(target.member()).arg(ttl_ms(self.ttl));
+        command.arg(target.member()).arg(or_zero(self.ttl));
     }
 
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(found) => Meaning::Answered(Answer::Flag(*found != 0)),
-            other => read_needed(target, other).unwrap_or(Meaning::Anothers),
+            other => read_needed(target, other).unwrap_or(Meaning::Mismatched),
         }
     }
 

@@ -68,9 +68,9 @@ impl OnRedis for Rotate<'_> {
             Reply::Int(_) => Meaning::Answered(target.new_token()),
             Reply::Array(parts) => match half_done(target, parts) {
                 Some(json) => Meaning::Answered(Answer::Json(json)),
-                None => Meaning::Anothers,
+                None => Meaning::Mismatched,
             },
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

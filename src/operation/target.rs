@@ -61,7 +61,7 @@ impl<'c> Target<'c> {
 
     /// The session at an address.
     pub(super) fn at(app: &'c [u8], address: Address, policy: &'c Policy) -> Self {
-        Self { id: Some(address.id), ..Self::of_hash(app, address.place(), policy) }
+        Self { id: Some(address.id), ..Self::of_hash(app, address.route_only_hash(), policy) }
     }
 
     /// The same session, which gets this token.
@@ -90,7 +90,7 @@ impl<'c> Target<'c> {
 
     /// The answer of a call that made a new token.
     pub(super) fn new_token(&self) -> Answer<'_> {
-        self.minted.as_ref().map_or(Answer::Absent, |minted| Answer::Token((&minted.0).into()))
+        self.minted.as_ref().map_or(Answer::Absent, |minted| Answer::Text((&minted.0).into()))
     }
 
     /// The key of the session, if the call is about one.

@@ -65,11 +65,11 @@ impl OnRedis for Update<'_> {
             other => other,
         };
         match (reply, target.id) {
-            (Reply::Int(0), _) if past.has_folded => Meaning::Full,
+            (Reply::Int(0), _) if past.is_fold => Meaning::Full,
             (Reply::Int(2), Some(id)) => Meaning::Outgrown(Answer::Flag(true), id),
             (Reply::Int(3), _) => Meaning::Full,
             (Reply::Int(done), _) => Meaning::Answered(Answer::Flag(*done != 0)),
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

@@ -144,7 +144,7 @@ impl Sessions {
         if let Some(most) = limits.max_sessions {
             self.keep_at_most(most, &place, token.id());
         }
-        Ok(Answer::Token(text.into()))
+        Ok(Answer::Text(text.into()))
     }
 
     /// Ends sessions of an owner so that at most `most` live. Those that would end soonest go first, the older first
@@ -260,7 +260,7 @@ impl Sessions {
             .map_err(|_| Error::Internal)?;
         let Some(session) = self.remove(&place, token.id()) else { return Ok(Answer::Absent) };
         self.insert(place, new.id(), session);
-        Ok(Answer::Token(text.into()))
+        Ok(Answer::Text(text.into()))
     }
 
     fn kill(&mut self, app: &[u8], token: &Token<'_>) -> bool {

@@ -113,7 +113,7 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     let token = "t".repeat(1000);
     let mut answers = Answers::new(Arc::clone(&outbox), 0..1000);
     for place in 0..1000 {
-        answers.put(place, Answer::Token(token.as_str().into()));
+        answers.put(place, Answer::Text(token.as_str().into()));
     }
     drop(answers);
     assert_eq!(wakes.load(Ordering::SeqCst), 1);
@@ -149,7 +149,7 @@ fn one_answer_is_never_split() {
     let token = "t".repeat(3 * MAX_TEXT_BYTES);
     let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
     answers.put(0, Answer::Flag(true));
-    answers.put(1, Answer::Token(token.as_str().into()));
+    answers.put(1, Answer::Text(token.as_str().into()));
     answers.put(2, Answer::Flag(false));
     drop(answers);
     let expected = [format!("[[],[],[],[0,true,1,\"{token}\"]]"), "[[],[],[],[2,false]]".into()];
@@ -161,7 +161,7 @@ fn one_answer_is_never_split() {
 fn batches_share_a_text_while_it_is_short() {
     let (outbox, _) = outbox();
     let answer = |id: u32, token: &str| {
-        Answers::new(Arc::clone(&outbox), [id].into_iter()).put(0, Answer::Token(token.into()));
+        Answers::new(Arc::clone(&outbox), [id].into_iter()).put(0, Answer::Text(token.into()));
     };
     answer(0, "a");
     answer(1, &"b".repeat(MAX_TEXT_BYTES / 2));
@@ -201,7 +201,7 @@ fn much_at_once_is_handed_over_a_turn_later() {
     let token = "t".repeat(MAX_BYTES_PER_TURN);
     let answer = |id: u32| {
         Answers::new(Arc::clone(&outbox), [id].into_iter())
-            .put(0, Answer::Token(token.as_str().into()));
+            .put(0, Answer::Text(token.as_str().into()));
     };
     answer(0);
     assert!(outbox.take().is_some_and(|(text, more)| !text.is_empty() && !more));
@@ -224,7 +224,7 @@ fn what_is_read_once_a_turn_is_handed_over_at_once_however_much_it_is() {
     for id in 0..3 {
         let answer = || {
             Answers::new(Arc::clone(&outbox), [id].into_iter())
-                .put(0, Answer::Token(token.as_str().into()));
+                .put(0, Answer::Text(token.as_str().into()));
         };
         let text_and_more = outbox.take_after(answer);
         assert!(text_and_more.is_some_and(|(text, more)| !text.is_empty() && !more), "answer {id}");

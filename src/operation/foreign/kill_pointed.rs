@@ -66,7 +66,7 @@ impl OnRedis for KillPointed<'_> {
             Reply::Int(0) if past.may_have_acted => Meaning::Answered(Answer::Json("1".into())),
             Reply::Int(0) => Meaning::Answered(Answer::Flag(false)),
             Reply::Bytes(_) => Meaning::Answered(Answer::Flag(true)),
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use super::read_needed;
 use crate::error::Error;
-use crate::operation::field::{App, Fields, Ttl, ttl_ms};
+use crate::operation::field::{App, Fields, Ttl, or_zero};
 use crate::operation::script::{CLOCK, EXPIRY, FIRST_LINE, FOREIGN, LIFETIME};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
@@ -67,13 +67,13 @@ impl OnRedis for Lengthen<'_> {
     }
 
     fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
-        command.arg(ttl_ms(self.ttl)).arg(self.nonce).arg(self.until);
+        command.arg(or_zero(self.ttl)).arg(self.nonce).arg(self.until);
     }
 
     fn read<'r>(&self, target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(found) => Meaning::Answered(Answer::Flag(*found != 0)),
-            other => read_needed(target, other).unwrap_or(Meaning::Anothers),
+            other => read_needed(target, other).unwrap_or(Meaning::Mismatched),
         }
     }
 

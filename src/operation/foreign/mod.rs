@@ -73,7 +73,7 @@ pub(super) fn flag_in(reply: &Reply<'_>) -> Option<bool> {
 
 /// The meaning of a reply that begins with whether there was a session to act on.
 fn read_flag<'r>(reply: &Reply<'r>) -> Meaning<'r> {
-    flag_in(reply).map_or(Meaning::Anothers, |done| Meaning::Answered(Answer::Flag(done)))
+    flag_in(reply).map_or(Meaning::Mismatched, |done| Meaning::Answered(Answer::Flag(done)))
 }
 
 /// The meaning of the reply to a `refresh` if the pointer must be lengthened first: the pointer, as JSON.

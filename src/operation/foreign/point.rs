@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use crate::address::OwnerHash;
 use crate::error::Error;
-use crate::operation::field::{App, Fields, Ttl, ttl_ms};
+use crate::operation::field::{App, Fields, Ttl, or_zero};
 use crate::operation::script::{CLOCK, EACH, EXPIRY, FOREIGN, INDEX, POINTER};
 use crate::operation::{Answer, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
@@ -65,7 +65,7 @@ impl<'a> Point<'a> {
 impl Point<'_> {
     /// The answer of a store that needs no pointers.
     pub(crate) fn answer_without_pointers(&self) -> Answer<'static> {
-        if self.can_exist() { Answer::Token(FOREVER.into()) } else { Answer::Absent }
+        if self.can_exist() { Answer::Text(FOREVER.into()) } else { Answer::Absent }
     }
 
     fn can_exist(&self) -> bool {
@@ -89,7 +89,7 @@ impl OnRedis for Point<'_> {
     fn add_arguments(&self, _target: &Target<'_>, _past: Past<'_>, command: &mut Cmd) {
         let address = self.token.as_ref().and_then(Token::address);
         let address = address.map_or_else(String::new, |address| address.to_text());
-        command.arg(address + self.pointer).arg(self.until).arg(ttl_ms(self.ttl));
+        command.arg(address + self.pointer).arg(self.until).arg(or_zero(self.ttl));
     }
 
     /// The script replies until when the pointer is kept.
@@ -97,9 +97,9 @@ impl OnRedis for Point<'_> {
         match reply {
             Reply::Bytes(until) if until.iter().all(u8::is_ascii_digit) => {
                 let until = String::from_utf8_lossy(until);
-                Meaning::Answered(Answer::Token(until.into_owned().into()))
+                Meaning::Answered(Answer::Text(until.into_owned().into()))
             }
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

@@ -57,7 +57,8 @@ impl OnRedis for Pointers<'_> {
     }
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
-        page_as_json(reply).map_or(Meaning::Anothers, |page| Meaning::Answered(Answer::Json(page)))
+        page_as_json(reply)
+            .map_or(Meaning::Mismatched, |page| Meaning::Answered(Answer::Json(page)))
     }
 
     fn secret(&self) -> &[u8] {

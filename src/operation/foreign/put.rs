@@ -5,7 +5,7 @@ use redis::Cmd;
 use super::{Pointer, member, read_flag};
 use crate::address::OwnerHash;
 use crate::error::Error;
-use crate::operation::field::{App, Fields, Json, Owner, Ttl, ttl_ms};
+use crate::operation::field::{App, Fields, Json, Owner, Ttl, or_zero};
 use crate::operation::script::{
     CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN, INDEX, NO_POINTER, POINTER,
 };
@@ -128,7 +128,7 @@ impl OnRedis for Put<'_> {
     fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd) {
         let Self { app, owner, nonce, until, not_after, .. } = self;
         command.arg(target.mark()).arg(nonce).arg(hash_of(app, owner)).arg(until);
-        command.arg(ttl_ms(self.first_ttl())).arg(not_after).arg(ttl_ms(self.lifetime));
+        command.arg(or_zero(self.first_ttl())).arg(not_after).arg(or_zero(self.lifetime));
         command.arg(u8::from(self.replaces) + 2 * u8::from(past.may_have_acted));
         command.arg(owner.json()).arg(self.data.0);
         if self.with_pointer {
@@ -138,7 +138,7 @@ impl OnRedis for Put<'_> {
 
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
-            Reply::Int(-1) => Meaning::Answered(Answer::Token(AGAIN.into())),
+            Reply::Int(-1) => Meaning::Answered(Answer::Text(AGAIN.into())),
             other => read_flag(other),
         }
     }

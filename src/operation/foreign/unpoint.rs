@@ -55,7 +55,7 @@ impl OnRedis for Unpoint<'_> {
     fn read<'r>(&self, _target: &'r Target<'_>, reply: &Reply<'r>, _past: Past<'_>) -> Meaning<'r> {
         match reply {
             Reply::Int(_) => Meaning::Answered(Answer::Absent),
-            _ => Meaning::Anothers,
+            _ => Meaning::Mismatched,
         }
     }
 

@@ -109,7 +109,7 @@ fn a_claim_changes_owner_and_nonce_and_takes_a_patch() {
     let claimed = record.claimed_by("\"bob\"", "n2", r#"[{"b":null},["a"]]"#, 100);
     let expected = "{\"createdAt\":7,\"nonce\":\"n2\"}\n\"bob\"\n{\"b\":null,\"c\":3}";
     assert_eq!(claimed.as_deref(), Ok(expected));
-    assert_eq!(record.claimed_by("\"bob\"", "n2", "[]", 100), Err(Unfit::Corrupt));
+    assert_eq!(record.claimed_by("\"bob\"", "n2", "[]", 100), Err(Unfit::NoPatch));
     let long = format!("[{{\"d\":\"{}\"}},[]]", "x".repeat(100));
     assert_eq!(record.claimed_by("\"bob\"", "n2", &long, 100), Err(Unfit::TooLarge));
     let nobodys = encode_foreign(NOBODY, 7, "n1", "{}");
@@ -135,8 +135,8 @@ fn a_mark_and_a_nonce_are_read_from_line_1_alone() {
         ("200 bytes", format!(r#"{{{}"mark":"AZaz09"}}"#, " ".repeat(183)), Some("AZaz09"), None),
         ("201 bytes", format!(r#"{{{}"mark":"AZaz09"}}"#, " ".repeat(184)), None, None),
     ];
-    for (label, about, mark, nonce) in rows {
-        let record = about + "\n\"mark\":\"zzzzzz\"\n{\"nonce\":\"zz\"}";
+    for (label, first_line, mark, nonce) in rows {
+        let record = first_line + "\n\"mark\":\"zzzzzz\"\n{\"nonce\":\"zz\"}";
         assert_eq!(mark_in(record.as_bytes()), mark.map(str::as_bytes), "{label}");
         assert_eq!(nonce_in(record.as_bytes()), nonce, "{label}");
     }
@@ -155,13 +155,13 @@ fn patches_fold_as_assignments_do_in_javascript() {
 
 /// A record that is folded with one more patch, or why it is not.
 fn folded(
-    about: &str,
+    first_line: &str,
     data: &str,
     patches: &str,
     patch: &str,
     max: usize,
 ) -> Result<String, Unfit> {
-    let record = format!("{about}\n\"o\"\n{data}{patches}");
+    let record = format!("{first_line}\n\"o\"\n{data}{patches}");
     Record::parse(record.as_bytes()).expect("a record").folded_with(patch, max)
 }
 
@@ -191,12 +191,12 @@ fn a_fold_takes_one_more_patch_and_counts() {
         ),
         ("folds that are none", r#"{"folds":"x"}"#, r#"{"a":1}"#, "", r#"{"folds":1,"size":13}"#),
     ];
-    for (label, about, data, patches, expected) in rows {
-        let folded = folded(about, data, patches, r#"{"b":2}"#, 13);
+    for (label, first_line, data, patches, expected) in rows {
+        let folded = folded(first_line, data, patches, r#"{"b":2}"#, 13);
         assert_eq!(folded, Ok(format!("{expected}\n\"o\"\n{{\"a\":1,\"b\":2}}")), "{label}");
     }
     for patch in BROKEN_EXACT_PATCHES {
-        assert_eq!(folded("{}", "{}", "", patch, 13), Err(Unfit::Corrupt), "{patch}");
+        assert_eq!(folded("{}", "{}", "", patch, 13), Err(Unfit::NoPatch), "{patch}");
     }
     assert_eq!(folded("{x}", "{}", "", "{}", 13), Err(Unfit::Corrupt));
 }

@@ -179,8 +179,8 @@ proptest! {
         prop_assert_eq!(answer_of(&folded), answer_of(&appended));
         let again = Record::parse(folded.as_bytes()).unwrap();
         let data = folded.rsplit('\n').next().unwrap();
-        let about = format!("{{\"createdAt\":7,\"unknown\":[1],\"size\":{},\"folds\":1}}", data.len());
-        prop_assert_eq!(again.about(), about);
+        let first_line = format!("{{\"createdAt\":7,\"unknown\":[1],\"size\":{},\"folds\":1}}", data.len());
+        prop_assert_eq!(again.first_line(), first_line);
         prop_assert_eq!(again.owner_name(), decode_string(&owner.json).unwrap());
     }
 

@@ -63,7 +63,7 @@ fn check(bytes: &[u8], record: &Record<'_>) {
     let [about, owner, base, patches @ ..] = &lines[..] else { panic!("three lines at the least") };
     let data = data_of(record);
     assert!(!data.contains('\n') && data.starts_with('{') && data.ends_with('}'));
-    assert_eq!((record.about(), record.owner()), (*about, *owner));
+    assert_eq!((record.first_line(), record.owner()), (*about, *owner));
     assert_eq!(format!("{record:?}"), "Record(redacted)");
     assert_eq!(decode_string(owner).as_deref(), Ok(&*record.owner_name()), "the owner has a name");
 
@@ -92,7 +92,7 @@ fn resume(lines: &[&str], data: &str) {
         let folded = head.folded_with(lines[read], usize::MAX).expect("a patch");
         let again = Record::parse(folded.as_bytes()).expect("what is folded is a record");
         assert_eq!(again.owner(), lines[1]);
-        assert_ne!(again.about(), lines[0], "each fold is counted");
+        assert_ne!(again.first_line(), lines[0], "each fold is counted");
         let resumed = [&[&*folded], &lines[read + 1..]].concat().join("\n");
         let resumed = Record::parse(resumed.as_bytes()).expect("more lines of it make one");
         assert_eq!(data_of(&resumed), data, "folded after {read} lines");

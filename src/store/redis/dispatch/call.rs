@@ -203,7 +203,7 @@ impl<'c> InFlightCall<'c> {
         Past {
             may_have_acted: self.in_doubt,
             has_removed: self.has_removed,
-            has_folded: self.fold.is_some(),
+            is_fold: self.fold.is_some(),
             pages: &self.pages,
         }
     }

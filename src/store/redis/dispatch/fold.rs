@@ -24,7 +24,7 @@ const FOLD_ELSEWHERE_FROM_BYTES: usize = 1024 * 1024;
 /// The folded form that replaces a record.
 pub(crate) struct Fold {
     /// The record's first line, and how many bytes were read. Patches that were appended since then are kept.
-    about: String,
+    first_line: String,
     read: usize,
     text: String,
 }
@@ -37,7 +37,7 @@ impl Fold {
 
     /// Adds the arguments of the script.
     pub fn add_arguments<'c>(&self, command: &'c mut Cmd) -> &'c mut Cmd {
-        command.arg(&self.about).arg(self.read).arg(&self.text)
+        command.arg(&self.first_line).arg(self.read).arg(&self.text)
     }
 }
 
@@ -129,5 +129,5 @@ fn fold_here(record: &[u8], patch: &str, max_bytes: usize) -> Result<Fold, Error
     let parsed = Record::parse(record).map_err(|_| Error::Corrupt)?;
     let folded = parsed.folded_with(patch, max_bytes);
     let text = folded.map_err(|unfit| Error::of_unfit(unfit, max_bytes))?;
-    Ok(Fold { about: parsed.about().to_owned(), read: record.len(), text })
+    Ok(Fold { first_line: parsed.first_line().to_owned(), read: record.len(), text })
 }

@@ -136,11 +136,11 @@ impl Replied<'_> {
                 call.suspect_again(suspicion);
                 Next::Again
             }
-            Meaning::Anothers if is_apart => {
+            Meaning::Mismatched if is_apart => {
                 call.reject_doubtful(answers);
                 return Next::Settled;
             }
-            Meaning::Anothers => {
+            Meaning::Mismatched => {
                 call.fold = None;
                 call.doubt(self.node, self.live);
                 return Next::Again;

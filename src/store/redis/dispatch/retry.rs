@@ -137,7 +137,7 @@ impl<'c> NodePipeline<'c> {
                         call.note_follow_up(&reply);
                         is_answered = true;
                     }
-                    Meaning::Anothers => {
+                    Meaning::Mismatched => {
                         call.doubted = node.map(|node| Box::new((Arc::clone(node), live.clone())));
                     }
                     _ => {}

@@ -71,7 +71,7 @@ fn answer(answers: &mut Answers, place: usize, kind: u8, text: &[u8]) -> Option<
             return Some((false, json!(kind % 10 == 1)));
         }
         3 => {
-            answers.put(place, operation::Answer::Token(text.as_str().into()));
+            answers.put(place, operation::Answer::Text(text.as_str().into()));
             return Some((false, json!(text)));
         }
         4 => return Some((false, session(answers, place, &text))),

@@ -1,7 +1,7 @@
 //! Line 1 of a record, read from a text that may be a record. The rest is not checked.
 
 /// The longest line 1, in bytes.
-const MAX_ABOUT_BYTES: usize = 200;
+const MAX_FIRST_LINE_BYTES: usize = 200;
 
 /// For how many milliseconds each use lets the session live, in a text that may be a record. `None` if the session does
 /// not slide. Most records say in line 1 only when they were created; one byte shows that. Those that slide mostly say it
@@ -52,7 +52,7 @@ pub fn read_nonce(text: &[u8]) -> Option<&str> {
 
 /// What follows a name in line 1 of a text that may be a record.
 fn after_name<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let about = &bytes[..bytes.len().min(MAX_ABOUT_BYTES + 1)];
-    let about = &about[..memchr::memchr(b'\n', about)?];
-    Some(&about[memchr::memmem::find(about, name)? + name.len()..])
+    let line = &bytes[..bytes.len().min(MAX_FIRST_LINE_BYTES + 1)];
+    let line = &line[..memchr::memchr(b'\n', line)?];
+    Some(&line[memchr::memmem::find(line, name)? + name.len()..])
 }
