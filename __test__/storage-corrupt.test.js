@@ -266,6 +266,18 @@ onRedis((open) => {
     assert.deepEqual(heard, []);
   });
 
+  test('an update that would fold a record whose first line is no JSON rejects with ERR_SESSIONS_CORRUPT', async () => {
+    const { sessions: used } = open({ maxDataSize: 1024 });
+    const { app, token, key } = await corrupted((client, name) =>
+      client.set(name, `{x}\n"alice"\n{"a":"${'x'.repeat(2000)}"}`, 'PX', 60_000),
+    );
+    const before = await redis.get(key);
+    const update = () => used.update({ app, token, data: { b: 'x'.repeat(200) } });
+    assert.equal((await rejection(update)).code, 'ERR_SESSIONS_CORRUPT');
+    assert.equal(await redis.get(key), before, 'nothing was done');
+    await used.close();
+  });
+
   test('an index of the wrong type rejects the calls that need it, and get still works', async () => {
     const app = freshName();
     const token = await sessions.create({ app, ownerId: OWNER, data: { a: 1 }, duration: 600 });
