@@ -507,7 +507,7 @@ export interface KillByIdRequest {
   token?: never;
 }
 
-/** The argument of {@link SpotsSessions.killAll}. */
+/** The argument of {@link SpotsSessions.killAll}. Another property is a `TypeError`. */
 export interface KillAllRequest {
   /** The app whose sessions end. The owner's sessions of other apps stay. */
   app: Name;
@@ -769,8 +769,8 @@ export class SpotsSessions<
    * Ends a session. Resolves to whether there was one. The session is named by its token, or by its owner and its public
    * id: another owner's id does nothing.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, both a `token` and an `id`, or
-   * an `id` that is `undefined`
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, both a `token` and an `id`, an
+   * `id` that is `undefined`, or beside an `id` an unknown property
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *
@@ -788,7 +788,7 @@ export class SpotsSessions<
    *
    * If the excepted session gets a new token meanwhile, it may end, too. That is the safe side.
    *
-   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument
+   * @throws {TypeError} `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: a wrong argument, or an unknown one
    * @throws {RangeError} `ERR_OUT_OF_RANGE`: a name is too long
    * @throws {SpotsSessionsError} an outage or a refusal: `code` says which
    *

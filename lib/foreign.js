@@ -60,8 +60,7 @@ function loaded(session) {
 }
 
 /**
- * Stores a session. On a Cluster its pointer first, then the record, and resolves when the pointer was there after the
- * record. Elsewhere one script does both.
+ * Stores a session. On a Cluster it writes the pointer, the record, and the pointer again. Elsewhere one script does both.
  *
  * @param {Sessions} sessions
  * @param {Address & { ownerId: string | undefined, data: object, durationMs: number, notAfter?: number, replace: boolean
@@ -83,14 +82,14 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   };
   const inSteps = async (nonce) => {
     const pointer = pointerTo(boundary, address, owner, nonce, ms);
-    const until = await pointer('');
+    const until = await pointer();
     if (until === undefined) return undefined;
     const stored = await put(nonce, until, false);
-    if (stored === true) await pointer('');
+    if (stored === true) await pointer();
     return stored;
   };
   let stored;
-  // If its reply was lost, and another call has ended it before it was sent again, it begins anew.
+  // If the reply was lost, and another call ended the session before the retry, the create starts again with a new nonce.
   do {
     const nonce = newNonce();
     stored = await (settings.server?.cluster ? inSteps(nonce) : put(nonce, '', owner !== NOBODY));
@@ -116,7 +115,7 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
   /** Resolves to the milliseconds that the session has left if it would outlive its pointer. */
   const attempt = async (/** @type {number} */ keptFor) => {
     const pointer = pointerTo(boundary, address, owner, nonce, keptFor);
-    const until = await pointer('');
+    const until = await pointer();
     if (until === undefined) return false;
     const fields = [address, ownerOf(before), owner, nonce, until].join('\n');
     const claimed = await boundary.send('C', fields, patch).catch(async (error) => {
@@ -124,7 +123,7 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
       // The record is full of patches. An update folds them.
       return (await boundary.send('u', address, patch)) && boundary.send('C', fields, '');
     });
-    if (claimed === true) await pointer('');
+    if (claimed === true) await pointer();
     return claimed;
   };
   let claimed = await attempt(ms);
@@ -180,8 +179,8 @@ async function killById(sessions, { app, ownerId, id }) {
 }
 
 /**
- * Returns a function that makes the owner's pointer to a session, and resolves to the time until which it is kept. A
- * session that nobody owns has none.
+ * Returns a function that makes the owner's pointer to a session, for twice `ms`, and resolves to the time until which it
+ * is kept. A session that nobody owns has none.
  *
  * @param {import('./boundary.js').Boundary} boundary
  * @param {string} address
@@ -191,8 +190,7 @@ async function killById(sessions, { app, ownerId, id }) {
  */
 function pointerTo(boundary, address, owner, nonce, ms) {
   const [app, token] = address.split('\n');
-  return (/** @type {string} */ until) =>
-    owner === NOBODY ? '' : point(boundary, app, owner, [token, nonce], until, ms);
+  return () => (owner === NOBODY ? '' : point(boundary, app, owner, [token, nonce], '', ms));
 }
 
 /**
@@ -217,9 +215,9 @@ async function keepAtMost(sessions, app, ownerId) {
 }
 
 /**
- * Chooses the sessions that had to end if all had been created one after the other: each new one ends the one that would
- * end soonest, the older first where they tie. So of many logins at once, all choose the same sessions, whatever else each
- * of them sees.
+ * Chooses the sessions to end. It replays the creations in order: a session above the limit ends the one that would end
+ * soonest; if several tie, the oldest. So of many logins at once, all choose the same sessions, whatever else each of them
+ * sees.
  *
  * @param {import('./pointers.js').Listed[]} all
  * @param {number} most
@@ -279,14 +277,14 @@ function patchOf({ maxDataSize }, set, deleted) {
   return `[${checkData(set, maxDataSize)},${JSON.stringify(deleted)}]`;
 }
 
-/** What tells the nonces of this process from those of others. Making random bytes takes longer than the rest of a create. */
-const ours = randomBytes(3).toString('hex');
+/** The end of this process's nonces. Made once, because random bytes take longer than the rest of a create. */
+const processSuffix = randomBytes(3).toString('hex');
 let nonces = 0;
 
-/** What tells a session from an earlier one with the same token. Later nonces of this process sort behind earlier ones. */
+/** Makes a nonce, which tells a session from an earlier one with the same token. Later ones sort after earlier ones. */
 function newNonce() {
   nonces = (nonces + 1) % 36 ** 3;
-  return timeOf(Date.now()) + nonces.toString(36).padStart(3, '0') + ours;
+  return timeOf(Date.now()) + nonces.toString(36).padStart(3, '0') + processSuffix;
 }
 
 module.exports = { claim, create, kill, killById, load, loadById, refresh, update };

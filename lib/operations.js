@@ -52,12 +52,10 @@ const operations = {
         throw unreadable(request, cause);
       }
       if (
-        !(
-          ttl === undefined &&
-          maxAge === undefined &&
-          expiresIn === undefined &&
-          expires === undefined
-        )
+        ttl !== undefined ||
+        maxAge !== undefined ||
+        expiresIn !== undefined ||
+        expires !== undefined
       ) {
         throw mistakenDuration({ ttl, maxAge, expiresIn, expires });
       }

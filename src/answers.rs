@@ -228,7 +228,7 @@ pub struct Answers {
     columns: Columns,
     /// How many bytes of the data column are whole elements. A panic may leave a part of another one.
     whole: usize,
-    /// The first error that was put where nobody waits for it.
+    /// The first rejection, if no caller waits for these answers.
     failure: Option<Error>,
 }
 

@@ -1,6 +1,6 @@
 //! The session engine of `@spots-tech/sessions`: users' sessions in Redis, or in memory.
 //!
-//! `binding → inline → engine → store → {record, keys, address, token}`; nothing points back, and only `binding` knows Node. `call`
+//! `binding → inline → engine → store → operation → {record, keys, token} → address`; nothing points back, and only `binding` knows Node. `call`
 //! and `answers` are the two sides of the boundary with JavaScript.
 
 pub mod address;

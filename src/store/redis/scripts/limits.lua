@@ -54,7 +54,7 @@ local function keep_at_most(most, index, prefix, new_id)
   redis.call('ZREM', index, unpack(ids))
 end
 
--- What the first line says besides, and how many live sessions the owner may have.
+-- Returns more fields for the first line, and how many live sessions the owner may have.
 local function read_limits(limits)
   local sliding, lifetime, most = string.match(limits, '^(%d+) (%d+) (%d+)$')
   sliding = sliding ~= '0' and ',"sliding":' .. sliding or ''

@@ -1,6 +1,6 @@
-//! The Lua scripts, and the commands that run or load them. Each operation names its script in `operation/`; only those
-//! that fold a record and that extend a sliding session belong to no method. `dispatch/` runs the scripts, and the handshake in `connection/`
-//! loads them.
+//! The Lua scripts, and the commands that run or load them. Each operation names its script in `operation/`. `FOLD`,
+//! `EXTEND` and `UNPOINT` belong to no method. `dispatch/` runs the scripts, and the handshake in `connection/` loads
+//! them.
 
 use redis::Cmd;
 

@@ -10,8 +10,8 @@
 -- If the data has at least this many bytes, the record says how many, as create.lua does.
 local size_from = 2048
 
--- What the first line of the session that is there names: the hash of its owner, and its nonce. The third value says
--- whether there is one. An empty value is none.
+-- Reads the owner's hash and the nonce from the first line of the stored session. The third value says whether there is
+-- one. An empty value is none.
 local function look(session)
   local begin = redis.call('GETRANGE', session, '0', '199')
   local owner, nonce = pointer_in(string.match(begin, '^{[^\n]*}') or '')
