@@ -7,22 +7,22 @@ const { isNativeError } = require('node:util/types');
 const { rangeError, typeError, valueError } = require('./errors.js');
 
 /** The longest name of an app or an owner, in characters. Keys hold the app and records hold the owner. */
-const LONGEST_NAME = 4096;
+const MAX_NAME_CHARS = 4096;
 
 /** A longer token opens no session, so it is not looked up. Our longest is 1024 bytes in hex: 2048 characters. */
-const LONGEST_TOKEN = 4096;
+const MAX_TOKEN_CHARS = 4096;
 
 /** A longer duration means that the session never expires: Lua keeps times as doubles, Redis as integers. */
-const LONGEST_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
+const MAX_DURATION_MS = Number.MAX_SAFE_INTEGER / 2;
 
 /** The id of a session. It is longer if the token was not made for the session's owner. */
 const ID = /^[\w-]{22}(?:[\w-]{6})?$/;
 
 /** The most sessions that `list` returns. */
-const MOST_LISTED = 1000;
+const MAX_LISTED = 1000;
 
 /** The most that `maxSessions` can be. */
-const MOST_SESSIONS = 10_000;
+const MAX_SESSIONS = 10_000;
 
 /**
  * What JSON.stringify itself refuses to write: how V8 or JavaScriptCore says so, and our word for it.
@@ -56,8 +56,8 @@ function unreadable(request, cause) {
 function checkName(name, value) {
   if (typeof value === 'string') {
     if (value === '') throw valueError(name, 'a non-empty string', value);
-    if (value.length > LONGEST_NAME) {
-      throw rangeError(name, `at most ${LONGEST_NAME} characters long`, value);
+    if (value.length > MAX_NAME_CHARS) {
+      throw rangeError(name, `at most ${MAX_NAME_CHARS} characters long`, value);
     }
     return value;
   }
@@ -80,7 +80,7 @@ function checkToken(value, name = 'token') {
     if (value === undefined || value === null) return undefined;
     throw typeError(name, 'a string, undefined or null', value);
   }
-  return value === '' || value.length > LONGEST_TOKEN ? undefined : value;
+  return value === '' || value.length > MAX_TOKEN_CHARS ? undefined : value;
 }
 
 /**
@@ -99,7 +99,7 @@ function bothTokenAndId(token) {
 
 /** @param {unknown} value */
 function checkLimit(value) {
-  return checkInteger('limit', value, 1, MOST_LISTED);
+  return checkInteger('limit', value, 1, MAX_LISTED);
 }
 
 /**
@@ -110,7 +110,7 @@ function checkLimit(value) {
  * @param {unknown} maxSessions
  * @returns {string} the field: empty without limits
  */
-function checkLimits(sliding, lifetime, maxSessions) {
+function limitsField(sliding, lifetime, maxSessions) {
   if (sliding === false && lifetime === Infinity && maxSessions === Infinity) return '';
   checkSliding('sliding', sliding);
   const ms = checkDuration(lifetime, 'lifetime');
@@ -126,7 +126,7 @@ function checkSliding(name, value) {
 
 /** @param {string} name @param {any} value */
 function checkMaxSessions(name, value) {
-  return value === Infinity ? value : checkInteger(name, value, 1, MOST_SESSIONS, ' or Infinity');
+  return value === Infinity ? value : checkInteger(name, value, 1, MAX_SESSIONS, ' or Infinity');
 }
 
 /**
@@ -188,7 +188,7 @@ function checkDuration(value, name = 'duration') {
   // The negation also refuses NaN.
   if (!(value > 0)) throw rangeError(name, what, value);
   const ms = Math.max(1, Math.round(value * 1000));
-  return ms > LONGEST_DURATION_MS ? 0 : ms;
+  return ms > MAX_DURATION_MS ? 0 : ms;
 }
 
 /**
@@ -236,7 +236,7 @@ module.exports = {
   checkId,
   checkInteger,
   checkLimit,
-  checkLimits,
+  limitsField,
   checkMaxSessions,
   checkName,
   checkSliding,

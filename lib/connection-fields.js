@@ -62,7 +62,7 @@ const FIELDS = {
 };
 
 /** The options of this package that a query may set too. @type {Record<string, Kind>} */
-const NUMBERS = {
+const NUMBER_KINDS = {
   connectTimeout: milliseconds,
   commandTimeout: milliseconds,
   maxDataSize: integer(1024, 2 ** 28), // bytes; updates may double it, and a value in Redis holds 512 MB
@@ -99,7 +99,7 @@ const PASSWORD_NAMES = ['password', 'sentinelPassword'];
 const QUERY = new Map(
   Object.entries({
     ...FIELDS,
-    ...NUMBERS,
+    ...NUMBER_KINDS,
     ...CLIENT_OPTIONS,
     tls: boolean,
     ...SENTINEL_FIELDS,
@@ -217,7 +217,7 @@ function readField(path, name, value) {
   if (typeof value !== 'string' && typeof value !== 'number') throw typeError(path, what, value);
   const field = read(String(value));
   if (field !== undefined) return field;
-  const isOutside = Object.hasOwn(NUMBERS, name) && typeof value === 'number';
+  const isOutside = Object.hasOwn(NUMBER_KINDS, name) && typeof value === 'number';
   throw (isOutside ? rangeError : valueError)(path, what, value);
 }
 
@@ -274,7 +274,7 @@ module.exports = {
   FIELDS,
   FIELD_NAMES: Object.keys(FIELDS),
   CLIENT_OPTION_NAMES,
-  NUMBER_NAMES: Object.keys(NUMBERS),
+  NUMBER_NAMES: Object.keys(NUMBER_KINDS),
   QUERY,
   SENTINEL_NAMES: Object.keys(SENTINEL_FIELDS),
   NOT_IN_A_QUERY,

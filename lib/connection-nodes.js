@@ -26,14 +26,19 @@ const SENTINEL = {
 };
 
 /** The fields that belong to `sentinels` alone. */
-const SENTINEL_NAMES = [
-  ...['name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS', 'enableTLSForSentinelMode'],
+const SENTINEL_OBJECT_NAMES = [
+  'name',
+  'sentinelUsername',
+  'sentinelPassword',
+  'sentinelTLS',
+  'enableTLSForSentinelMode',
 ];
+
 /** The fields of one server. They are not allowed beside a list of servers. */
 const ONE_SERVER = ['host', 'port', 'path'];
 
 /** All fields of an address except `tls`. */
-const ADDRESS_NAMES = [...FIELD_NAMES, 'cluster', 'sentinels', ...SENTINEL_NAMES];
+const ADDRESS_NAMES = [...FIELD_NAMES, 'cluster', 'sentinels', ...SENTINEL_OBJECT_NAMES];
 
 /**
  * @typedef {{ readonly host: string, readonly port: number }} Node
@@ -63,13 +68,16 @@ function readAddress(given, prefix = '') {
     if (name !== undefined) throw valueError(prefix + name, expected, given[name]);
   };
   if (!isSentinel && !isCluster) {
-    forbid(SENTINEL_NAMES, `left out, or given with \`sentinels\`, as in ${SENTINEL.example}`);
+    forbid(
+      SENTINEL_OBJECT_NAMES,
+      `left out, or given with \`sentinels\`, as in ${SENTINEL.example}`,
+    );
     return readServerFields(given, prefix);
   }
   const [kind, what] = isCluster ? [CLUSTER, 'cluster'] : [SENTINEL, 'sentinels'];
   if (isCluster) {
     const either = `left out, because there is \`cluster\`: give ${CLUSTER.example} or ${SENTINEL.example}`;
-    forbid(['sentinels', ...SENTINEL_NAMES], either);
+    forbid(['sentinels', ...SENTINEL_OBJECT_NAMES], either);
   }
   forbid(ONE_SERVER, `left out, because there is \`${what}\`, as in ${kind.example}`);
 

@@ -73,7 +73,7 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   const address = addressOf({ app, token });
   if (checkToken(token) === undefined) return undefined;
   const [owner, ms] = [ownerOf(ownerId), checkDuration(durationMs / 1000)];
-  const times = `${ms}\n${endOf(notAfter)}\n${checkDuration(settings.lifetime)}`;
+  const times = `${ms}\n${timeField(notAfter)}\n${checkDuration(settings.lifetime)}`;
   const json = checkData(data, settings.maxDataSize);
   const put = (nonce, until, withPointer) => {
     const flags = `${withPointer ? 1 : 0}\n${replace ? 1 : 0}`;
@@ -254,7 +254,7 @@ function timeOf(ms) {
 let [lastTime, lastText] = [0, ''];
 
 /** A time of 13 digits as a field. Later ones, from the year 2286 on, count as left out. @param {number | undefined} time */
-function endOf(time) {
+function timeField(time) {
   return time === undefined || time >= 1e13 ? '' : time;
 }
 

@@ -11,7 +11,7 @@ const {
   checkDuration,
   checkId,
   checkLimit,
-  checkLimits,
+  limitsField,
   checkName,
   checkToken,
   mistakenDuration,
@@ -61,7 +61,7 @@ const operations = {
       }
       const place = placeOf(app, ownerId);
       const ms = checkDuration(duration);
-      const limits = checkLimits(
+      const limits = limitsField(
         sliding === undefined ? settings.sliding : sliding,
         lifetime === undefined ? settings.lifetime : lifetime,
         maxSessions === undefined ? settings.maxSessions : maxSessions,

@@ -3,7 +3,7 @@
 // Checks the constructor's options once, and returns frozen settings for index.js, the engine and the client. Nothing
 // here opens a connection.
 
-const { checkInteger, checkMaxSessions, checkSliding } = require('./arguments.js');
+const { checkDuration, checkInteger, checkMaxSessions, checkSliding } = require('./arguments.js');
 const fields = require('./connection-fields.js');
 const { ADDRESS_NAMES, readAddress } = require('./connection-nodes.js');
 const { parseConnectionString } = require('./connection-string.js');
@@ -31,9 +31,9 @@ const OPTIONS = {
   readFrom: { byDefault: 'primary', read: readReadFrom },
 };
 /** The defaults of the options that a connection string may set too: milliseconds, and bytes of JSON. */
-const NUMBERS = { commandTimeout: 4000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
+const NUMBER_DEFAULTS = { commandTimeout: 4000, connectTimeout: 10_000, maxDataSize: 2 ** 20 };
 /** The longest `prefix`, in bytes: every key begins with it. */
-const LONGEST_PREFIX = 256;
+const MAX_PREFIX_BYTES = 256;
 /** What `options` and `connectionString` should be, for errors. */
 const ADDRESS = 'a connection string or an object';
 const OPTION_NAMES = [
@@ -92,7 +92,11 @@ function readOptions(options) {
     name,
     given[name] === undefined ? byDefault : read(name, given[name]),
   ]);
-  const numbers = { ...NUMBERS, ...fromServer, ...fields.readFields(given, fields.NUMBER_NAMES) };
+  const numbers = {
+    ...NUMBER_DEFAULTS,
+    ...fromServer,
+    ...fields.readFields(given, fields.NUMBER_NAMES),
+  };
   const read = { ...Object.fromEntries(settings), ...numbers };
   if (read.readFrom === 'replica' && !(server?.cluster || server?.sentinels)) {
     throw valueError(
@@ -293,8 +297,8 @@ function readPrefix(name, value) {
   const what = 'a string without { and }';
   if (typeof value !== 'string') throw typeError(name, what, value);
   if (/[{}]/.test(value) || !value.isWellFormed()) throw valueError(name, what, value);
-  if (Buffer.byteLength(value) > LONGEST_PREFIX) {
-    throw rangeError(name, `at most ${LONGEST_PREFIX} bytes long`, value);
+  if (Buffer.byteLength(value) > MAX_PREFIX_BYTES) {
+    throw rangeError(name, `at most ${MAX_PREFIX_BYTES} bytes long`, value);
   }
   return value;
 }
@@ -309,9 +313,7 @@ function readReadFrom(name, value) {
 
 /** @param {string} name @param {unknown} value */
 function readDuration(name, value) {
-  const what = 'a positive number of seconds or Infinity';
-  if (typeof value !== 'number') throw typeError(name, what, value);
-  if (!(value > 0)) throw rangeError(name, what, value);
+  checkDuration(value, name);
   return value;
 }
 

@@ -53,10 +53,10 @@ function readTls(given, name = 'tls') {
   }
 
   const { servername, rejectUnauthorized } = given;
-  if (!isLeftOut(servername) && (typeof servername !== 'string' || servername === '')) {
+  if (!isNullish(servername) && (typeof servername !== 'string' || servername === '')) {
     throw typeError(`${name}.servername`, 'a non-empty string', servername);
   }
-  if (!isLeftOut(rejectUnauthorized) && typeof rejectUnauthorized !== 'boolean') {
+  if (!isNullish(rejectUnauthorized) && typeof rejectUnauthorized !== 'boolean') {
     throw typeError(`${name}.rejectUnauthorized`, 'true or false', rejectUnauthorized);
   }
   return {
@@ -131,7 +131,7 @@ function readPem(name, value, label) {
 
 /** @param {string} name @param {unknown} value @param {string} label */
 function readPems(name, value, label) {
-  if (isLeftOut(value)) return undefined;
+  if (isNullish(value)) return undefined;
   const what = `PEM text with a ${label}: a string, a Buffer or an array of them`;
   let texts;
   try {
@@ -155,7 +155,7 @@ function toText(value) {
 }
 
 /** @param {unknown} value */
-function isLeftOut(value) {
+function isNullish(value) {
   return value === undefined || value === null;
 }
 

@@ -129,7 +129,7 @@ impl OnRedis for Put<'_> {
         let Self { app, owner, nonce, until, not_after, .. } = self;
         command.arg(target.mark()).arg(nonce).arg(hash_of(app, owner)).arg(until);
         command.arg(or_zero(self.first_ttl())).arg(not_after).arg(or_zero(self.lifetime));
-        command.arg(u8::from(self.replaces) + 2 * u8::from(past.may_have_acted));
+        command.arg(u8::from(self.replaces)).arg(u8::from(past.may_have_acted));
         command.arg(owner.json()).arg(self.data.0);
         if self.with_pointer {
             command.arg(target.address().map(|address| member(address, nonce)));

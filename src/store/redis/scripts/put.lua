@@ -1,8 +1,8 @@
 -- Stores a session whose token was not made for its owner.
 -- KEYS: 1 session, 2 only behind pointer.lua: the owner's pointers. ARGV: 1 mark, 2 nonce, 3 hash of its owner (empty:
 -- nobody), 4 until when its pointer is kept, 5 ttl_ms (0: none), 6 when that ends at the latest (empty: no matter when),
--- 7 lifetime_ms (0: none), 8 whether it replaces another session (0 or 1), and 2 more if it is sent again, 9 owner and 10 data
--- as JSON, 11 only behind pointer.lua: the pointer, which it makes.
+-- 7 lifetime_ms (0: none), 8 whether it replaces another session and 9 whether it is sent again (0 or 1), 10 owner and 11 data
+-- as JSON, 12 only behind pointer.lua: the pointer, which it makes.
 -- Returns a list: 1, or 0 if there is a session that it does not replace; then the hash of the owner and the nonce of the
 -- session that it has replaced, if that has a pointer, or its own if it stores nothing. If it is sent again, it finds its own
 -- nonce, or returns -1: a create must begin with another nonce.
@@ -18,9 +18,9 @@ local function look(session)
   return owner, nonce, begin ~= ''
 end
 
-return each(keep_pointer and 2 or 1, keep_pointer and 11 or 10, function(k, a)
-  local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 10]
-  local replaces, is_again = ARGV[a + 8] == '1' or ARGV[a + 8] == '3', ARGV[a + 8] >= '2'
+return each(keep_pointer and 2 or 1, keep_pointer and 12 or 11, function(k, a)
+  local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 11]
+  local replaces, is_again = ARGV[a + 8] == '1', ARGV[a + 9] == '1'
   local nothing = owner == '' and { 0 } or { 0, owner, nonce }
   local old_owner, old_nonce, is_there
   -- Mostly there is nothing yet. If it replaces nothing, SET finds that out by itself.
@@ -36,12 +36,12 @@ return each(keep_pointer and 2 or 1, keep_pointer and 11 or 10, function(k, a)
   local has_pointer = keep_pointer and owner ~= ''
   if owner ~= '' then
     local kept_until = ARGV[a + 4]
-    if has_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 11], '', ARGV[a + 5]) end
+    if has_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 12], '', ARGV[a + 5]) end
     line = line .. ',"owner":"' .. owner .. '","until":' .. kept_until
   end
   if ARGV[a + 7] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[a + 7]) end
   if #data >= size_from then line = line .. ',"size":' .. #data end
-  local set = { 'SET', session, line .. '}\n' .. ARGV[a + 9] .. '\n' .. data }
+  local set = { 'SET', session, line .. '}\n' .. ARGV[a + 10] .. '\n' .. data }
   local expiry, not_after = expiry_after(ARGV[a + 5]), tonumber(ARGV[a + 6])
   if not_after and not_after < tonumber(expiry or FOREVER) then expiry = ARGV[a + 6] end
   if expiry then set[4], set[5] = 'PXAT', expiry end
@@ -49,6 +49,6 @@ return each(keep_pointer and 2 or 1, keep_pointer and 11 or 10, function(k, a)
   if redis.call(unpack(set)) then return { 1, old_owner, old_nonce } end
   local _, other_nonce = look(session)
   if other_nonce == nonce then return { 1 } end
-  if has_pointer then redis.call('ZREM', KEYS[k + 2], ARGV[a + 11]) end
+  if has_pointer then redis.call('ZREM', KEYS[k + 2], ARGV[a + 12]) end
   return nothing
 end)
