@@ -4,10 +4,11 @@
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
-const { after, before, test } = require('node:test');
+const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
 const { startCluster } = require('../support/cluster.js');
-const { recovers, settled } = require('../support/faults.js');
+const { assertOutage, recovers, settled } = require('../support/faults.js');
+const { listenTo } = require('../support/secrets.js');
 const { startSentinels } = require('../support/sentinel.js');
 const { freshName } = require('../support/targets.js');
 const { waitUntil } = require('../support/wait-until.js');
@@ -153,3 +154,152 @@ test('R59 while the function of a cluster fails, only calls to nodes without a c
   password.error = undefined;
   await waitUntil(work, 'all nodes to be connected again');
 });
+
+const USER = 'shop';
+
+/** Where a function gives the password of a user of its own. */
+const PLACES = {
+  'the servers behind sentinels': {
+    option: 'password',
+    admins: () => group.nodes.map((node) => node.client()),
+    options: () => ({
+      ...{ sentinels: addresses(), name: group.name, sentinelPassword: OF_SENTINELS },
+      username: USER,
+    }),
+  },
+  'the sentinels': {
+    option: 'sentinelPassword',
+    admins: () => group.sentinels.map((each) => each.client({ password: OF_SENTINELS })),
+    options: () => ({
+      ...{ sentinels: addresses(), name: group.name, password: OF_SERVERS },
+      sentinelUsername: USER,
+    }),
+  },
+  'the nodes of a cluster': {
+    option: 'password',
+    admins: () => cluster.nodes.map((node) => node.client()),
+    options: () => ({ cluster: cluster.nodes.map(({ address }) => address), username: USER }),
+  },
+};
+
+for (const [label, { option, admins, options }] of Object.entries(PLACES)) {
+  describe(`R59 a function that gives the password of ${label}`, () => {
+    let servers;
+    const setPassword = (text) =>
+      Promise.all(
+        servers.map((redis) =>
+          redis.call('ACL', 'SETUSER', USER, 'reset', 'on', `>${text}`, '~*', '&*', '+@all'),
+        ),
+      );
+    /** Closes all connections of the user. */
+    const disconnect = () =>
+      Promise.all(servers.map((redis) => redis.client('KILL', 'USER', USER)));
+    /** How many connections the user has to each server. */
+    const connections = async () => {
+      const lists = await Promise.all(servers.map((redis) => redis.client('LIST')));
+      return lists.map((text) => text.split(` user=${USER} `).length - 1);
+    };
+    before(async () => {
+      servers = admins();
+      await setPassword('s3cret');
+    });
+    after(() => {
+      for (const redis of servers) redis.disconnect();
+    });
+
+    /** An instance whose events are checked when the test ends. */
+    function listened(t, password, more) {
+      const sessions = open(t, { ...options(), [option]: password, ...more });
+      const { errors, assertNoneShows } = listenTo(sessions);
+      t.after(assertNoneShows);
+      const told = (isMeant) => waitUntil(() => errors.some(isMeant), 'the error event');
+      return { sessions, errors, told };
+    }
+
+    test('may throw: each attempt fails with the cause, and the next one asks again', async (t) => {
+      const thrown = new Error('s3cret: no token from the service');
+      let [asked, works] = [0, false];
+      const password = () => {
+        asked++;
+        if (works) return 's3cret';
+        throw thrown;
+      };
+      const { sessions, errors, told } = listened(t, password, { commandTimeout: 1000 });
+      await told(({ cause }) => cause === thrown);
+      for (const { code, message } of errors) {
+        assert.equal(code, 'ERR_SESSIONS_CONNECTION');
+        assert.match(message, new RegExp(`: the function \`${option}\` failed`));
+      }
+      const app = freshName();
+      const before = asked;
+      await assertOutage(sessions, app, 1000, /^ERR_SESSIONS_CONNECTION$/);
+      await waitUntil(() => asked > before, 'it to be asked again');
+      works = true;
+      await recovers(sessions, app);
+    });
+
+    test('may never answer: the attempt fails after connectTimeout, and the next one asks again', async (t) => {
+      let [asked, works] = [0, false];
+      const password = () => {
+        asked++;
+        return works ? 's3cret' : new Promise(() => {});
+      };
+      const timeouts = { connectTimeout: 1000, commandTimeout: 2000 };
+      const { sessions, told } = listened(t, password, timeouts);
+      const meant = `: the function \`${option}\` gave no answer within 1000 ms`;
+      await told(({ code, message }) => {
+        assert.equal(code, 'ERR_SESSIONS_CONNECTION');
+        return message.includes(meant);
+      });
+      const app = freshName();
+      const before = asked;
+      await assertOutage(sessions, app, 2000, /^ERR_SESSIONS_CONNECTION$/);
+      await waitUntil(() => asked > before, 'it to be asked again');
+      works = true;
+      await recovers(sessions, app);
+    });
+
+    test('may give a password that has expired: it is refused until the right one is given', async (t) => {
+      let current = 'expired-s3cret';
+      const { sessions, told } = listened(t, async () => current, { commandTimeout: 1000 });
+      await told((error) => {
+        assert.ok(!('cause' in error));
+        return error.redisCode === 'WRONGPASS';
+      });
+      const app = freshName();
+      await assertOutage(sessions, app, 1000, /^ERR_SESSIONS_REDIS$/);
+      current = 's3cret';
+      await recovers(sessions, app);
+    });
+
+    test('is asked again by the next connection after the password has changed', async (t) => {
+      let [asked, current] = [0, 's3cret'];
+      const password = async () => {
+        asked++;
+        return current;
+      };
+      const { sessions } = listened(t, password);
+      t.after(() => setPassword('s3cret'));
+      const app = freshName();
+      const owners = Array.from({ length: 30 }, (_, n) => ({ app, ownerId: `owner-${n}` }));
+      const tokens = await Promise.all(owners.map((owner) => sessions.create(owner)));
+      const areFound = async () => {
+        const found = await Promise.all(tokens.map((token) => sessions.get({ app, token })));
+        assert.ok(found.every(Boolean));
+      };
+      for (let n = 1; n <= 3; n++) {
+        current = `s3cret-${n}`;
+        await setPassword(current);
+        await areFound(); // by the open connections
+        const [before, used] = [asked, await connections()];
+        await disconnect();
+        await areFound();
+        await waitUntil(async () => {
+          const now = await connections();
+          return asked > before && now.every((count, server) => count > 0 || !used[server]);
+        }, 'new connections to all servers');
+        await areFound();
+      }
+    });
+  });
+}

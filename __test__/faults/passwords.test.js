@@ -10,6 +10,7 @@ const { SpotsSessions } = require('../../index.js');
 const { startFakeServer } = require('../support/fake-server.js');
 const { assertOutage, faultyServer, recovers, settled } = require('../support/faults.js');
 const { runScript } = require('../support/scripts.js');
+const { assertShowsNothing } = require('../support/secrets.js');
 const { waitUntil } = require('../support/wait-until.js');
 
 /** A server with a user whose password the tests change. `url` names the user, and has no password. */
@@ -28,13 +29,6 @@ async function serverWithUser(t) {
 async function nextError(sessions) {
   const [error] = await once(sessions, 'error');
   return error;
-}
-
-/** Asserts that an error shows no secret, apart from what its cause shows. */
-function assertShowsNothing(error) {
-  const { cause: _, ...fields } = error;
-  const shown = [error.message, error.stack, String(error), inspect(fields)].join('\n');
-  assert.ok(!shown.includes('s3cret'), shown);
 }
 
 /** Asserts that an object shows no password, however it is printed. */
