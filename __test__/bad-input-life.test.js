@@ -13,9 +13,11 @@ const {
   VALUE,
   revokedProxy,
   touchy,
+  wrongThis,
 } = require('./support/bad-values.js');
 const { rejection } = require('./support/rejection.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
+const { SpotsSessions } = require('../index.js');
 
 /** Without these, a request is valid. Without `id`, it is `kill` by token. */
 const OPTIONAL = ['token', 'limit', 'except', 'id'];
@@ -35,6 +37,17 @@ forEachTarget((_target, open) => {
 
   /** The state, which a refused call must not change. */
   const state = () => sessions.list({ app: good.app, ownerId: good.ownerId, token: good.token });
+
+  /** Asserts that a method is refused on everything that is no instance. */
+  async function assertRefusesWrongThis(method, request) {
+    const before = await state();
+    for (const self of wrongThis(sessions)) {
+      const error = await rejection(() => SpotsSessions.prototype[method].call(self, request));
+      assert.ok(error instanceof TypeError);
+      assert.equal(error.code, 'ERR_INVALID_THIS');
+    }
+    assert.deepEqual(await state(), before);
+  }
 
   for (const [label, args] of Object.entries(STRICT_METHODS)) {
     const [method] = label.split(' ');
@@ -116,6 +129,22 @@ forEachTarget((_target, open) => {
         assert.deepEqual(await state(), before);
       });
 
+      test('reads each argument once, so that it cannot change between check and use', async () => {
+        const reads = [];
+        const get = (target, name) => {
+          reads.push(name);
+          return target[name];
+        };
+        const before = await state();
+        // Of an owner without sessions, so that nothing ends.
+        const request = { ...valid(), app: freshName() };
+        await call(new Proxy(request, { get }));
+        assert.deepEqual(reads.sort(), Object.keys(args).sort());
+        assert.deepEqual(await state(), before);
+      });
+
+      test('refuses a wrong `this`', () => assertRefusesWrongThis(method, valid()));
+
       test('does not affect other calls of the same turn when its own are refused', async () => {
         const { app, token } = good;
         const session = await sessions.get({ app, token });
@@ -135,6 +164,15 @@ forEachTarget((_target, open) => {
       });
     });
   }
+
+  describe('ping', () => {
+    test('reads nothing of an argument', async () => {
+      for (const argument of [touchy(), revokedProxy(), SECRET, { app: good.app }])
+        assert.equal(await sessions.ping(argument), undefined);
+    });
+
+    test('refuses a wrong `this`', () => assertRefusesWrongThis('ping'));
+  });
 
   test('a property that is undefined counts as left out, except the id', async () => {
     const { app, ownerId, token } = good;

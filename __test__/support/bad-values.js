@@ -21,6 +21,25 @@ function thrower() {
 /** A proxy that throws at every touch. */
 const touchy = (target = {}) => new Proxy(target, new Proxy({}, { get: () => thrower }));
 
+/** What a method may be called on by mistake. @param {import('../../index.js').SpotsSessions} sessions an instance */
+function wrongThis(sessions) {
+  const Class = /** @type {any} */ (sessions.constructor);
+  return [
+    undefined,
+    null,
+    5,
+    'text',
+    {},
+    [],
+    Object.create(sessions),
+    new Proxy(sessions, {}),
+    revokedProxy(),
+    Object.create(Class.prototype),
+    Class,
+    globalThis,
+  ];
+}
+
 /** Values that have the wrong type for every argument. */
 const NO_ARGUMENT = [
   ['null', null],
@@ -256,5 +275,5 @@ const METHODS = {
 
 module.exports = {
   ...{ DURATIONS, FLAGS, HUGE, METHODS, SECRET, STRICT_METHODS, TYPE, VALUE },
-  ...{ countsTo, revokedProxy, touchy },
+  ...{ countsTo, revokedProxy, touchy, wrongThis },
 };
