@@ -7,7 +7,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const foreign = require('../lib/foreign.js');
 const { startCluster } = require('./support/cluster.js');
-const { pointersKey, sessionKey } = require('./support/keys.js');
+const { idOf, pointersKey, sessionKey } = require('./support/keys.js');
 const { startSentinels } = require('./support/sentinel.js');
 const { freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
@@ -17,6 +17,17 @@ const app = 'app';
 
 /** GETs that a server has carried out. @param {import('ioredis').Redis} redis */
 const gets = (redis) => count(redis, /cmdstat_get:calls=(\d+)/);
+
+/** Commands that a server has carried out, without those that keep up connections, replication and the cluster. */
+async function work(redis) {
+  const lines = (await redis.info('commandstats')).matchAll(/^cmdstat_([^:|]+)[^:]*:calls=(\d+)/gm);
+  const isWork = ([, name]) => !UPKEEP.includes(name);
+  return [...lines].filter(isWork).reduce((sum, [, , calls]) => sum + Number(calls), 0);
+}
+const UPKEEP =
+  'info ping role replconf psync hello auth client readonly cluster config command select publish subscribe'.split(
+    ' ',
+  );
 
 /** GETs that a server has refused. @param {import('ioredis').Redis} redis */
 const refusals = (redis) => count(redis, /cmdstat_get:.*rejected_calls=(\d+)/);
@@ -83,6 +94,11 @@ for (const [target, start] of [
           writer.create({ app, ownerId: `${prefix}-${n}`, data: { n } }),
         ),
       );
+    /** Lets the replicas hear of nothing until the test ends. */
+    const lag = async (t) => {
+      await Promise.all(replicas.map((redis) => redis.client('PAUSE', 60_000, 'WRITE')));
+      t.after(() => Promise.all(replicas.map((redis) => redis.client('UNPAUSE'))));
+    };
     const replicated = () =>
       Promise.all(
         primaries.map(async (redis) => {
@@ -106,6 +122,36 @@ for (const [target, start] of [
       assert.ok((await Promise.all(updated)).every(Boolean));
       const killed = tokens.map((token) => reader.kill({ app, token }));
       assert.ok((await Promise.all(killed)).every(Boolean));
+    });
+
+    test('info and list are answered by the primary alone, also if replicas lag', async (t) => {
+      const prefix = freshName('owner');
+      const tokens = await create(20, prefix);
+      const owners = tokens.map((_, n) => ({ app, ownerId: `${prefix}-${n}` }));
+      await replicated();
+      const before = await total(replicas, work);
+      for (let round = 0; round < 3; round++) {
+        const infos = tokens.map((token) => reader.info({ app, token }));
+        const lists = owners.map((owner) => reader.list(owner));
+        const found = [...(await Promise.all(infos)), ...(await Promise.all(lists)).flat()];
+        assert.deepEqual(
+          found.map(({ data }) => data.n),
+          [...tokens.keys(), ...tokens.keys()],
+        );
+      }
+      assert.equal((await total(replicas, work)) - before, 0);
+
+      await lag(t);
+      const changes = tokens.map((token, n) =>
+        n % 2 ? writer.kill({ app, token }) : writer.update({ app, token, data: { n: 'new' } }),
+      );
+      assert.ok((await Promise.all(changes)).every(Boolean));
+      await areFound(tokens); // as they were, on the replicas
+      for (const [n, token] of tokens.entries()) {
+        const expected = n % 2 ? undefined : 'new';
+        assert.equal((await reader.info({ app, token }))?.data.n, expected);
+        assert.equal((await reader.list(owners[n]))[0]?.data.n, expected);
+      }
     });
 
     test('a session that a replica does not have is looked up on the primary', async () => {
@@ -135,6 +181,44 @@ for (const [target, start] of [
       const [token] = tokens.slice(3);
       const isGone = async () => (await reader.get({ app, token })) === undefined;
       await waitUntil(isGone, 'the replicas to hear of what was killed');
+    });
+
+    test('an instance sees at once what it has rotated, ended by id, or ended for another session', async (t) => {
+      /** Each with what it makes of an owner's two sessions: those that are open afterwards. */
+      const CHANGES = {
+        rotate: async (_owner, token, other) => [await reader.rotate({ app, token }), other],
+        'kill by id': async (owner, token, other) => {
+          assert.equal(await reader.kill({ ...owner, id: idOf(token) }), true);
+          return [other];
+        },
+        'killAll except': async (owner, _token, other) => {
+          assert.equal(await reader.killAll({ ...owner, except: other }), true);
+          return [other];
+        },
+        'create with maxSessions': async (owner, _token, other) => [
+          await reader.create({ ...owner, maxSessions: 2, duration: 900 }),
+          other,
+        ],
+      };
+      const rows = [];
+      for (const [label, change] of Object.entries(CHANGES)) {
+        for (let n = 0; n < 8; n++) {
+          const owner = { app, ownerId: freshName('owner') };
+          const token = await writer.create({ ...owner, duration: 300 });
+          const other = await writer.create({ ...owner, duration: 600 });
+          rows.push({ label, change, owner, token, other });
+        }
+      }
+      const [stale] = await create(1);
+      await replicated();
+      await lag(t);
+      assert.equal(await writer.kill({ app, token: stale }), true);
+      for (const { label, change, owner, token, other } of rows) {
+        const open = await change(owner, token, other);
+        assert.equal(await reader.get({ app, token }), undefined, label);
+        for (const each of open) assert.ok(await reader.get({ app, token: each }), label);
+      }
+      assert.ok(await reader.get({ app, token: stale }), 'the replicas did not hear of it');
     });
 
     test('a replica that has lost its primary is soon not read from any more', async () => {
