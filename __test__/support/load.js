@@ -6,9 +6,14 @@ const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { settled } = require('./faults.js');
+const { idOf } = require('./keys.js');
 const { waitUntil } = require('./wait-until.js');
 
 const PAUSE = 5;
+/** Seconds. An extension begins in a tenth of `duration`, so some sessions are extended during a long fault. */
+const LIMITS = { duration: 120, sliding: true, lifetime: 300, maxSessions: 3 };
+/** Clocks count whole milliseconds. */
+const ROUNDING = 2;
 
 /**
  * Starts to make calls, until it is stopped or the test ends.
@@ -110,7 +115,10 @@ class Load {
     const change = this.#changes;
     /** Whether no acknowledged change may be lost. */
     const isExact = () => !this.#mayLose && this.#changes === change;
-    let token = await this.#call('create', { app, ownerId, data: { ...whose, step: 0 } });
+    const create = (more) =>
+      this.#call('create', { app, ownerId, data: { ...whose, step: 0 }, ...more });
+    const isLimited = round % 2 === 0;
+    let token = await create(isLimited ? LIMITS : {});
     const steps = [0];
 
     const find = async () => {
@@ -123,6 +131,12 @@ class Load {
       const { step, ...rest } = found.data;
       assert.deepEqual([found.ownerId, rest], [ownerId, whose]);
       assert.ok(isExact() ? step === steps.at(-1) : steps.includes(step), inspect({ step, steps }));
+    };
+    const isOver = async (ended, how) => {
+      const found = await this.#call('get', { app, token: ended });
+      if (!found) return;
+      assert.ok(!isExact(), `a session of ${ownerId} outlived ${how}`);
+      assert.deepEqual([found.ownerId, found.data.worker], [ownerId, worker]);
     };
     const acts = async (method, request) => {
       const answer = await this.#call(method, { app, ...request });
@@ -142,20 +156,36 @@ class Load {
     assert.ok(fresh !== undefined || !isExact(), `rotate of ${ownerId} found nothing`);
     token = fresh ?? old;
     await find();
-    if (isExact()) assert.equal(await this.#call('get', { app, token: old }), undefined);
-    const { id } = (await this.#call('info', { app, token })) ?? {};
+    if (fresh) await isOver(old, 'its rotation');
+    const { id, createdAt, expiresAt } = (await this.#call('info', { app, token })) ?? {};
+    if (id) assert.equal(id, idOf(token));
+    if (id && isLimited) {
+      const life = expiresAt - createdAt;
+      assert.ok(life <= LIMITS.lifetime * 1000 + ROUNDING, `${ownerId} outlives its lifetime`);
+    }
     const all = await this.#call('list', { app, ownerId, token });
     for (const { data } of all) assert.equal(data.worker, worker, `${ownerId} sees others' data`);
     const { current } = all.find((each) => each.id === id) ?? {};
     assert.ok((id !== undefined && current) || !isExact(), `${ownerId} has lost a session`);
-    if (round % 3 === 0) await acts('killAll', { ownerId });
-    else if (round % 3 === 1 && id) await acts('kill', { ownerId, id });
-    else await acts('kill', { token });
-    const found = await this.#call('get', { app, token });
-    if (found) {
-      assert.ok(!isExact(), `a session of ${ownerId} outlived its end`);
-      assert.equal(found.ownerId, ownerId);
+    assert.equal(await this.#call('ping'), undefined);
+
+    if (round % 4 === 1) {
+      const other = await create(LIMITS);
+      await acts('killAll', { ownerId, except: token });
+      await isOver(other, 'killAll with except');
+      await find();
     }
+    if (round % 4 === 2) {
+      const ended = token;
+      // It gets the data of the other one, so that `find` knows it.
+      token = await create({ ...LIMITS, data: { ...whose, step: steps.at(-1) }, maxSessions: 1 });
+      await isOver(ended, 'a create with maxSessions');
+      await find();
+    }
+    if (round % 3 === 0) await acts('killAll', { ownerId });
+    else if (round % 3 === 1) await acts('kill', { ownerId, id: idOf(token) });
+    else await acts('kill', { token });
+    await isOver(token, 'its end');
   }
 
   /** Makes a call. A rejection is counted, and ends the round. */

@@ -5,14 +5,17 @@
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
+const { idOf } = require('./keys.js');
 
 /** The errors that a call may reject with in an outage, by their `redisCode` or `code`. */
 const OUTAGES = ['ERR_SESSIONS_TIMEOUT', 'ERR_SESSIONS_CONNECTION', 'LOADING'];
+/** Seconds. No user's session is left alone for as long, so none ends by itself. */
+const LIMITS = { duration: 900, sliding: true, lifetime: 86_400 };
 const TICK = 10;
 /** The largest number of calls that begin at once after a late turn of the event loop. */
 const BURST = 200;
 
-/** @typedef {{ ownerId: string, token: string, data: { nonce: number, updates: number, pad: string } }} Session */
+/** @typedef {{ ownerId: string, token: string, sliding: boolean, data: { nonce: number, updates: number, pad: string } }} Session */
 
 /**
  * The known state of one user.
@@ -102,17 +105,21 @@ class Load {
   }
 
   #next() {
+    if (Math.random() < 0.02) return this.#ping();
     const user = pick(this.#users);
     if (user.busy) return this.#glance(user);
     const chance = Math.random();
     if (user.unsure) return this.#alone(user, () => this.#renew(user));
     if (!user.session) return this.#alone(user, () => this.#create(user));
-    if (chance < 0.6) return this.#alone(user, () => this.#read(user));
+    if (chance < 0.56) return this.#alone(user, () => this.#read(user));
+    if (chance < 0.58) return this.#alone(user, () => this.#endOthers(user));
+    if (chance < 0.6) return this.#alone(user, () => this.#replace(user));
     if (chance < 0.65) return this.#alone(user, () => this.#list(user));
     if (chance < 0.7) return this.#alone(user, () => this.#rotate(user));
     if (chance < 0.8) return this.#alone(user, () => this.#update(user.session));
     if (chance < 0.9) return this.#alone(user, () => this.#refresh(user.session));
-    return this.#alone(user, () => this.#end(user, chance < 0.95));
+    const how = chance < 0.94 ? 'killAll' : chance < 0.97 ? 'kill' : 'kill by id';
+    return this.#alone(user, () => this.#end(user, how));
   }
 
   /** @param {User} user @param {() => Promise<void>} work what no other call of the user's meets */
@@ -128,13 +135,46 @@ class Load {
     }
   }
 
+  async #ping() {
+    try {
+      assert.equal(await this.#call('ping'), undefined, 'ping');
+    } catch (error) {
+      this.#excuse(error);
+    }
+  }
+
   /** @param {User} user */
   async #create(user) {
-    const { ownerId } = user;
+    user.session = await this.#newSession(user.ownerId, { maxSessions: 1 + (this.#nonce % 3) });
+  }
+
+  /** @param {string} ownerId @param {{ maxSessions?: number }} [more] @returns {Promise<Session>} */
+  async #newSession(ownerId, more) {
     const pad = 'p'.repeat(Math.random() * 1000);
     const data = { nonce: ++this.#nonce, updates: 0, pad };
-    const token = await this.#call('create', { ownerId, data, duration: 3600 });
-    user.session = { ownerId, token, data };
+    const sliding = Math.random() < 0.5;
+    const life = sliding ? LIMITS : { duration: 3600 };
+    const token = await this.#call('create', { ownerId, data, ...life, ...more });
+    return { ownerId, token, sliding, data };
+  }
+
+  /** Another session, for which the old one ends. @param {User} user */
+  async #replace(user) {
+    const old = user.session;
+    const fresh = await this.#newSession(user.ownerId, { maxSessions: 1 });
+    user.ended = old;
+    user.session = fresh;
+    await this.#read(user);
+  }
+
+  /** Another session, which ends with all others but the user's own. @param {User} user */
+  async #endOthers(user) {
+    const { ownerId, session } = user;
+    const other = await this.#newSession(ownerId);
+    const ends = this.#call('killAll', { ownerId, except: session.token });
+    assert.equal(await ends, true, 'killAll with except');
+    user.ended = other;
+    await this.#read(user);
   }
 
   /** @param {User} user */
@@ -147,10 +187,15 @@ class Load {
 
   /** @param {User} user */
   async #list({ ownerId, session }) {
-    const { token, data } = session;
+    const { token, sliding, data } = session;
     const { id, createdAt, expiresAt } = await this.#call('info', { token });
+    assert.equal(id, idOf(token), 'not the id');
     const listed = await this.#call('list', { ownerId, token });
-    assert.deepEqual(listed, [{ id, data, createdAt, expiresAt, current: true }], 'not the list');
+    const [{ expiresAt: end = expiresAt } = {}] = listed;
+    // An extension behind an earlier call may have come between the two.
+    assert.ok(sliding ? end >= expiresAt : +end === +expiresAt, 'not when it expires');
+    const expected = { id, data, createdAt, expiresAt: end, current: true };
+    assert.deepEqual(listed, [expected], 'not the list');
   }
 
   /** @param {User} user */
@@ -175,13 +220,18 @@ class Load {
     assert.equal(await this.#call('refresh', { token, duration: 3600 }), true, 'refresh');
   }
 
-  /** @param {User} user @param {boolean} all */
-  async #end(user, all) {
+  /** @param {User} user @param {'killAll' | 'kill' | 'kill by id'} how */
+  async #end(user, how) {
     const { ownerId, token } = user.session;
     user.ended = user.session;
     user.session = undefined;
-    const ends = all ? this.#call('killAll', { ownerId }) : this.#call('kill', { token });
-    assert.equal(await ends, true, all ? 'killAll' : 'kill');
+    const requests = {
+      killAll: { ownerId },
+      kill: { token },
+      'kill by id': { ownerId, id: idOf(token) },
+    };
+    const [method] = how.split(' ');
+    assert.equal(await this.#call(method, requests[how]), true, how);
   }
 
   /** Under another name, as what was sent before an outage may still be carried out. @param {User} user */
