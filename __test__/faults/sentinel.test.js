@@ -8,6 +8,7 @@ const { test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
 const { startFakeSentinel } = require('../support/fake-sentinel.js');
 const { recovers } = require('../support/faults.js');
+const { sessionKey } = require('../support/keys.js');
 const { startLoad } = require('../support/load.js');
 const { startRedis } = require('../support/redis-server.js');
 const { startSentinels } = require('../support/sentinel.js');
@@ -110,6 +111,44 @@ for (const { fault, strike, after } of FAULTS) {
     assert.ok(hasty.rounds > 60);
   });
 }
+
+test('R35 an extension of sliding sessions that is in flight during a failover reaches the new primary', async (t) => {
+  const { group, open, app } = await sentinels(t);
+  const old = await group.primary();
+  const sessions = open(PATIENT);
+  /** @type {Error[]} */
+  const errors = [];
+  sessions.on('error', (error) => errors.push(error));
+  const owners = Array.from({ length: 10 }, (_, n) => ({ app, ownerId: `owner-${n}` }));
+  const create = (owner) => sessions.create({ ...owner, duration: 600, sliding: true });
+  const tokens = await Promise.all(owners.map(create));
+  const keys = tokens.map((token, n) => sessionKey(app, owners[n].ownerId, token));
+  const admin = old.client();
+  for (const key of keys) await admin.pexpire(key, 300_000);
+  await admin.wait(2, 0);
+
+  // The old primary answers each get, and no script behind it.
+  await admin.client('PAUSE', 600_000, 'WRITE');
+  const read = () => Promise.all(tokens.map((token) => sessions.get({ app, token })));
+  const first = read();
+  const isInFlight = async () => / cmd=eval/.test(await admin.client('LIST'));
+  await waitUntil(isInFlight, 'an extension to be sent');
+  await group.kill(old);
+  const now = (await group.promoted(old)).client();
+  assert.ok((await first).every(Boolean));
+
+  const extended = async () => {
+    const left = await Promise.all(keys.map((key) => now.pttl(key)));
+    return left.filter((ms) => ms > 500_000);
+  };
+  const isDoneOrTold = async () => (await extended()).length > 0 || errors.length > 0;
+  await waitUntil(isDoneOrTold, 'the extension, or an event that tells of its failure');
+  const areExtended = async () => {
+    assert.ok((await read()).every(Boolean));
+    return (await extended()).length === keys.length;
+  };
+  await waitUntil(areExtended, 'all sessions to be extended');
+});
 
 test('R35 after READONLY the sentinels are asked again, so a failover that none of them reported is followed', async (t) => {
   const [first, second] = await Promise.all([startRedis(), startRedis()]);
