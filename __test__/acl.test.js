@@ -269,12 +269,14 @@ for (const [name, { start, address, grants, added, tried = '', more }] of Object
     });
     after(() => servers?.stop());
 
-    /** Gives each server's user its rights, but for this one. @param {string} [withheld] */
-    async function grant(withheld) {
+    /** Gives each server's user its rights, but for `withheld`. @param {string} [withheld] @param {string} [prefix] */
+    async function grant(withheld, prefix = 'spots:') {
       for (const [nodes, rules] of grants(servers)) {
         // The rule begins with reset, which takes all earlier rights away.
         const [first, ...more] = rules;
-        const words = [...first, ...more.flatMap(rightsOf)].filter((word) => word !== withheld);
+        const words = [...first, ...more.flatMap(rightsOf)]
+          .filter((word) => word !== withheld)
+          .map((word) => (word === '~spots:*' ? `~${prefix}*` : word));
         for (const node of nodes) {
           await admins.get(node).call('ACL', ...words);
           await admins.get(node).call('ACL', 'LOG', 'RESET');
@@ -301,6 +303,20 @@ for (const [name, { start, address, grants, added, tried = '', more }] of Object
       await useAll(sessions, servers.client(), await primaries());
       await more?.(servers, sessions);
       await assertNothingRefused();
+    });
+
+    test('of one prefix can call all methods with that prefix, and none with another', async (t) => {
+      await grant(undefined, 'team:');
+      const sessions = open('primary', { prefix: 'team:' });
+      const strange = open('primary');
+      t.after(() => Promise.all([sessions.close(), strange.close()]));
+      await useLife(sessions, servers.client(), 'team:');
+      await sessions.killAll(owner);
+      await useForeign(sessions);
+      await sessions.ping();
+      await more?.(servers, sessions);
+      await assertNothingRefused();
+      await assert.rejects(strange.create(owner), { redisCode: 'NOPERM' });
     });
 
     test("can read from replicas, with readFrom: 'replica'", async (t) => {
