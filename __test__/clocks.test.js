@@ -9,6 +9,7 @@ const { faultyServer } = require('./support/faults.js');
 const { sessionKey } = require('./support/keys.js');
 const { runScript } = require('./support/scripts.js');
 const { expiryOf, serverTime, slackOf } = require('./support/times.js');
+const { waitUntil } = require('./support/wait-until.js');
 
 const DAY = 86_400;
 const ownerId = 'alice';
@@ -38,6 +39,25 @@ for (const [label, ahead] of [
     const updated = await serverTime(redis);
     const [{ expiresAt: end }] = await sessions.list({ app, ownerId });
     assert.ok(used + 600_000 <= end && end <= updated + 600_000);
+
+    // By the extension behind a get: of a session that may live so long, and of one whose lifetime ends before.
+    for (const lifetime of [900, 500]) {
+      const owner = { app, ownerId: `${ownerId}-${lifetime}` };
+      const read = await sessions.create({ ...owner, ...more, lifetime });
+      const { createdAt: since } = await sessions.info({ app, token: read });
+      const key = sessionKey(app, owner.ownerId, read);
+      await redis.pexpire(key, 60_000);
+      const begun = await serverTime(redis);
+      assert.ok(await sessions.get({ app, token: read }));
+      const isExtended = async () => (await redis.pttl(key)) > 60_000;
+      await waitUntil(isExtended, 'the extension behind the get');
+      const done = await serverTime(redis);
+      const until = await expiryOf(redis, key);
+      const [least, most] = [begun, done].map((now) =>
+        Math.min(now + 600_000, Number(since) + lifetime * 1000),
+      );
+      assert.ok(least - slack <= until && until <= most + slack, `${least} ${until} ${most}`);
+    }
 
     await sessions.refresh({ app, token, duration: Infinity });
     const expiry = await expiryOf(redis, sessionKey(app, ownerId, token));
