@@ -10,7 +10,8 @@ const { patience } = require('../support/faulty-cluster.js');
 const { recovers, settled } = require('../support/faults.js');
 const { indexKey, sessionKey } = require('../support/keys.js');
 const { startLoad } = require('../support/load.js');
-const { startNat } = require('../support/nat.js');
+const { UNREACHABLE, startNat } = require('../support/nat.js');
+const { compileRoute } = require('../support/preload.js');
 const {
   FAILURES,
   THROWN,
@@ -43,6 +44,43 @@ test('all methods work on a cluster that was told by its configuration to announ
   await worksEverywhere(open(t, { cluster: [seed], natMap }));
   const sessions = open(t, { cluster: [seed], commandTimeout: 500 });
   await assert.rejects(sessions.ping(), { code: 'ERR_SESSIONS_CONNECTION' }, 'without natMap');
+});
+
+test('R93 all methods work on a cluster whose nodes themselves announce an IP that only they can reach', async (t) => {
+  const library = compileRoute(t, UNREACHABLE);
+  if (!library) return t.skip('no C compiler for a route that only the nodes have');
+  const cluster = await startCluster({
+    downAfter: 5000,
+    config: { 'cluster-announce-ip': UNREACHABLE },
+    env: { LD_PRELOAD: library },
+  });
+  t.after(() => cluster.stop());
+  const natMap = Object.fromEntries(
+    cluster.nodes.map(({ port }) => [`${UNREACHABLE}:${port}`, { host: '127.0.0.1', port }]),
+  );
+  const told = async (node) =>
+    (await node.redis.cluster('SLOTS')).every(([, , ...nodes]) =>
+      nodes.every(([host, port]) => `${host}:${port}` in natMap),
+    );
+  for (const node of cluster.nodes) {
+    await waitUntil(() => told(node), 'each node to announce the IP of all');
+  }
+  const [seed] = cluster.nodes.map(({ address }) => address);
+  const sessions = open(t, { cluster: [seed], natMap });
+  await worksEverywhere(sessions);
+  const reader = open(t, { cluster: [seed], natMap, readFrom: 'replica' });
+  await readsReplicas(reader, sessions, await cluster.replicas());
+
+  const load = startLoad(t, sessions, { app: freshName(), commandTimeout: patience });
+  await load.goesOn();
+  const [old] = await cluster.primaries();
+  await cluster.failover(old);
+  await load.goesOn();
+  await load.stop();
+  assert.deepEqual(load.errors, {});
+
+  const without = open(t, { cluster: [seed], commandTimeout: 500, connectTimeout: 400 });
+  await assert.rejects(without.ping(), { code: 'ERR_SESSIONS_CONNECTION' }, 'without natMap');
 });
 
 describe('R93 a cluster behind NAT', () => {

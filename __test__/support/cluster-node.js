@@ -36,11 +36,12 @@ async function isFree(port) {
   return true;
 }
 
-/** @param {Record<string, string | number | string[]>} config */
-async function startNode(config) {
+/** @param {Record<string, string | number | string[]>} config @param {Record<string, string>} [env] */
+async function startNode(config, env) {
   const password = config.requirepass;
   const server = await startRedis({
     findPort,
+    env,
     config: {
       'cluster-enabled': 'yes',
       // A replica takes over however long it was cut off, and does not move to another primary.

@@ -15,6 +15,7 @@ const { waitUntil } = require('./wait-until.js');
  * @property {number} [replicas] of each primary
  * @property {number} [downAfter] milliseconds of silence after which a node counts as down
  * @property {Record<string, string | number | string[]>} [config] settings of each node
+ * @property {Record<string, string>} [env] more of each node's environment
  */
 
 /**
@@ -22,8 +23,14 @@ const { waitUntil } = require('./wait-until.js');
  *
  * @param {ClusterOptions} [options]
  */
-async function startCluster({ primaries = 3, replicas = 1, downAfter = 1000, config = {} } = {}) {
-  const cluster = new RedisCluster({ 'cluster-node-timeout': downAfter, ...config });
+async function startCluster({
+  primaries = 3,
+  replicas = 1,
+  downAfter = 1000,
+  config = {},
+  env,
+} = {}) {
+  const cluster = new RedisCluster({ 'cluster-node-timeout': downAfter, ...config }, env);
   try {
     await cluster.form(primaries, replicas);
     return cluster;
@@ -35,10 +42,12 @@ async function startCluster({ primaries = 3, replicas = 1, downAfter = 1000, con
 
 class RedisCluster {
   #config;
+  #env;
   #clients = new Set();
 
-  constructor(config) {
+  constructor(config, env) {
     this.#config = config;
+    this.#env = env;
     /** @type {ClusterNode[]} */
     this.nodes = [];
   }
@@ -46,7 +55,7 @@ class RedisCluster {
   /** @param {number} primaries @param {number} replicas of each */
   async form(primaries, replicas) {
     const started = await Promise.allSettled(
-      Array.from({ length: primaries * (1 + replicas) }, () => startNode(this.#config)),
+      Array.from({ length: primaries * (1 + replicas) }, () => startNode(this.#config, this.#env)),
     );
     this.nodes = started.flatMap(({ value }) => value ?? []);
     const failure = started.find(({ status }) => status === 'rejected');
@@ -180,7 +189,7 @@ class RedisCluster {
 
   /** @param {{ follows?: ClusterNode }} [options] whose replica; left out: a primary without slots */
   async addNode({ follows } = {}) {
-    const node = await startNode(this.#config);
+    const node = await startNode(this.#config, this.#env);
     this.nodes.push(node);
     await node.meet(this.#working());
     await waitUntil(

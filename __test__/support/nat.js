@@ -1,7 +1,7 @@
 'use strict';
 
-// A NAT before servers: each is reached at a proxy, and announces an address that leads nowhere. Servers could announce
-// such addresses themselves, but then they would not reach each other either.
+// A NAT before servers: each is reached at a proxy, and announces an address that leads nowhere. Servers that announce
+// such an address themselves reach each other only by a route of their own: `compileRoute` of preload.js.
 
 const { startProxy } = require('./proxy.js');
 
@@ -71,4 +71,4 @@ class Nat {
   }
 }
 
-module.exports = { startNat };
+module.exports = { UNREACHABLE, startNat };
