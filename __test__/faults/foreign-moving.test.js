@@ -11,7 +11,7 @@ const { startCluster } = require('../support/cluster.js');
 const checks = require('../support/foreign-checks.js');
 const { inEachGap } = require('../support/foreign-steps.js');
 const { patience } = require('../support/faulty-cluster.js');
-const { replicated } = require('../support/replicated.js');
+const { hasReplicated } = require('../support/replicated.js');
 const { startSentinels } = require('../support/sentinel.js');
 const { freshName } = require('../support/targets.js');
 
@@ -98,7 +98,7 @@ describe('on a cluster', () => {
         const slots = await Promise.all(keys.map((key) => cluster.slotOf(key)));
         const primaries = await Promise.all(slots.map((slot) => cluster.slotOwner(slot)));
         for (const primary of new Set(primaries)) {
-          await replicated(primary.redis);
+          await hasReplicated(primary.redis);
           await cluster.failover(primary);
         }
       }));
@@ -140,7 +140,7 @@ describe('behind Sentinel', () => {
   for (const label of ['create', 'claim', 'rotate', 'refresh', 'killAll'])
     test(`${label} does all if a replica takes over between two steps`, () =>
       inEachGapOf(label, on, async () => {
-        await replicated(on.redis);
+        await hasReplicated(on.redis);
         // On a busy machine the sentinels may give one up.
         await group.failover().catch(() => group.failover());
       }));
