@@ -124,7 +124,7 @@ describe('wrong usage ends with 2 and one line', () => {
       /cannot read the file of --ca: ENOENT/,
     ],
     ['kill without --id', ['kill', url, ...OWNER], /kill needs --id/],
-    ['kill-all that nobody confirms', ['kill-all', url, ...OWNER], /confirm it by --yes/],
+    ['kill-all that nobody confirms', ['kill-all', url, ...OWNER], /confirm with --yes/],
   ]) {
     test(name, async () => assertFailed(await runCli(args), 2, pattern));
   }

@@ -138,7 +138,7 @@ forEachTarget((target, open) => {
       const { run, areOpen } = await twoSessions();
       const { code, stderr } = await run('kill-all');
       assert.equal(code, 2);
-      assert.match(stderr, /confirm it by --yes/);
+      assert.match(stderr, /confirm with --yes/);
       assert.deepEqual(await areOpen(), [true, true]);
     });
   });

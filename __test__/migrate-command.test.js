@@ -65,7 +65,7 @@ describe('wrong usage', () => {
     [
       'our prefix instead of theirs',
       ['--from', 'connect-redis', '--app', 'shop', '--prefix', 'sess:'],
-      /theirs is --from-prefix/,
+      /--from-prefix \(theirs\) must differ/,
     ],
   ]) {
     test(`${label}: says what to write, changes nothing, and exits with 2`, async () => {

@@ -16,7 +16,7 @@ const REMEDIES = [
 /** @type {import('./index.js').Command} */
 const command = {
   name: 'doctor',
-  summary: 'checks the server, and says what to do about what is wrong',
+  summary: 'checks the server, and says how to fix each problem',
   usage: 'doctor [url]',
   options: {},
   help: `

@@ -9,9 +9,9 @@ const PROGRAM = 'npx @spots-tech/sessions';
 const WIDTH = 80;
 
 const SERVER = `The server: [url] is a connection string, such as redis://localhost:6379,
-rediss://…, redis-sentinel://… or redis-cluster://…. Without it, it is
-REDIS_URL. Other users of the machine see a password in an argument, so use
-REDIS_URL, or leave the password out: a terminal is asked for it.`;
+rediss://…, redis-sentinel://… or redis-cluster://…. Without it, REDIS_URL is
+used. Other users of the machine see a password in an argument, so use
+REDIS_URL, or leave the password out: you are asked for it on a terminal.`;
 
 const EXIT_CODES = `Exit codes: 0 fine, 1 something is wrong, 2 wrong usage, 3 the server cannot be
 reached or refuses the login, 130 interrupted.`;

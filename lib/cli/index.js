@@ -44,7 +44,7 @@ async function main(argv, terminal) {
     terminal.print(require('../../package.json').version);
     return EXIT.fine;
   }
-  // A password in the URL would be shown by `ps`. It still is by that of npx.
+  // A password in the URL would be shown by `ps`. The npx process still shows it.
   process.title = `sessions ${command.name}`;
   const { values, positionals } = parseOptions(args, command);
   if (values.help) {

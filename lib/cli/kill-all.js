@@ -29,7 +29,7 @@ Example:
     const { app, ownerId, whose } = readOwner(values, command);
     if (!values.yes) {
       if (!terminal.canAsk) {
-        throw new UsageError(`kill-all ends all sessions ${whose}: confirm it by --yes`);
+        throw new UsageError(`kill-all ends all sessions ${whose}: confirm with --yes`);
       }
       if (!(await terminal.confirm(`End all sessions ${whose}?`))) {
         terminal.complain('nothing was done');

@@ -47,7 +47,7 @@ function readSystem(from, app, { 'from-prefix': prefix, owner, prefix: ours = OU
   if (from !== 'connect-redis') throw new UsageError('--from needs 1.x or connect-redis');
   const theirs = prefix ?? THEIRS;
   if (theirs === ours) {
-    throw new UsageError('--prefix is what our keys begin with; theirs is --from-prefix');
+    throw new UsageError('--prefix (our keys) and --from-prefix (theirs) must differ');
   }
   if (owner === '') throw new UsageError('--owner needs a path, such as passport.user');
   return connectRedis({ prefix: theirs, owner });

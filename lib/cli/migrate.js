@@ -43,9 +43,9 @@ Stop the old system first: a session that it ends meanwhile may come back. Each
 session keeps its token or id, its data and its expiry, and its old key is
 deleted. If a run is cut off, run it again. The server is never blocked.
 
-What cannot be moved is counted, named by a hash of its key, and left; the exit
-code is then 1. With --json it prints { "from", "app", "mode", "complete",
-"moved", "already", "notMoved", "samples", "seconds" }.
+A key that cannot be moved is counted, named by a hash, and left; the exit code
+is then 1. With --json it prints { "from", "app", "mode", "complete", "moved",
+"already", "notMoved", "samples", "seconds" }.
 
 Examples:
   ${PROGRAM} migrate --from 1.x --app shop --dry-run

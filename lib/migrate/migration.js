@@ -29,10 +29,10 @@ const BATCHES_AT_ONCE = 4;
 const MOST_NAMED = 20;
 /** How many sessions a dry run shows. */
 const MOST_SAMPLES = 5;
-/** How much earlier than the old session ours may end and still be the same. */
+/** Ours counts as the same session if it ends at most this much earlier. */
 const TOLERANCE_MS = 10;
 
-/** How much longer than it has left a session would live. `notAfter` cuts that to the millisecond. */
+/** Extra duration, so that a slow call does not shorten the session. `notAfter` cuts it to the millisecond. */
 const SPARE_MS = 1000;
 
 class Migration {
@@ -124,7 +124,7 @@ class Migration {
     }
   }
 
-  /** Whether a key is not ours, and not under way. @param {Buffer} key */
+  /** Marks a key as under way. Returns false if it is ours, or is under way already. @param {Buffer} key */
   #claim(key) {
     const name = key.toString('latin1');
     // If theirs have no prefix, or the beginning of ours, the scan gives ours too.
