@@ -14,6 +14,7 @@ const { expiryOf } = require('./support/expiries.js');
 const { Browser, startSite } = require('./support/express-site.js');
 const { HOSTILE } = require('./support/old-sessions.js');
 const { forEachTarget, onRedis } = require('./support/targets.js');
+const web = require('./support/web.js');
 
 const APP = 'shop';
 
@@ -103,6 +104,50 @@ onRedis((open, server) => {
       assert.equal((await browser.ask(site, '/me')).data.passport.user, '42');
       assert.equal(await redis.exists('ses1:other'), 1);
     });
+  });
+
+  test('with @fastify/session over HTTP users stay logged in, and visitors keep their carts', async (t) => {
+    const routes = {
+      '/login': async (request, reply) => {
+        await request.session.regenerate();
+        Object.assign(request.session, { passport: { user: request.query.user }, nothing: null });
+        reply.send({});
+      },
+      '/visit': (request, reply) => {
+        request.session.cart = ['tea', { 'with a 🦀': [1, null] }];
+        reply.send({});
+      },
+      '/me': (request, reply) => {
+        const { session } = request;
+        const { cookie: _, ...data } = JSON.parse(JSON.stringify(session));
+        reply.send({ sid: session.sessionId, data });
+      },
+    };
+    const start = (store) =>
+      web.startFastify(t, { store, saveUninitialized: false, cookie: { maxAge: 600_000 } }, routes);
+    const old = await start(new RedisStore({ client }));
+    const [visitor, ...users] = ['', ...HOSTILE].map(() => new web.Browser(old));
+    await visitor.get('/visit');
+    for (const [n, user] of users.entries()) {
+      await user.get(`/login?user=${encodeURIComponent(HOSTILE[n])}`);
+    }
+    const ask = () => Promise.all([visitor, ...users].map((browser) => browser.json('/me')));
+    const before = await ask();
+    assert.deepEqual(before[0].data, { cart: ['tea', { 'with a 🦀': [1, null] }] });
+    for (const [n, name] of HOSTILE.entries()) {
+      assert.deepEqual(before[n + 1].data, { passport: { user: name }, nothing: null });
+    }
+
+    assert.deepEqual(await migrate(sessions), { done: before.length, notMoved: {} });
+    assert.equal((await redis.keys('sess:*')).length, 0);
+    const ownerId = (session) => session.passport?.user;
+    const url = await start(new SessionStore({ sessions, app: APP, ownerId }));
+    for (const browser of [visitor, ...users]) browser.url = url;
+    assert.deepEqual(await ask(), before);
+
+    assert.equal(await sessions.killAll({ app: APP, ownerId: HOSTILE[0] }), true);
+    assert.deepEqual((await users[0].json('/me')).data, {});
+    assert.deepEqual(await users[1].json('/me'), before[2]);
   });
 
   test('a session ends when its key would have ended', async (t) => {
