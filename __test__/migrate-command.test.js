@@ -6,9 +6,17 @@ const assert = require('node:assert/strict');
 const { after, before, beforeEach, describe, test } = require('node:test');
 const { ProgressLine } = require('../lib/cli/progress-line.js');
 const { progressOf, secondsLeft } = require('../lib/migrate/progress.js');
-const { noTerminal, runCli, runInTerminal } = require('./support/command-line.js');
+const {
+  noTerminal,
+  runCli,
+  runInTerminal,
+  startCli,
+  startInTerminal,
+} = require('./support/command-line.js');
 const { createIn1x, keyOf1x } = require('./support/old-sessions.js');
+const { startProxy } = require('./support/proxy.js');
 const { startRedis } = require('./support/redis-server.js');
+const { keysOfScan } = require('./support/scan-reply.js');
 
 const SHOP = ['--from', '1.x', '--app', 'shop'];
 
@@ -131,15 +139,76 @@ test('on a terminal a dry run shows some sessions', { skip: noTerminal }, async 
   assertNothingSecret(stdout, all);
 });
 
-test('on a terminal one line shows how far it is', { skip: noTerminal }, async () => {
-  await fill(20_000);
-  const { stdout } = await onTerminal(...SHOP);
-  const [first, ...lines] = stdout.split('\r\x1b[K');
-  const last = lines.pop();
-  assert.equal(first, '');
-  assert.ok(lines.length > 0);
-  for (const line of lines) assert.match(line, /^[\d,]+ sessions, [\d,]+\/s(, about .+ left)?$/);
-  assert.match(last, /moved 20,000 sessions/);
+describe('while it runs', () => {
+  const COUNT = 3000;
+  const PROGRESS = /^[1-9][\d,]* sessions, [1-9][\d,]*\/s, about (\d+ h )?(\d+ min )?\d+ s left$/;
+
+  /**
+   * Runs it, and holds it up when it has moved some sessions, until it has shown how long it will take. Resolves to its
+   * end.
+   *
+   * @param {import('node:test').TestContext} t
+   * @param {typeof startCli | typeof startInTerminal} start
+   */
+  async function runHeld(t, start) {
+    await fill(COUNT);
+    const proxy = await startProxy(server.port);
+    t.after(() => proxy.stop());
+    let isShown;
+    const shown = new Promise((resolve) => {
+      isShown = resolve;
+    });
+    let scans = 0;
+    proxy.onReply = ({ bytes }) => {
+      if (keysOfScan(bytes) === undefined || ++scans < 2) return bytes;
+      // The first page had a thousand keys, and most of them have been moved.
+      return (async function* () {
+        await shown;
+        yield bytes;
+      })();
+    };
+    const url = `${proxy.url}?commandTimeout=120000`;
+    const { ended, shows } = start(['migrate', url, ...SHOP]);
+    await Promise.race([shows(' left'), ended]);
+    isShown();
+    return ended;
+  }
+
+  test('on a terminal one line shows the count, the rate and the time left', {
+    skip: noTerminal,
+  }, async (t) => {
+    const { stdout } = await runHeld(t, startInTerminal);
+    const [first, ...lines] = stdout.split('\r\x1b[K');
+    const last = lines.pop();
+    assert.equal(first, '');
+    for (const line of lines) assert.match(line, /^[\d,]+ sessions, [\d,]+\/s(, about .+ left)?$/);
+    assert.ok(
+      lines.some((line) => PROGRESS.test(line)),
+      lines.join('\n'),
+    );
+    assert.match(last, /moved 3,000 sessions/);
+  });
+
+  test('on a pipe a line every few seconds shows them', async (t) => {
+    const { stdout, stderr } = await runHeld(t, startCli);
+    const lines = stderr.split('\n');
+    assert.equal(lines.pop(), '');
+    assert.ok(lines.length > 0);
+    for (const line of lines) assert.match(line, PROGRESS);
+    assert.match(stdout, /^moved\t3000\n/);
+  });
+});
+
+test('a run that fails says in one line how far it came, and in the next one why', async () => {
+  await fill(1);
+  await redis.call('ACL', 'SETUSER', 'ann', 'reset', 'on', '>pw', '~*', '&*', '+@all', '-scan');
+  const url = server.url.replace('//', '//ann:pw@');
+  const { code, stdout, stderr } = await runCli(['migrate', url, ...SHOP, '--json']);
+  assert.deepEqual([code, stdout], [1, '']);
+  const [progress, error, ...more] = stderr.split('\n');
+  assert.equal(progress, '0 sessions, 0/s; then it failed. Run it again');
+  assert.match(error, /^sessions: NOPERM .*scan/);
+  assert.deepEqual(more, ['']);
 });
 
 test('a server that is not there: exits with 3', async () => {
