@@ -3,9 +3,11 @@
 // list, kill and kill-all of the command line, on each kind of server.
 
 const assert = require('node:assert/strict');
+const { randomBytes } = require('node:crypto');
 const { describe, test } = require('node:test');
+const foreign = require('../lib/foreign.js');
 const { runCli } = require('./support/command-line.js');
-const { idOf } = require('./support/keys.js');
+const { addressOf, idOf } = require('./support/keys.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 
 const DATA = { password: 'a secret of the session' };
@@ -98,6 +100,26 @@ forEachTarget((target, open) => {
       const again = await run('kill', '--json', '--id', id);
       assert.deepEqual(JSON.parse(again.stdout), { app, ownerId, id, killed: false });
       assert.equal(again.code, 1);
+    });
+
+    test('ends a session whose token comes from elsewhere: its id has 28 characters', async () => {
+      const { sessions, app, ownerId, run, areOpen } = await twoSessions();
+      const token = randomBytes(24).toString('base64url');
+      const session = { app, token, ownerId, data: DATA, durationMs: Infinity, replace: false };
+      assert.equal(await foreign.create(sessions, session), true);
+      const id = addressOf(token);
+      assert.equal(id.length, 28);
+      assert.ok((await run('list')).stdout.includes(`${id}\t`));
+
+      const other = await run('kill', '--id', id, '--owner', 'bob');
+      assert.equal(other.code, 1);
+      const ended = await run('kill', '--id', id);
+      const words = `ended session ${id} of owner "ann smith" in app ${app}\n`;
+      assert.deepEqual([ended.code, ended.stdout, ended.stderr], [0, words, '']);
+      assert.equal(await foreign.load(sessions, { app, token }), undefined);
+      assert.deepEqual(await areOpen(), [true, true]);
+      assert.equal((await run('kill', '--id', id)).code, 1);
+      assertNoSecret(ended, [token]);
     });
 
     test('of what is not there says so, and ends with 1', async () => {

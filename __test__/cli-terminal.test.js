@@ -8,6 +8,7 @@ const { SpotsSessions } = require('../index.js');
 const { execFile } = require('../scripts/children.js');
 const { noTerminal, runInTerminal, startInTerminal } = require('./support/command-line.js');
 const { idOf } = require('./support/keys.js');
+const { createIn1x } = require('./support/old-sessions.js');
 const { startRedis } = require('./support/redis-server.js');
 
 const PASSWORD = 'correct horse';
@@ -34,18 +35,63 @@ describe('in a terminal', { skip: noTerminal }, () => {
   const run = (args, options) =>
     runInTerminal(args, { ...options, env: { REDIS_URL: server.url, ...options?.env } });
   const linesOf = (text) => text.split('\r\n');
+  /** How `migrate` clears the line that says how far it is. */
+  const CLEARED = '\r\x1b[K';
 
-  for (const columns of [80, 40]) {
-    for (const args of [['list', ...OWNER], ['doctor']]) {
-      test(`of ${columns} columns no line of ${args[0]} is longer, but for commands to copy`, async () => {
-        const { stdout } = await run(args, { columns, env: { NO_COLOR: '1' } });
-        const isCommand = (line) => /^ {4}(CONFIG|ACL|redis-cli) /.test(line);
-        const long = linesOf(stdout).filter((line) => line.length > columns && !isCommand(line));
-        assert.deepEqual(long, []);
-        assert.ok(linesOf(stdout).length > 4, stdout);
-      });
-    }
+  const MIGRATE = ['migrate', '--from', '1.x', '--app', 'shop'];
+
+  /** Writes sessions of 1.x, one that never expires, and one that is broken. */
+  async function fillMigration() {
+    const redis = server.client();
+    const old = await redis.keys('app:*');
+    if (old.length > 0) await redis.del(old);
+    const create = (ownerId, data, duration = 600) =>
+      createIn1x(redis, { app: 'shop', ownerId, data, duration }).written;
+    await Promise.all([
+      ...Array.from({ length: 7 }, (_, n) => create(`owner-${n}`, { n })),
+      createIn1x(redis, { app: 'shop', ownerId: 'endless', data: {} }).written,
+      create('a list', []),
+    ]);
+    redis.disconnect();
   }
+
+  /** A session that ends with the command. */
+  async function killArgs() {
+    const token = await sessions.create({ app: 'shop', ownerId: 'eve' });
+    return ['kill', '--app', 'shop', '--owner', 'eve', '--id', idOf(token)];
+  }
+
+  for (const [name, args, columns] of [
+    ['list', ['list', ...OWNER], 80],
+    ['list', ['list', ...OWNER], 40],
+    ['doctor', ['doctor'], 80],
+    ['doctor', ['doctor'], 40],
+    ['migrate --dry-run', [...MIGRATE, '--dry-run'], 80],
+    ['migrate', MIGRATE, 80],
+  ]) {
+    test(`of ${columns} columns no line of ${name} is longer, but for commands to copy`, async () => {
+      await fillMigration();
+      const { stdout } = await run(args, { columns, env: { NO_COLOR: '1' } });
+      const isCommand = (line) => /^ {4}(CONFIG|ACL|redis-cli) /.test(line);
+      const lines = linesOf(stdout.split(CLEARED).at(-1));
+      assert.deepEqual(
+        lines.filter((line) => line.length > columns && !isCommand(line)),
+        [],
+      );
+      assert.ok(lines.length > 4, stdout);
+    });
+  }
+
+  test('of 80 columns kill prints one line, without colours', async () => {
+    const args = await killArgs();
+    const { stdout, code } = await run(args);
+    const line = `ended session ${args.at(-1)} of owner eve in app shop`;
+    assert.deepEqual([stdout, code], [`${line}\r\n`, 0]);
+    assert.ok(line.length <= 80);
+    const again = await run(args);
+    assert.equal(again.code, 1);
+    assert.match(again.stdout, /^sessions: there is no session [ \w()-]*\r\n$/);
+  });
 
   test('list aligns its columns under a heading', async () => {
     const { stdout, code } = await run(['list', ...OWNER], { env: { NO_COLOR: '1' } });
@@ -66,16 +112,17 @@ describe('in a terminal', { skip: noTerminal }, () => {
   });
 
   test('there are colours, but none with NO_COLOR or on a dumb terminal', async () => {
-    for (const args of [['list', ...OWNER], ['doctor']]) {
-      const colour = '\x1b[';
-      assert.ok((await run(args)).stdout.includes(colour));
-      assert.ok((await run(args, { env: { NO_COLOR: '' } })).stdout.includes(colour));
+    for (const args of [['list', ...OWNER], ['doctor'], MIGRATE]) {
+      const hasColour = async (env) =>
+        (await run(args, { env })).stdout.replaceAll(CLEARED, '').includes('\x1b[');
+      assert.ok(await hasColour({}));
+      assert.ok(await hasColour({ NO_COLOR: '' }));
       for (const env of [
         { NO_COLOR: '1' },
         { TERM: 'dumb' },
         { NO_COLOR: '1', FORCE_COLOR: '1' },
       ]) {
-        assert.ok(!(await run(args, { env })).stdout.includes(colour), JSON.stringify(env));
+        assert.ok(!(await hasColour(env)), JSON.stringify(env));
       }
     }
   });
