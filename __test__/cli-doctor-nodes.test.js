@@ -46,6 +46,25 @@ describe('doctor behind Sentinel', () => {
   });
 });
 
+test('doctor behind Sentinel warns of a replica that does not hear from its primary', async (t) => {
+  const config = { ...HEALTHY, requirepass: 'right' };
+  const group = await startSentinels({ replicas: 1, sentinels: 1, downAfter: 60_000, config });
+  t.after(() => group.stop());
+  const [primary, replica] = group.nodes;
+  const redis = replica.client();
+  await redis.config('SET', 'masterauth', 'wrong');
+  await primary.client().call('CLIENT', 'KILL', 'TYPE', 'replica');
+  await waitUntil(async () => (await redis.role())[3] !== 'connected', 'the link to be lost');
+  const result = await diagnose(group.url);
+  assert.equal(result.code, 0);
+  const [warning, ...more] = wrong(result);
+  assert.deepEqual([warning.check, warning.status, more], ['replicas', 'warning', []]);
+  const from = `a replica does not hear from its primary ${primary.host}:${primary.port} `;
+  assert.ok(warning.message.startsWith(from), warning.message);
+  assert.match(warning.message, /\((connect|connecting|sync|handshake)\)$/);
+  assert.equal(result.of('replicas').message, '1 of 1 primary');
+});
+
 test('doctor behind Sentinel ends with 3 if the primary is gone, and names it', async (t) => {
   const group = await startSentinels({ replicas: 1, sentinels: 1, downAfter: 60_000 });
   t.after(() => group.stop());
@@ -95,6 +114,28 @@ describe('doctor on a Cluster', () => {
       /^4 of 16384 slots have no node \(5-7, 9000\): calls .* fail$/,
     );
     assert.match(of('cluster').command, /^redis-cli --cluster fix 127\.0\.0\.1:\d+$/);
+  });
+
+  test('says so if the nodes see the Cluster as down', async (t) => {
+    const cluster = await startCluster({
+      primaries: 3,
+      replicas: 0,
+      downAfter: 500,
+      config: HEALTHY,
+    });
+    t.after(() => cluster.stop());
+    const [lost, ...others] = cluster.nodes;
+    await lost.kill();
+    const isDown = async (node) => /cluster_state:fail/.test(await node.cluster('INFO'));
+    await waitUntil(
+      async () => (await Promise.all(others.map(isDown))).every(Boolean),
+      'the nodes to see it as down',
+    );
+    const { code, of } = await diagnose(`${cluster.url}?commandTimeout=1000`);
+    assert.equal(code, 1);
+    assert.equal(of('cluster').status, 'problem');
+    assert.equal(of('cluster').message, 'the state is fail');
+    assert.equal(of('cluster').remedy, 'see CLUSTER INFO and CLUSTER NODES');
   });
 
   test('warns of a primary without a replica, and finds the one that is gone', async (t) => {

@@ -3,7 +3,11 @@
 // `doctor` of the command line on one server: what it finds, and that what it says to do helps.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { describe, test } = require('node:test');
+const { SpotsSessions } = require('../index.js');
+const { checkVersion } = require('../lib/cli/doctor/server-checks.js');
+const { trySession } = require('../lib/cli/doctor/trial.js');
 const { runCli } = require('./support/command-line.js');
 const { diagnose } = require('./support/doctor.js');
 const { hello, startFakeServer } = require('./support/fake-server.js');
@@ -125,6 +129,73 @@ describe('doctor', () => {
     assert.equal((await diagnose(server.url)).of('persistence').status, 'ok');
   });
 
+  test('says so if the last attempt to save failed', async (t) => {
+    const server = await startFor(t, { appendonly: 'yes' });
+    const redis = server.client();
+    fs.rmSync(server.dir, { recursive: true });
+    await redis.bgsave();
+    const hasFailed = async () =>
+      /rdb_last_bgsave_status:err/.test(await redis.info('persistence'));
+    await waitUntil(hasFailed, 'the attempt to fail');
+    const { code, of } = await diagnose(server.url);
+    assert.equal(code, 1);
+    assert.equal(of('persistence').status, 'problem');
+    assert.match(of('persistence').message, /^the last attempt to save failed/);
+    assert.match(of('persistence').remedy, /the server's log/);
+  });
+
+  test('says so if the server refuses a new session', async (t) => {
+    const server = await startFor(t, { 'min-replicas-to-write': 1 });
+    const { code, checks, of } = await diagnose(server.url);
+    assert.equal(code, 1);
+    assert.deepEqual(
+      checks.filter(({ status }) => status === 'problem').map(({ check }) => check),
+      ['trial'],
+    );
+    assert.match(of('trial').message, /^a session cannot be created: .*NOREPLICAS/);
+  });
+
+  for (const [name, says, methods] of [
+    ['is not found', /a new session was not found/, { get: async () => undefined }],
+    ['is that of another', /a new session was not found/, { get: async () => ({ ownerId: '1' }) }],
+    ['cannot be read', /^a session cannot be read: no$/, { get: () => Promise.reject('no') }],
+    ['cannot be ended', /^a session cannot be ended: no$/, { kill: () => Promise.reject('no') }],
+    ['was not there to be ended', /a new session was not found/, { kill: async () => false }],
+  ]) {
+    test(`says so if its session ${name}`, async (t) => {
+      const sessions = new SpotsSessions('memory:');
+      t.after(() => sessions.close());
+      assert.equal((await trySession(sessions))[0].status, 'ok');
+      const [{ status, says: message }] = await trySession(Object.assign(sessions, methods));
+      assert.equal(status, 'problem');
+      assert.match(message, says);
+    });
+  }
+
+  for (const [server, version, status] of [
+    ['redis', '6.0.16', 'problem'],
+    ['redis', '5.9.9', 'problem'],
+    ['redis', '6.2.0', 'ok'],
+    ['redis', '7.0.15', 'ok'],
+    ['valkey', '7.1.9', 'problem'],
+    ['valkey', '7.2.0', 'ok'],
+    ['another', '0.1.0', 'ok'],
+  ]) {
+    test(`${status === 'ok' ? 'takes' : 'finds too old'} ${server} ${version} of several servers`, async () => {
+      const node = (version) => ({ address: version, hello: async () => ({ server, version }) });
+      const [finding, other] = await checkVersion([node(version), node('8.0.0')]);
+      assert.equal(finding.status, status);
+      assert.equal(other.status, 'ok');
+      const words = status === 'ok' ? ` (at ${version})` : ` is too old (at ${version})`;
+      assert.ok(finding.says.endsWith(`${version}${words}`), finding.says);
+      const oldest = { redis: 'Redis 6.2', valkey: 'Valkey 7.2' }[server];
+      assert.equal(
+        finding.remedy,
+        status === 'ok' ? undefined : `upgrade it to ${oldest} or later`,
+      );
+    });
+  }
+
   test('says so if CONFIG or INFO is refused, as by a managed service', async (t) => {
     const server = await startFor(t);
     const redis = server.client();
@@ -167,7 +238,6 @@ describe('doctor', () => {
 
   test('counts sessions, and not other keys', async (t) => {
     const server = await startFor(t);
-    const { SpotsSessions } = require('../index.js');
     const sessions = new SpotsSessions(server.url);
     t.after(() => sessions.close());
     const create = (_, n) => sessions.create({ app: 'shop', ownerId: `${n}` });
@@ -186,7 +256,6 @@ describe('doctor', () => {
 
   test('shows nothing of a session', async (t) => {
     const server = await startFor(t);
-    const { SpotsSessions } = require('../index.js');
     const sessions = new SpotsSessions(server.url);
     t.after(() => sessions.close());
     const token = await sessions.create({ app: 'shop', ownerId: 'ann', data: { name: 'Ada' } });
