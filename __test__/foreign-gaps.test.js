@@ -55,6 +55,10 @@ const STOPPED = {
   ],
   'a list': ['ann', (sessions, { app }) => sessions.list({ app, ownerId: 'ann' })],
   'a kill by token': ['ann', (sessions, { app, token }) => sessions.kill({ app, token })],
+  'a kill by id': [
+    'ann',
+    (sessions, { app, token }) => sessions.kill({ app, ownerId: 'ann', id: publicIdOf(token) }),
+  ],
 };
 
 /** The calls that run whole in a gap. */

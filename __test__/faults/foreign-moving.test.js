@@ -137,7 +137,7 @@ describe('behind Sentinel', () => {
     await group?.stop();
   });
 
-  for (const label of ['create', 'claim', 'rotate', 'refresh', 'killAll'])
+  for (const label of Object.keys(CALLS))
     test(`${label} does all if a replica takes over between two steps`, () =>
       inEachGapOf(label, on, async () => {
         await hasReplicated(on.redis);
