@@ -13,9 +13,11 @@ const { ADDRESS_NAMES } = require('../../lib/connection-nodes.js');
 const { operations } = require('../../lib/operations.js');
 const { readOptions } = require('../../lib/options.js');
 const manifest = require('../../package.json');
-const { frameworks, realFrameworks, testRunner } = require('./frameworks.js');
+const { frameworks, testRunner } = require('./frameworks.js');
 const { root } = require('./packed.js');
+const { UNLUCKY } = require('./shop.js');
 const { asModule } = require('./readme.js');
+const { EXPRESS } = require('./web.js');
 
 const METHODS = Object.keys(operations);
 
@@ -32,16 +34,17 @@ const FRAMEWORKS = path.join(__dirname, 'frameworks.d.ts');
  * @param {{ url: string, client: () => import('ioredis').Redis }} server
  * @param {(shop: import('./shop.js').Shop) => Promise<void>} [use]
  *   uses the web server of the example, or what it added to the one that it was given
+ * @param {keyof typeof EXPRESS} [express] the version
  * @returns {Promise<{ compared: number, called: Set<string> }>}
  */
-async function runExample(code, server, use) {
+async function runExample(code, server, use, express = 'Express 5') {
   const redis = server.client();
   await redis.flushall();
   const opened = [];
   /** Servers and listeners that an example leaves behind. */
-  const left = { servers: [], listeners: [] };
-  const others = (isOnStore(code) ? realFrameworks : frameworks)(left.servers);
-  const web = others.express.default();
+  const left = { servers: [], webs: [], listeners: [] };
+  const others = frameworks(left, EXPRESS[express]);
+  const web = others.express.default().use(others['cookie-parser'].default());
   const called = new Set();
   const signals = process.listeners('SIGTERM');
   const Local = redirected(server.url, opened, called);
@@ -56,20 +59,48 @@ async function runExample(code, server, use) {
       left,
     );
     assert.deepEqual(checks, answersIn(code), 'every answer that is shown was compared, in order');
-    if (use) await use({ server: left.servers[0] ?? web.listen(), opened });
+    if (use) {
+      const shop = { server: left.servers[0] ?? listen(left.webs.at(-1)), opened };
+      await untilUnheard(use(shop));
+    }
     return { compared: checks.length, called };
   } finally {
     for (const each of process.listeners('SIGTERM')) {
       if (!signals.includes(each)) process.off('SIGTERM', each);
     }
-    for (const each of left.servers) each.close();
+    for (const each of left.servers) {
+      each.close();
+      each.closeAllConnections();
+    }
     for (const [channel, listener] of left.listeners) unsubscribe(channel, listener);
     await Promise.all([sessions, ...opened].map((each) => each.close()));
     redis.disconnect();
   }
 }
 
-/** Whether an example uses the session store, and so real frameworks. @param {string} code */
+/**
+ * Rejects as soon as a rejection is heard by nobody. It would end the program, and the request that waits is never answered.
+ *
+ * @param {Promise<void>} used
+ */
+async function untilUnheard(used) {
+  let fail;
+  const unheard = new Promise((_, reject) => {
+    fail = reject;
+  });
+  process.once('unhandledRejection', fail);
+  await Promise.race([used, unheard]).finally(() => process.off('unhandledRejection', fail));
+}
+
+/** Makes an application listen whose example shows only routes. It gets the error handler of the README. @param {any} web */
+function listen(web) {
+  web.use((error, _request, response, _next) => {
+    response.sendStatus(error instanceof SpotsSessionsError ? 503 : 500);
+  });
+  return web.listen();
+}
+
+/** Whether an example uses the session store, and so the frameworks' own types. @param {string} code */
 function isOnStore(code) {
   return code.includes(`from '${manifest.name}/session-store'`);
 }
@@ -144,7 +175,10 @@ async function run(code, { others, ...givens }, Local, left) {
     },
     SpotsSessions: Local,
     module: {},
-    checkPassword: async (body) => body.user,
+    checkPassword: async ({ user }) => {
+      if (user === UNLUCKY) throw new Error('the users cannot be read');
+      return user;
+    },
     cookie: { httpOnly: true, secure: true, sameSite: 'lax', path: '/' },
     DAY: 86_400,
     compare,

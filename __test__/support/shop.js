@@ -5,6 +5,11 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** A user whose password cannot be checked. */
+const UNLUCKY = 'unlucky';
+
 /** @typedef {{ server: import('node:http').Server, opened: import('../..').SpotsSessions[] }} Shop */
 
 /**
@@ -15,18 +20,21 @@ const { once } = require('node:events');
 async function client(server) {
   if (!server.listening) await once(server, 'listening');
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return (/** @type {string} */ method, /** @type {string} */ url, cookie = undefined) =>
+  return (method, url, cookie = undefined, body = method === 'POST' && { user: '42' }) =>
     fetch(`http://127.0.0.1:${port}${url}`, {
       method,
-      headers: { connection: 'close', ...(cookie && { cookie }) },
-      ...(method === 'POST' && { body: JSON.stringify({ user: '42' }) }),
+      headers: { connection: 'close', ...(cookie && { cookie }), ...(body && JSON_TYPE) },
+      ...(body && { body: JSON.stringify(body) }),
     });
 }
 
 /** The cookie that a response sets, after its attributes were checked. @param {Response} response */
 function cookieOf({ headers }) {
   const cookie = headers.get('set-cookie');
-  assert.match(cookie, /^sid=[\w+/=-]+; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=lax$/);
+  assert.match(
+    cookie,
+    /^sid=[\w+/=%-]+; Max-Age=86400; Path=\/; .*HttpOnly; Secure; SameSite=Lax$/,
+  );
   return cookie.split(';')[0];
 }
 
@@ -60,7 +68,10 @@ async function useShop({ server, opened }, code) {
   if (code.includes("'/logout'")) {
     const out = await ask('POST', '/logout', cookies[0]);
     assert.equal(out.status, 204);
-    assert.match(out.headers.get('set-cookie'), /^sid=; Max-Age=0; Path=\/; HttpOnly; Secure/);
+    assert.match(
+      out.headers.get('set-cookie'),
+      /^sid=; Path=\/; Expires=.* 1970 .*HttpOnly; Secure/,
+    );
     await hasCart(cookies[0], 401);
     await hasCart(cookies[1], 200);
   }
@@ -77,6 +88,21 @@ async function useShop({ server, opened }, code) {
     await closed;
     assert.equal(server.listening, false);
   }
+}
+
+/**
+ * Looks at a cart with and without a cookie, and meets an outage.
+ *
+ * @param {Shop} shop
+ */
+async function useCart({ server, opened: [sessions] }) {
+  const ask = await client(server);
+  const token = await sessions.create({ app: 'shop', ownerId: '42', data: { cart: ['tea'] } });
+  const response = await ask('GET', '/cart', `sid=${token}`);
+  assert.deepEqual(await response.json(), { cart: ['tea'] });
+  assert.equal((await ask('GET', '/cart')).status, 401);
+  await sessions.close();
+  assert.equal((await ask('GET', '/cart', `sid=${token}`)).status, 503);
 }
 
 /**
@@ -124,7 +150,7 @@ async function useDevices({ server, opened: [sessions] }) {
   assert.equal(refused.headers.get('set-cookie'), null);
   const changed = await ask('POST', '/password', `sid=${laptop}`);
   assert.equal(changed.status, 204);
-  const renewed = cookieOf(changed).slice('sid='.length);
+  const renewed = decodeURIComponent(cookieOf(changed).slice('sid='.length));
   assert.deepEqual(await Promise.all([laptop, tablet, renewed, stranger].map(opens)), [
     false,
     false,
@@ -133,4 +159,4 @@ async function useDevices({ server, opened: [sessions] }) {
   ]);
 }
 
-module.exports = { useDevices, useShop };
+module.exports = { UNLUCKY, useCart, useDevices, useShop };

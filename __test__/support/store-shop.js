@@ -4,10 +4,12 @@
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
+const { SpotsSessionsError } = require('../../index.js');
+const { UNLUCKY } = require('./shop.js');
 const { Browser } = require('./web.js');
 
 /**
- * Logs in on two devices, logs one out, then all, and meets an outage.
+ * Logs in on three devices, logs one out, then all, and meets errors and an outage.
  *
  * @param {import('./shop.js').Shop} shop
  * @param {string} code
@@ -17,19 +19,19 @@ async function useStore({ server, opened }, code) {
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   const newBrowser = () => {
     const browser = new Browser(`http://127.0.0.1:${port}`);
-    const ask = (method, path) =>
+    const ask = (method, path, user = '42') =>
       browser.get(path, {
         method,
         headers: { 'x-forwarded-proto': 'https', 'content-type': 'application/json' },
-        ...(method === 'POST' && { body: JSON.stringify({ user: '42' }) }),
+        ...(method === 'POST' && { body: JSON.stringify({ user }) }),
       });
     return { ask, browser };
   };
   const isLocal = code.includes('passport');
-  const loginPath = isLocal ? '/login?username=42&password=x' : '/login';
+  const loginPath = (user) => (isLocal ? `/login?username=${user}&password=x` : '/login');
   const logIn = async () => {
     const { ask, browser } = newBrowser();
-    const { status, setCookies } = await ask('POST', loginPath);
+    const { status, setCookies } = await ask('POST', loginPath('42'));
     assert.equal(status, 204);
     assert.match(setCookies[0], /Path=\/; .*HttpOnly/);
     if (!isLocal) assert.match(setCookies[0], /Secure/);
@@ -55,8 +57,16 @@ async function useStore({ server, opened }, code) {
   await hasCart(tablet, 401);
   assert.equal((await tablet.ask('POST', '/logout-everywhere')).status, 401);
 
-  // The rejection of a closed instance serves as an outage.
+  // An error of an async handler is answered, too.
+  assert.equal((await newBrowser().ask('POST', loginPath(UNLUCKY), UNLUCKY)).status, 500);
   const last = await logIn();
+  sessions.killAll = async () => {
+    throw new SpotsSessionsError('ERR_SESSIONS_CONNECTION', 'an outage');
+  };
+  const { status } = await last.ask('POST', '/logout-everywhere');
+  assert.equal(status, code.includes('fastify') ? 500 : 503);
+
+  // The rejection of a closed instance serves as an outage.
   await sessions.close();
   await hasCart(last, 503);
 }
