@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
+const { freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
 const { Browser, startFastify } = require('./support/web.js');
 const { inMemoryAndOnServer } = require('./support/web-suites.js');
@@ -58,6 +59,15 @@ const routes = {
     session.n = 3;
     reply.send({ isSaved: session.isSaved() });
   },
+  '/careless-login': (request, reply) => {
+    request.session.userId = '42';
+    reply.send({});
+  },
+  '/login': async (request, reply) => {
+    await request.session.regenerate();
+    request.session.userId = '42';
+    reply.send({});
+  },
   '/modified': (request, reply) => {
     reply.send({ isModified: request.session.isModified() });
   },
@@ -69,8 +79,8 @@ const routes = {
 
 inMemoryAndOnServer((place) => {
   /** Starts a server, and a browser on it. */
-  async function open(t, { store = place.newStore(), ...options } = {}) {
-    const url = await startFastify(t, { store, ...options }, routes);
+  async function open(t, { store = place.newStore(), more, ...options } = {}) {
+    const url = await startFastify(t, { store, ...options }, { ...routes, ...more });
     return { store, browser: new Browser(url) };
   }
 
@@ -228,6 +238,68 @@ inMemoryAndOnServer((place) => {
       await browser.json('/');
       const { setCookies } = await browser.get('/');
       assert.doesNotMatch(setCookies[0], /Expires|Max-Age/i);
+    });
+  });
+
+  describe('an owner', () => {
+    /** A store that knows owners, and the warnings that it emits. */
+    function newStore() {
+      const app = freshName();
+      const store = place.newStore({ app, ownerId: (session) => session.userId });
+      const warnings = [];
+      store.on('warning', ({ code }) => warnings.push(code));
+      const list = () => place.sessions.list({ app, ownerId: '42' });
+      return { app, store, warnings, list };
+    }
+
+    test('has the sessions of a login: they are listed, and killAll logs out everywhere', async (t) => {
+      const { app, store, warnings, list } = newStore();
+      const { browser } = await open(t, { store });
+      const browsers = [browser, new Browser(browser.url)];
+      for (const each of browsers) {
+        await each.json('/');
+        await each.json('/login');
+      }
+      const [{ id }, ...others] = await list();
+      assert.equal(others.length, 1);
+      assert.ok((await store.ids()).includes(id));
+      assert.equal(await place.sessions.killAll({ app, ownerId: '42' }), true);
+      for (const each of browsers) assert.equal((await each.json('/show')).userId, undefined);
+      assert.deepEqual(warnings, []);
+    });
+
+    test('gets a session at a login without regenerate, too, and the store warns once', async (t) => {
+      const { store, warnings, list } = newStore();
+      const { browser } = await open(t, { store });
+      for (const each of [browser, new Browser(browser.url)]) {
+        await each.json('/');
+        await each.json('/careless-login');
+        assert.equal((await each.json('/show')).userId, '42');
+      }
+      assert.equal((await list()).length, 2);
+      await waitUntil(() => warnings.length > 0, 'the warning');
+      assert.deepEqual(warnings, ['SPOTS_SESSIONS_FIXATION']);
+    });
+
+    test('ends a session that a request has loaded: it stays gone, and `gone` reports it', async (t) => {
+      const { app, store, list } = newStore();
+      /** Logs the user out while a request runs that changes the session. */
+      const more = {
+        '/slow': async (request, reply) => {
+          await place.sessions.killAll({ app, ownerId: '42' });
+          request.session.late = true;
+          reply.send({});
+        },
+      };
+      const { browser } = await open(t, { store, more });
+      await browser.json('/login');
+      const [{ id }] = await list();
+      const gone = [];
+      store.on('gone', (id) => gone.push(id));
+      await browser.json('/slow');
+      await waitUntil(() => gone.length > 0, 'the event');
+      assert.deepEqual(gone, [id]);
+      assert.deepEqual([await store.length(), await list()], [0, []]);
     });
   });
 

@@ -6,7 +6,9 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { before, describe, test } = require('node:test');
 const { promisify } = require('node:util');
+const foreign = require('../lib/foreign.js');
 const { SessionStore } = require('../lib/session-store.js');
+const { tokenOf } = require('../lib/session-store/names.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
 const { Browser } = require('./support/web.js');
@@ -169,6 +171,46 @@ forEachTarget((_target, open) => {
       await store.set('s', Object.assign(slow, { userId: 2 }));
       assert.match((await gone)[0], /^[\w-]{28}$/);
       assert.deepEqual([await store.get('s'), await listOf(app, 2)], [undefined, []]);
+    });
+  });
+
+  for (const [write, changes] of Object.entries({ change: { n: 1 }, login: { userId: 2 } })) {
+    test(`a session that expires while a request has it stays gone after a ${write}, and \`gone\` reports it`, async () => {
+      const { app, store } = newStore();
+      await store.set('s', { cookie: {} });
+      const [id] = await store.ids();
+      const slow = await store.get('s');
+      await foreign.refresh(sessions, { app, token: tokenOf('s'), durationMs: 5 });
+      await waitUntil(async () => (await store.get('s')) === undefined, 'its end');
+      const gone = [];
+      store.on('gone', (id) => gone.push(id));
+      await store.set('s', Object.assign(slow, changes));
+      await waitUntil(() => gone.length > 0, 'the event');
+      assert.deepEqual(gone, [id]);
+      assert.deepEqual([await store.get('s'), await listOf(app, 2)], [undefined, []]);
+    });
+  }
+
+  describe('the options of the instance', () => {
+    test('`lifetime` holds for visitors and owners: no use goes beyond it', async () => {
+      const { sessions: limited } = open({ lifetime: 60 });
+      const app = freshName();
+      const store = new SessionStore({ sessions: limited, app, ownerId, duration: 3600 });
+      for (const userId of [undefined, 1]) {
+        await store.set('s', { cookie: {}, userId });
+        await store.touch('s', await store.get('s'));
+        await store.set('s', Object.assign(await store.get('s'), { n: 1 }));
+        const found = await foreign.load(limited, { app, token: tokenOf('s') });
+        const life = found.expiresAt.getTime() - found.createdAt.getTime();
+        assert.ok(life > 50_000 && life <= 60_002, `${life} ms`);
+      }
+    });
+
+    test('`sliding` does not hold: a session that is read all the time ends', async () => {
+      const { sessions: sliding } = open({ sliding: true });
+      const store = new SessionStore({ sessions: sliding, app: freshName(), duration: 0.3 });
+      await store.set('s', { cookie: {} });
+      await waitUntil(async () => (await store.get('s')) === undefined, 'the end');
     });
   });
 

@@ -89,6 +89,29 @@ forEachExpress((place, start) => {
     });
   }
 
+  describe('touchAfter by default', () => {
+    /** How far the stored end moves by a request when a part of the time to live has passed. */
+    async function moved(t, maxAge, part) {
+      const store = place.newStore();
+      const options = { store, cookie: { maxAge } };
+      const browser = new Browser(await start(t, options, routes));
+      await browser.get('/user?name=ada');
+      const endOf = async () => Number((await store.all())[0].cookie.expires);
+      const before = await endOf();
+      await waitUntil(() => Date.now() > before - maxAge * (1 - part) + 20, 'some time');
+      await browser.get('/nothing');
+      return (await endOf()) - before;
+    }
+
+    test('leaves the stored end alone until a tenth of the time to live has passed', async (t) => {
+      assert.ok(Math.abs(await moved(t, 60 * MINUTE, 0)) < 10);
+    });
+
+    test('moves it then', async (t) => {
+      assert.ok((await moved(t, 5000, 0.1)) >= 500);
+    });
+  });
+
   describe('rolling', () => {
     test('sends the cookie with each answer, and the session lives on', async (t) => {
       const store = place.newStore({ touchAfter: 0 });
