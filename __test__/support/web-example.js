@@ -4,22 +4,29 @@
 
 const { once } = require('node:events');
 const path = require('node:path');
-const { spawn } = require('../../scripts/children.js');
+const { spawn, spawnSync } = require('../../scripts/children.js');
 const { follow, press } = require('./browser.js');
 
-const server = path.join(__dirname, '..', '..', 'examples', 'web', 'server.js');
+const root = path.join(__dirname, '..', '..');
+const server = path.join(root, 'examples', 'web', 'server.js');
 
 /**
  * Starts it, and resolves when it listens.
  *
- * @param {{ args?: string[], env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ args?: string[], env?: NodeJS.ProcessEnv, command?: string[] }} [options] `command`: what starts it otherwise
  */
-async function startExample({ args = [], env } = {}) {
-  const child = spawn(process.execPath, [server, ...args], {
+async function startExample({ args = [], env, command = [process.execPath, server] } = {}) {
+  const [program, ...first] = command;
+  const child = spawn(program, [...first, ...args], {
+    cwd: root,
     env: { ...process.env, PORT: '0', REDIS_URL: undefined, ORIGIN: undefined, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'close');
+  const left = new Promise((resolve) => {
+    // Before what is left is killed: scripts/children.js.
+    child.prependOnceListener('exit', () => resolve(processesOf(child.pid)));
+  });
   let printed = '';
   const url = await new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -36,6 +43,10 @@ async function startExample({ args = [], env } = {}) {
     port: Number(new URL(url).port),
     printed: () => printed,
     kill: (signal) => child.kill(signal),
+    /** Does what Ctrl-C does in a terminal: each process gets the signal. */
+    interrupt: () => process.kill(-child.pid, 'SIGINT'),
+    /** Resolves when the first process has ended: which others are left then. */
+    left,
     /** Resolves when the process has ended: its exit code and the signal that killed it. */
     ended,
     async stop() {
@@ -43,6 +54,12 @@ async function startExample({ args = [], env } = {}) {
       await ended;
     },
   };
+}
+
+/** The processes of a group, each as a line of `ps`. @param {number} group */
+function processesOf(group) {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pgid=,pid=,stat=,args='], { encoding: 'utf8' });
+  return stdout.split('\n').filter((line) => new RegExp(`^ *${group} +\\d+ +[^Z]`).test(line));
 }
 
 /** Logs a demo user in. @param {import('playwright-core').Page} page */
