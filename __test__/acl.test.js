@@ -11,12 +11,14 @@ const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
 const foreign = require('../lib/foreign.js');
 const { startCluster } = require('./support/cluster.js');
+const { SessionStore } = require('../lib/session-store.js');
 const { idOf, sessionKey } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
 
 const page = fs.readFileSync(path.join(root, 'docs', 'access-rights.md'), 'utf8');
+const frameworks = fs.readFileSync(path.join(root, 'docs', 'frameworks.md'), 'utf8');
 const rules = page.match(/(?<=^ {4}ACL )SETUSER spots .*$/gm).map((rule) => rule.split(' '));
 const [ON_A_SERVER, BEHIND_SENTINEL, ON_A_CLUSTER, ON_A_SENTINEL] = rules;
 const login = { username: 'spots', password: 'password' };
@@ -150,6 +152,31 @@ describe('a user with the rights that docs/access-rights.md names', () => {
       rightsOf(ON_A_SERVER).filter((right) => !isUsed(right)),
       [],
     );
+    assert.deepEqual(await refusedBy([admin]), []);
+  });
+
+  test('lists and clears all sessions of a store with the right that docs/frameworks.md adds, and not without it', async (t) => {
+    const [, added] = frameworks.match(/Besides\s+the \[rights of the methods\].* needs `(\+\w+)`/);
+    const { host, port } = server;
+    const sessions = new SpotsSessions({ host, port, db: 3, ...login, username: 'admin' });
+    t.after(() => sessions.close());
+    const store = new SessionStore({ sessions, app: 'shop', ownerId: ({ user }) => user });
+    /** @type {[string, (result: any) => unknown][]} */
+    const calls = [
+      ['ids', ({ length }) => assert.equal(length, 2)],
+      ['length', (length) => assert.equal(length, 2)],
+      ['all', ({ length }) => assert.equal(length, 2)],
+      ['clear', async () => assert.equal(await store.length(), 0)],
+    ];
+    const give = (rights) => admin.call('ACL', 'SETUSER', 'admin', 'reset', ...rights);
+    await give(ON_A_SERVER.slice(3));
+    for (const user of [undefined, '42']) await store.set(`of ${user}`, { cookie: {}, user });
+    for (const [name] of calls) {
+      await assert.rejects(store[name](), /NOPERM/, name);
+    }
+    await give([...ON_A_SERVER.slice(3), added]);
+    await admin.call('ACL', 'LOG', 'RESET');
+    for (const [name, check] of calls) await check(await store[name]());
     assert.deepEqual(await refusedBy([admin]), []);
   });
 
