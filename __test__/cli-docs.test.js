@@ -8,7 +8,7 @@ const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
 const { EXIT } = require('../lib/cli/errors.js');
-const { noTerminal, runCli, runInTerminal } = require('./support/command-line.js');
+const { noTerminal, runCli, runInTerminal, startInTerminal } = require('./support/command-line.js');
 const { idOf } = require('./support/keys.js');
 const { root } = require('./support/packed.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
@@ -102,6 +102,16 @@ describe('docs/command-line.md', { skip: noTerminal }, () => {
       assert.deepEqual(shapeOf(printed), shapeOf(json));
     });
   }
+
+  test('shows how a terminal is asked for a password', async () => {
+    const { args, shown } = sectionOf('The server');
+    const { ended, shows, type } = startInTerminal(args);
+    await Promise.race([shows('Password'), ended]);
+    type('\x03');
+    const { code, stdout } = await ended;
+    assert.equal(normal(stdout).trim(), shown.trim());
+    assert.equal(code, EXIT.interrupted);
+  });
 
   test('lists all exit codes', () => {
     const [, table] = page.split('## Exit codes');
