@@ -40,7 +40,7 @@ describe('in a terminal', { skip: noTerminal }, () => {
 
   const MIGRATE = ['migrate', '--from', '1.x', '--app', 'shop'];
 
-  /** Writes sessions of 1.x, one that never expires, and one that is broken. */
+  /** Writes sessions of 1.x, one that never expires, and some that are broken. */
   async function fillMigration() {
     const redis = server.client();
     const old = await redis.keys('app:*');
@@ -50,7 +50,7 @@ describe('in a terminal', { skip: noTerminal }, () => {
     await Promise.all([
       ...Array.from({ length: 7 }, (_, n) => create(`owner-${n}`, { n })),
       createIn1x(redis, { app: 'shop', ownerId: 'endless', data: {} }).written,
-      create('a list', []),
+      ...Array.from({ length: 21 }, (_, n) => create(`a list ${n}`, [])),
     ]);
     redis.disconnect();
   }
@@ -67,7 +67,9 @@ describe('in a terminal', { skip: noTerminal }, () => {
     ['doctor', ['doctor'], 80],
     ['doctor', ['doctor'], 40],
     ['migrate --dry-run', [...MIGRATE, '--dry-run'], 80],
+    ['migrate --dry-run', [...MIGRATE, '--dry-run'], 40],
     ['migrate', MIGRATE, 80],
+    ['migrate', MIGRATE, 40],
   ]) {
     test(`of ${columns} columns no line of ${name} is longer, but for commands to copy`, async () => {
       await fillMigration();

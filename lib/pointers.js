@@ -21,7 +21,7 @@ const { SpotsSessionsError } = require('./errors.js');
 const ID_LENGTH = 28;
 
 /** How many sessions of an owner are read or ended at once. */
-const AT_ONCE = 50;
+const MAX_PARALLEL_CALLS = 50;
 
 /** How many bytes the records of a list may have, as in src/operation/list.rs. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
@@ -113,8 +113,8 @@ async function completeList(boundary, place, limit, { sessions, pointers, curren
   const read = async (pointers) => {
     const ids = new Set(pointers.map((pointer) => pointer.slice(0, ID_LENGTH)));
     const unseen = [...ids].filter((id) => !seen.has(id));
-    for (let n = 0; n < unseen.length; n += AT_ONCE) {
-      const some = unseen.slice(n, n + AT_ONCE);
+    for (let n = 0; n < unseen.length; n += MAX_PARALLEL_CALLS) {
+      const some = unseen.slice(n, n + MAX_PARALLEL_CALLS);
       const asked = some.map((id) => boundary.send('E', `${place}\n${id}`));
       for (const id of some) seen.add(id);
       for (const session of await Promise.all(asked)) {
@@ -173,8 +173,8 @@ async function killPointed(boundary, place, except) {
   for await (const page of readPointers(boundary, place)) {
     pages++;
     const pointers = page.filter((pointer) => except === '' || !pointer.startsWith(except));
-    for (let n = 0; n < pointers.length; n += AT_ONCE) {
-      const asked = pointers.slice(n, n + AT_ONCE);
+    for (let n = 0; n < pointers.length; n += MAX_PARALLEL_CALLS) {
+      const asked = pointers.slice(n, n + MAX_PARALLEL_CALLS);
       const kills = asked.map((pointer) => boundary.send('K', killFields(place, pointer)));
       const killed = await Promise.all(kills);
       any ||= killed.some(Boolean);

@@ -36,7 +36,7 @@ function twoColumns(pairs, width) {
 }
 
 /**
- * Lays out rows as a table with a heading. If it is too wide, each row becomes a block of lines.
+ * Lays out rows as a table with a heading. If it is too wide, each row becomes a block of lines, and texts are wrapped.
  *
  * @param {string[]} heading
  * @param {string[][]} rows
@@ -54,7 +54,9 @@ function table(heading, rows, width) {
   }
   const label = Math.max(...heading.map(({ length }) => length)) + 2;
   const block = (/** @type {string[]} */ row) =>
-    row.map((field, n) => heading[n].padEnd(label) + field);
+    row.flatMap((field, n) =>
+      wrap(field, width - label).map((text, m) => (m ? '' : heading[n]).padEnd(label) + text),
+    );
   return rows.flatMap((row, n) => (n === 0 ? block(row) : ['', ...block(row)]));
 }
 

@@ -4,7 +4,7 @@
 
 const { count, duration, rateOf } = require('../migrate/progress.js');
 const { WHY } = require('../migrate/old-session.js');
-const { show, table } = require('./layout.js');
+const { show, table, wrap } = require('./layout.js');
 
 /** What was done with a session. */
 const DONE = { move: 'moved', copy: 'copied', 'dry-run': 'found' };
@@ -62,7 +62,8 @@ function printReport(terminal, report) {
   }
   const rate = `${count(rateOf(moved + already, seconds))}/s`;
   const what = `${DONE[mode]} ${count(moved)} sessions of app ${show(app)}`;
-  terminal.print(terminal.paint('bold', `${what} in ${duration(seconds)} (${rate})`));
+  for (const line of wrap(`${what} in ${duration(seconds)} (${rate})`, terminal.width))
+    terminal.print(terminal.paint('bold', line));
   if (already > 0) terminal.print(`${count(already)} had been moved by an earlier run`);
   if (!complete) terminal.print(terminal.paint('yellow', 'interrupted: run it again'));
   printTable(

@@ -3,7 +3,7 @@
 // What a mistyped name may have meant.
 
 /** The most letters that may be added, dropped or replaced. */
-const MOST_EDITS = 2;
+const MAX_EDITS = 2;
 
 /**
  * Returns the known name that is most like a given one, or undefined if none is.
@@ -14,7 +14,7 @@ const MOST_EDITS = 2;
 function nearest(given, known) {
   const rows = known.map((name) => ({ name, edits: distance(given, name) }));
   const [best] = rows.sort((a, b) => a.edits - b.edits);
-  return best && best.edits <= Math.min(MOST_EDITS, given.length - 1) ? best.name : undefined;
+  return best && best.edits <= Math.min(MAX_EDITS, given.length - 1) ? best.name : undefined;
 }
 
 /** The Levenshtein distance of two texts. @param {string} from @param {string} to */

@@ -26,7 +26,9 @@ class ProgressLine {
   #show() {
     const text = this.#text();
     this.#isShown = true;
-    this.#stream.write(this.#stream.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+    // A text of more than one line could not be replaced by the next one.
+    const { columns = 80 } = this.#stream;
+    this.#stream.write(this.#stream.isTTY ? `\r\x1b[K${text.slice(0, columns - 1)}` : `${text}\n`);
   }
 }
 

@@ -8,7 +8,7 @@ const { EXIT } = require('./errors.js');
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
 /** Longer lines are hard to read. */
-const WIDEST = 100;
+const MAX_COLUMNS = 100;
 
 class Terminal {
   #input;
@@ -36,7 +36,7 @@ class Terminal {
 
   /** The width of the terminal, in columns. */
   get width() {
-    return Math.min(this.#output.columns || 80, WIDEST);
+    return Math.min(this.#output.columns || 80, MAX_COLUMNS);
   }
 
   /** Prints a line of the result. @param {string} line */

@@ -24,11 +24,11 @@ const { readOldSession } = require('./old-session.js');
  */
 
 /** How many batches are under way at once. */
-const BATCHES_AT_ONCE = 4;
+const MAX_PARALLEL_BATCHES = 4;
 /** How many of the keys that are not moved are named, for each reason. */
-const MOST_NAMED = 20;
+const MAX_NAMED_KEYS = 20;
 /** How many sessions a dry run shows. */
-const MOST_SAMPLES = 5;
+const MAX_SAMPLES = 5;
 /** Ours counts as the same session if it ends at most this much earlier. */
 const TOLERANCE_MS = 10;
 
@@ -105,7 +105,7 @@ class Migration {
         await this.#moveAll(keys);
       }
     };
-    const ends = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, worker));
+    const ends = await Promise.allSettled(Array.from({ length: MAX_PARALLEL_BATCHES }, worker));
     const failed = ends.find(({ status }) => status === 'rejected');
     if (failed) throw failed.reason;
   }
@@ -204,7 +204,7 @@ class Migration {
   /** @param {OldEntry} entry @param {OldSession} session */
   #show({ key, value, expiry }, { ownerId }) {
     this.done += 1;
-    if (this.samples.length === MOST_SAMPLES) return;
+    if (this.samples.length === MAX_SAMPLES) return;
     const expiresAt = expiry === EXPIRY.NEVER ? undefined : new Date(expiry);
     this.samples.push({ key: nameOf(key), ownerId, bytes: value.length, expiresAt });
   }
@@ -212,7 +212,7 @@ class Migration {
   /** @param {OldEntry} entry @param {Why} why */
   #leave({ key }, why) {
     const { count = 0, keys = [] } = this.notMoved.get(why) ?? {};
-    const named = keys.length < MOST_NAMED ? [...keys, nameOf(key)] : keys;
+    const named = keys.length < MAX_NAMED_KEYS ? [...keys, nameOf(key)] : keys;
     this.notMoved.set(why, { count: count + 1, keys: named });
   }
 }
