@@ -8,13 +8,16 @@ const MAX_FIRST_LINE_BYTES: usize = 200;
 /// next.
 #[must_use]
 pub fn sliding_in(bytes: &[u8]) -> Option<u64> {
-    /// Where line 1 ends if it holds only `createdAt`.
-    const END: usize = "{\"createdAt\":1698765432123".len();
+    const CREATED_AT: &[u8] = b"{\"createdAt\":";
+    /// Where line 1 ends if it holds only `createdAt`, a time of 13 digits.
+    const END: usize = CREATED_AT.len() + 13;
     const NAME: &[u8] = b"\"sliding\":";
-    let rest = bytes.get(END..)?;
+    let (begin, rest) = bytes.split_at_checked(END)?;
+    let is_usual =
+        || begin.strip_prefix(CREATED_AT).is_some_and(|time| time.iter().all(u8::is_ascii_digit));
     let digits = match rest.split_first()? {
         (b'}', _) => return None,
-        (b',', next) if next.starts_with(NAME) => &next[NAME.len()..],
+        (b',', next) if next.starts_with(NAME) && is_usual() => &next[NAME.len()..],
         _ => after_name(bytes, NAME)?,
     };
     let count = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();

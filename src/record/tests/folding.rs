@@ -147,6 +147,23 @@ fn a_mark_and_a_nonce_are_read_from_line_1_alone() {
 }
 
 #[test]
+fn the_sliding_duration_is_read_from_line_1_alone() {
+    let rows = [
+        ("as it is written", "{\"createdAt\":1698765432123,\"sliding\":600000}", Some(600_000)),
+        ("last", "{\"createdAt\":1698765432123,\"endsAt\":1,\"sliding\":5}", Some(5)),
+        ("none", "{\"createdAt\":1698765432123}", None),
+        ("in line 3", "{\"8\":nul\n\"\"\n:1698765432123,\"sliding\":600000}", None),
+        ("twice: the first", "{\"sliding\":7,\"other\":12345,\"sliding\":5}", Some(7)),
+        ("no number", "{\"createdAt\":1698765432123,\"sliding\":x}", None),
+        ("not ended", "{\"createdAt\":1698765432123,\"sliding\":5", None),
+    ];
+    for (label, first_line, expected) in rows {
+        let record = format!("{first_line}\n\"o\"\n{{\"sliding\":9}}");
+        assert_eq!(sliding_in(record.as_bytes()), expected, "{label}");
+    }
+}
+
+#[test]
 fn patches_fold_as_assignments_do_in_javascript() {
     for (label, data, patches, expected) in FOLDINGS {
         assert_eq!(data_of(data, patches), expected, "{label}");
