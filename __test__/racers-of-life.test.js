@@ -9,12 +9,6 @@
 const { RACES } = require('./support/races-of-life.js');
 const { runRaces } = require('./support/racing.js');
 
-/** Races that take much longer than the others. Together, the four targets have all rounds. */
-const SHARE = {
-  'maxSessions with fifty creates at once leaves the limit: those that end last, and the newest': 0.25,
-  'maxSessions with creates of one duration at once leaves the newest of each instance': 0.25,
-};
-
 /** Outcomes that chance decides. Each must have happened, or the calls did not race. */
 const MUST_HAPPEN = {
   'a kill during a use of a sliding session ends it, and the extension brings nothing back': [
@@ -27,4 +21,4 @@ const MUST_HAPPEN = {
   ],
 };
 
-runRaces(RACES, { share: SHARE, mustHappen: MUST_HAPPEN });
+runRaces(RACES, { mustHappen: MUST_HAPPEN });

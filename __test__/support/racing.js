@@ -24,12 +24,12 @@ const CUTS = 4;
  *
  * @param {Record<string, (track: Track, n: number) => Promise<void>>} races
  * @param {object} options
- * @param {Record<string, number>} options.share the share of the rounds of races that take much longer than the others
+ * @param {Record<string, number>} [options.share] the share of the rounds of races that take much longer than the others
  * @param {Record<string, string[]>} options.mustHappen outcomes that chance decides. Each must have happened, or the
  *   calls did not race
  * @param {object} [options.options] of the instances
  */
-function runRaces(races, { share, mustHappen, options = {} }) {
+function runRaces(races, { share = {}, mustHappen, options = {} }) {
   /** @param {() => Promise<unknown>} [disturb] what is done in the middle, a few times */
   async function runRace(label, rounds, track, disturb) {
     const count = Math.ceil(rounds * (share[label] ?? 1));
