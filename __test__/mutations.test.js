@@ -11,12 +11,19 @@ const { readBugs } = require('../scripts/mutations/read.js');
 const read = (name) => readFileSync(join(__dirname, '..', name), 'utf8');
 const bugs = readBugs();
 
+/** The text of a test file, and of the races that it runs. @param {string} file */
+function textOf(file) {
+  const text = read(file);
+  const races = text.matchAll(/require\('\.\/(support\/races-[\w-]+\.js)'\)/g);
+  return [text, ...Array.from(races, ([, name]) => read(`__test__/${name}`))].join('\n');
+}
+
 for (const { title, file, search, replace, test: where, name } of bugs) {
   test(`the bug can be planted in exactly one place: ${title}`, () => {
     assert.ok(search, 'what it takes out');
     assert.notEqual(search, replace);
     assert.equal(read(file).split(search).length - 1, 1, `${file}: ${search}`);
-    assert.ok(read(where).includes(name), `${where}: ${name}`);
+    assert.ok(textOf(where).includes(name), `${where}: ${name}`);
   });
 }
 
