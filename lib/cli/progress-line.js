@@ -27,7 +27,7 @@ class ProgressLine {
     const text = this.#text();
     this.#isShown = true;
     // A text of more than one line could not be replaced by the next one.
-    const { columns = 80 } = this.#stream;
+    const columns = this.#stream.columns || 80;
     this.#stream.write(this.#stream.isTTY ? `\r\x1b[K${text.slice(0, columns - 1)}` : `${text}\n`);
   }
 }
