@@ -15,6 +15,7 @@ const { compileRoute } = require('../support/preload.js');
 const {
   FAILURES,
   THROWN,
+  clientsBeyond,
   open,
   readsReplicas,
   times,
@@ -23,6 +24,17 @@ const {
 const { startProxy } = require('../support/proxy.js');
 const { freshName } = require('../support/targets.js');
 const { waitUntil } = require('../support/wait-until.js');
+
+/** Asserts that no call fails while a replica takes over, under load. */
+async function outlivesFailover(t, sessions, cluster) {
+  const load = startLoad(t, sessions, { app: freshName(), commandTimeout: patience });
+  await load.goesOn();
+  const [old] = await cluster.primaries();
+  await cluster.failover(old);
+  await load.goesOn();
+  await load.stop();
+  assert.deepEqual(load.errors, {});
+}
 
 test('all methods work on a cluster that was told by its configuration to announce ports where nobody listens', async (t) => {
   const cluster = await startCluster({ replicas: 0 });
@@ -71,13 +83,7 @@ test('R93 all methods work on a cluster whose nodes themselves announce an IP th
   const reader = open(t, { cluster: [seed], natMap, readFrom: 'replica' });
   await readsReplicas(reader, sessions, await cluster.replicas());
 
-  const load = startLoad(t, sessions, { app: freshName(), commandTimeout: patience });
-  await load.goesOn();
-  const [old] = await cluster.primaries();
-  await cluster.failover(old);
-  await load.goesOn();
-  await load.stop();
-  assert.deepEqual(load.errors, {});
+  await outlivesFailover(t, sessions, cluster);
 
   const without = open(t, { cluster: [seed], commandTimeout: 500, connectTimeout: 400 });
   await assert.rejects(without.ping(), { code: 'ERR_SESSIONS_CONNECTION' }, 'without natMap');
@@ -224,14 +230,7 @@ describe('R93 a cluster behind NAT', () => {
 
   test('calls wait for the new primary during a failover, under load', async (t) => {
     const { options } = await nat(t);
-    const app = freshName();
-    const load = startLoad(t, open(t, options), { app, commandTimeout: patience });
-    await load.goesOn();
-    const [old] = await cluster.primaries();
-    await cluster.failover(old);
-    await load.goesOn();
-    await load.stop();
-    assert.deepEqual(load.errors, {});
+    await outlivesFailover(t, open(t, options), cluster);
   });
 
   test('no seed is needed after the start', async (t) => {
@@ -303,14 +302,7 @@ describe('R93 a cluster behind NAT', () => {
 
   test('client uses natMap, too', async (t) => {
     const { around, options } = await nat(t);
-    for (const natMap of [around.map, (announced) => around.map[announced]]) {
-      // An attempt that leads nowhere ends soon.
-      const { client } = open(t, {
-        ...options,
-        natMap,
-        connectTimeout: 2000,
-        maxRetriesPerRequest: 2,
-      });
+    for (const client of clientsBeyond(t, around, options)) {
       const names = times(30, (n) => `${freshName()}-${n}`);
       await Promise.all(names.map((name) => client.set(name, name)));
       assert.deepEqual(await Promise.all(names.map((name) => client.get(name))), names);

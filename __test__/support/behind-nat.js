@@ -18,6 +18,14 @@ function open(t, options) {
   return sessions;
 }
 
+/** The `client` of an instance whose `natMap` is an object, and of one where it is a function. */
+function clientsBeyond(t, around, options) {
+  // An attempt that leads nowhere ends soon.
+  const hasty = { ...options, connectTimeout: 2000, maxRetriesPerRequest: 2 };
+  const maps = [around.map, (announced) => around.map[announced]];
+  return maps.map((natMap) => open(t, { ...hasty, natMap }).client);
+}
+
 /** Calls every method for owners of all nodes. */
 async function worksEverywhere(sessions) {
   const app = freshName();
@@ -71,4 +79,4 @@ async function readsReplicas(reader, writer, replicas) {
   }, 'a replica to be read from');
 }
 
-module.exports = { FAILURES, THROWN, open, readsReplicas, times, worksEverywhere };
+module.exports = { FAILURES, THROWN, clientsBeyond, open, readsReplicas, times, worksEverywhere };
