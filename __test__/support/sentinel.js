@@ -148,18 +148,24 @@ class SentinelGroup {
   async failover() {
     const old = await this.primary();
     await this.settled();
-    // For a while after the last failover, a sentinel refuses another: NOGOODSLAVE, INPROG.
-    const begin = () => this.#ask(this.#working(this.sentinels)[0], 'FAILOVER', NAME);
-    await waitUntil(
-      () =>
-        begin().then(
-          () => true,
-          () => false,
-        ),
-      'a sentinel to begin a failover',
-      PATIENCE_MS,
-    );
+    await waitUntil(() => this.#hasFailedOver(old), 'a failover', PATIENCE_MS);
     return this.promoted(old);
+  }
+
+  /**
+   * Whether a sentinel names another primary. Asks it to begin a failover unless one is in progress. Asking once is not
+   * enough. After the last failover a sentinel refuses the next one for a while (NOGOODSLAVE, INPROG), and it aborts one
+   * when another sentinel still takes the promoted replica for a replica and turns it back.
+   *
+   * @param {Server} old
+   */
+  async #hasFailedOver(old) {
+    const [sentinel] = this.#working(this.sentinels);
+    const { port, flags } = asObject(await this.#ask(sentinel, 'MASTER', NAME));
+    if (Number(port) !== old.port) return true;
+    if (!flags.includes('failover_in_progress'))
+      await this.#ask(sentinel, 'FAILOVER', NAME).catch(() => {});
+    return false;
   }
 
   /** Resolves with the primary after this one, when all agree on it. @param {Server} old */
@@ -170,7 +176,7 @@ class SentinelGroup {
     return this.primary();
   }
 
-  /** Resolves when all that run agree on the primary, and each replica has its data. */
+  /** Resolves when all that run agree on the primary and on its replicas, and each replica has its data. */
   async settled() {
     await waitUntil(() => this.#agree(), 'the sentinels to agree', PATIENCE_MS);
   }
@@ -189,11 +195,29 @@ class SentinelGroup {
       Number(view['num-slaves']) >= nodes.length - 1 &&
       Number(view['num-other-sentinels']) === this.sentinels.length - 1;
     if (!views.every(isSeen)) return false;
+    if (!(await this.#sawReplicas(sentinels, nodes))) return false;
     const roles = await Promise.all(nodes.map((node) => this.#call(node, 'ROLE')));
     return nodes.every((node, n) =>
       node === primary
         ? roles[n][0] === 'master'
         : roles[n][2] === primary.port && roles[n][3] === 'connected',
+    );
+  }
+
+  /**
+   * Whether each sentinel has seen each replica as one. If not, it turns the replica back as soon as the next failover
+   * promotes it.
+   *
+   * @param {Server[]} sentinels @param {Server[]} nodes
+   */
+  async #sawReplicas(sentinels, nodes) {
+    const answers = await Promise.all(
+      sentinels.map((sentinel) => this.#ask(sentinel, 'REPLICAS', NAME)),
+    );
+    const ports = new Set(nodes.map(({ port }) => String(port)));
+    const replicas = answers.flat().map(asObject);
+    return replicas.every(
+      (replica) => !ports.has(replica.port) || replica['role-reported'] === 'slave',
     );
   }
 
@@ -234,9 +258,13 @@ class SentinelGroup {
     return this.#admins.get(server).call(command, ...args);
   }
 
-  /** Makes a sentinel check servers more often than every 2 to 10 s. Possible from Redis 7 on. */
+  /**
+   * Makes a sentinel check servers more often than every 1 to 10 s. Possible from Redis 7 on. After four publish periods
+   * a sentinel turns a replica that was promoted back, unless it has heard of the failover. The sentinel that leads the
+   * failover asks the replica once a second, so four periods must be longer.
+   */
   async #hurry(sentinel) {
-    const periods = ['INFO-PERIOD', 'PING-PERIOD', 'PUBLISH-PERIOD'].flatMap((name) => [name, 200]);
+    const periods = ['INFO-PERIOD', 200, 'PING-PERIOD', 200, 'PUBLISH-PERIOD', 500];
     await this.#ask(sentinel, 'DEBUG', ...periods).catch((error) => {
       if (!/unknown|wrong number/i.test(error.message)) throw error;
     });
