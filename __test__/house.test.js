@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { describe, test } = require('node:test');
+const { LETTERS } = require('../lib/letters.js');
 const { operations } = require('../lib/operations.js');
 
 const root = path.join(__dirname, '..');
@@ -22,12 +23,6 @@ function filesOf(folder) {
     .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
 }
 
-/** The files of the methods. Those in foreign/ are steps of methods. */
-function methodFiles() {
-  const folder = path.join(root, 'src', 'operation');
-  return filesOf(folder).filter((file) => !path.relative(folder, file).startsWith('foreign'));
-}
-
 /** The code of a file, without its tests. @param {string} file */
 function codeOf(file) {
   return readFileSync(file, 'utf8').split('#[cfg(test)]')[0];
@@ -35,14 +30,14 @@ function codeOf(file) {
 
 describe('the layout of the code', () => {
   test('each operation has one letter, the same in JavaScript and in Rust', () => {
-    const rust = Object.fromEntries(
-      methodFiles().flatMap((file) =>
-        [...codeOf(file).matchAll(/name: "(\w+)",\s+letter: "(\w)"/g)].map(([, ...row]) => row),
-      ),
-    );
-    const rows = Object.entries(operations).map(([name, { letter }]) => [name, letter]);
-    assert.deepEqual(rust, Object.fromEntries(rows));
-    assert.equal(new Set(Object.values(rust)).size, rows.length, 'no two share one');
+    const files = filesOf(path.join(root, 'src', 'operation'));
+    const rows = files.flatMap((file) => {
+      const name = path.basename(file, '.rs').replace(/_[a-z]/g, ([, c]) => c.toUpperCase());
+      return [...codeOf(file).matchAll(/ letter: "(\w)"/g)].map(([, letter]) => [name, letter]);
+    });
+    assert.deepEqual(Object.fromEntries(rows), LETTERS);
+    assert.equal(new Set(Object.values(LETTERS)).size, rows.length, 'no two share one');
+    for (const name of Object.keys(operations)) assert.ok(name in LETTERS, name);
   });
 
   test('the types of tracing name every operation', () => {
@@ -125,7 +120,7 @@ describe('the layout of the code', () => {
 
     test('shows changes to code that exists', () => {
       const blocks = blocksOf('diff');
-      assert.equal(blocks.length, 4);
+      assert.equal(blocks.length, 5);
       for (const { file, code } of blocks) {
         const now = readFileSync(path.join(root, file), 'utf8').split('\n');
         const lines = code.split('\n').filter((line) => !line.startsWith('@@'));

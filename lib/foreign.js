@@ -10,6 +10,7 @@
 const { randomBytes } = require('node:crypto');
 const { checkData, checkDuration, checkName, checkToken } = require('./arguments.js');
 const { encode } = require('./boundary.js');
+const { LETTERS } = require('./letters.js');
 const { operations, partsOf } = require('./operations.js');
 const { killFields, list, point } = require('./pointers.js');
 
@@ -33,7 +34,7 @@ const MAX_ENDED = 100;
  * @returns {Promise<Loaded | undefined>}
  */
 async function load(sessions, address) {
-  return partsOf(sessions).boundary.send('L', addressOf(address)).then(loaded);
+  return partsOf(sessions).boundary.send(LETTERS.load, addressOf(address)).then(loaded);
 }
 
 /**
@@ -44,7 +45,7 @@ async function load(sessions, address) {
  * @returns {Promise<Loaded | undefined>}
  */
 async function loadById(sessions, { app, id }) {
-  return loaded(await partsOf(sessions).boundary.send('E', `${encode(app)}\n\n${id}`));
+  return loaded(await partsOf(sessions).boundary.send(LETTERS.peek, `${encode(app)}\n\n${id}`));
 }
 
 /** @param {any} session as src/operation/description.rs writes it @returns {Loaded | undefined} */
@@ -78,7 +79,7 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
   const put = (nonce, until, withPointer) => {
     const flags = `${withPointer ? 1 : 0}\n${replace ? 1 : 0}`;
     const fields = `${address}\n${owner}\n${nonce}\n${times}\n${until}\n${flags}`;
-    return boundary.send('P', fields, json);
+    return boundary.send(LETTERS.put, fields, json);
   };
   const inSteps = async (nonce) => {
     const pointer = pointerTo(boundary, address, owner, nonce, ms);
@@ -118,10 +119,13 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
     const until = await pointer();
     if (until === undefined) return false;
     const fields = [address, ownerOf(before), owner, nonce, until].join('\n');
-    const claimed = await boundary.send('C', fields, patch).catch(async (error) => {
+    const claimed = await boundary.send(LETTERS.claim, fields, patch).catch(async (error) => {
       if (error.code !== 'ERR_SESSIONS_TOO_LARGE') throw error;
       // The record is full of patches. An update folds them.
-      return (await boundary.send('u', address, patch)) && boundary.send('C', fields, '');
+      return (
+        (await boundary.send(LETTERS.update, address, patch)) &&
+        boundary.send(LETTERS.claim, fields, '')
+      );
     });
     if (claimed === true) await pointer();
     return claimed;
@@ -141,7 +145,7 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
  */
 async function update(sessions, { app, token, set, deleted }) {
   const { boundary, settings } = partsOf(sessions);
-  return boundary.send('u', addressOf({ app, token }), patchOf(settings, set, deleted));
+  return boundary.send(LETTERS.update, addressOf({ app, token }), patchOf(settings, set, deleted));
 }
 
 /**
@@ -175,7 +179,7 @@ async function kill(sessions, address) {
  */
 async function killById(sessions, { app, ownerId, id }) {
   const fields = killFields(`${encode(app)}\n${ownerOf(ownerId)}`, id);
-  return Boolean(await partsOf(sessions).boundary.send('K', fields));
+  return Boolean(await partsOf(sessions).boundary.send(LETTERS.killPointed, fields));
 }
 
 /**
@@ -204,13 +208,13 @@ async function keepAtMost(sessions, app, ownerId) {
   const { boundary, settings } = partsOf(sessions);
   const most = settings.maxSessions;
   if (ownerId === undefined || most === Number.POSITIVE_INFINITY) return;
-  const place = `${encode(app)}\n${ownerOf(ownerId)}`;
-  const ended = surplus(await list(boundary, place, '', most + MAX_ENDED), most);
+  const appAndOwner = `${encode(app)}\n${ownerOf(ownerId)}`;
+  const ended = surplus(await list(boundary, appAndOwner, '', most + MAX_ENDED), most);
   const end = ({ id, nonce }) =>
     nonce === undefined
       ? sessions.kill({ app, ownerId, id })
       : // Not a session that has taken its place meanwhile.
-        boundary.send('K', killFields(place, id + nonce));
+        boundary.send(LETTERS.killPointed, killFields(appAndOwner, id + nonce));
   await Promise.all(ended.map(end));
 }
 

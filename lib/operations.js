@@ -1,8 +1,8 @@
 'use strict';
 
-// The operations. Each has a row in `operations`: the letter that stands for it in a batch, and `send`, which checks
-// the request and sends the fields in the order in which its file in src/operation/ reads them. Each is also a method
-// of the class, so that editors find it. An error that `send` throws becomes a rejection.
+// The operations. Each has a row in `operations`: `send` checks the request and sends the fields in the order in which the
+// operation's file in src/operation/ reads them. Each is also a method of the class, so that editors find it. An error
+// that `send` throws becomes a rejection.
 
 const { EventEmitter } = require('node:events');
 const {
@@ -19,6 +19,7 @@ const {
   unreadable,
 } = require('./arguments.js');
 const { encode } = require('./boundary.js');
+const { LETTERS } = require('./letters.js');
 const {
   ID_LENGTH,
   completeKillAll,
@@ -34,7 +35,6 @@ const { isTraced, trace } = require('./tracing.js');
 
 const operations = {
   create: {
-    letter: 'c',
     /**
      * @param {Parts} parts
      * @param {{ app: string, ownerId: string, data?: object, duration?: number, sliding?: boolean, lifetime?: number,
@@ -59,20 +59,19 @@ const operations = {
       ) {
         throw mistakenDuration({ ttl, maxAge, expiresIn, expires });
       }
-      const place = placeOf(app, ownerId);
+      const appAndOwner = appAndOwnerOf(app, ownerId);
       const ms = checkDuration(duration);
       const limits = limitsField(
         sliding === undefined ? settings.sliding : sliding,
         lifetime === undefined ? settings.lifetime : lifetime,
         maxSessions === undefined ? settings.maxSessions : maxSessions,
       );
-      const fields = `${place}\n${ms}\n${limits}`;
-      return boundary.send(this.letter, fields, checkData(data, settings.maxDataSize));
+      const fields = `${appAndOwner}\n${ms}\n${limits}`;
+      return boundary.send(LETTERS.create, fields, checkData(data, settings.maxDataSize));
     },
   },
 
   get: {
-    letter: 'g',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null }} request
@@ -82,12 +81,11 @@ const operations = {
       const address = readAddress(request);
       return address === undefined
         ? boundary.answer(undefined)
-        : boundary.send(this.letter, address);
+        : boundary.send(LETTERS.get, address);
     },
   },
 
   refresh: {
-    letter: 'r',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null, duration: number }} request
@@ -105,7 +103,7 @@ const operations = {
       return address === undefined
         ? boundary.answer(false)
         : boundary
-            .send(this.letter, `${address}\n${ms}`)
+            .send(LETTERS.refresh, `${address}\n${ms}`)
             .then((done) =>
               typeof done === 'object' ? completeRefresh(boundary, address, ms, done) : done,
             );
@@ -113,7 +111,6 @@ const operations = {
   },
 
   update: {
-    letter: 'u',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null, data: object }} request
@@ -130,12 +127,11 @@ const operations = {
       const patch = checkData(data, settings.maxDataSize);
       return address === undefined
         ? boundary.answer(false)
-        : boundary.send(this.letter, address, patch);
+        : boundary.send(LETTERS.update, address, patch);
     },
   },
 
   info: {
-    letter: 'n',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null }} request
@@ -146,12 +142,11 @@ const operations = {
       refuseUnknown('info', request, ['app', 'token']);
       return address === undefined
         ? boundary.answer(undefined)
-        : boundary.send(this.letter, address).then((session) => session && publicly(session));
+        : boundary.send(LETTERS.info, address).then((session) => session && publicly(session));
     },
   },
 
   list: {
-    letter: 'l',
     /**
      * @param {Parts} parts
      * @param {{ app: string, ownerId: string, token?: string | null, limit?: number }} request
@@ -164,15 +159,14 @@ const operations = {
       } catch (cause) {
         throw unreadable(request, cause);
       }
-      const place = placeOf(app, ownerId);
+      const appAndOwner = appAndOwnerOf(app, ownerId);
       const [current, most] = [optional(token, 'token'), checkLimit(limit)];
       refuseUnknown('list', request, ['app', 'ownerId', 'token', 'limit']);
-      return list(boundary, place, current, most).then((all) => all.map(publicly));
+      return list(boundary, appAndOwner, current, most).then((all) => all.map(publicly));
     },
   },
 
   rotate: {
-    letter: 'o',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null }} request
@@ -184,7 +178,7 @@ const operations = {
       return address === undefined
         ? boundary.answer(undefined)
         : boundary
-            .send(this.letter, address)
+            .send(LETTERS.rotate, address)
             .then((done) =>
               typeof done === 'object' ? completeRotate(boundary, address, done) : done,
             );
@@ -192,9 +186,6 @@ const operations = {
   },
 
   kill: {
-    letter: 'k',
-    letterById: 'i',
-    letterByPointer: 'K',
     /**
      * @param {Parts} parts
      * @param {{ app: string, token?: string | null } | { app: string, ownerId: string, id: string }} request
@@ -202,19 +193,18 @@ const operations = {
      */
     send({ boundary }, request) {
       if (hasId(request)) {
-        const { place, id } = readPlaceAndId(request);
+        const { appAndOwner, id } = readAppOwnerAndId(request);
         if (id === undefined) return boundary.answer(false);
         return id.length === ID_LENGTH
-          ? boundary.send(this.letterByPointer, killFields(place, id)).then(Boolean)
-          : boundary.send(this.letterById, `${place}\n${id}`);
+          ? boundary.send(LETTERS.killPointed, killFields(appAndOwner, id)).then(Boolean)
+          : boundary.send(LETTERS.killById, `${appAndOwner}\n${id}`);
       }
       const address = readAddress(request);
-      return address === undefined ? boundary.answer(false) : boundary.send(this.letter, address);
+      return address === undefined ? boundary.answer(false) : boundary.send(LETTERS.kill, address);
     },
   },
 
   killAll: {
-    letter: 'a',
     /**
      * @param {Parts} parts
      * @param {{ app: string, ownerId: string, except?: string | null }} request
@@ -227,23 +217,24 @@ const operations = {
       } catch (cause) {
         throw unreadable(request, cause);
       }
-      const place = placeOf(app, ownerId);
-      const fields = `${place}\n${optional(except, 'except')}`;
+      const appAndOwner = appAndOwnerOf(app, ownerId);
+      const fields = `${appAndOwner}\n${optional(except, 'except')}`;
       refuseUnknown('killAll', request, ['app', 'ownerId', 'except']);
       return boundary
-        .send(this.letter, fields)
-        .then((done) => (typeof done === 'object' ? completeKillAll(boundary, place, done) : done));
+        .send(LETTERS.killAll, fields)
+        .then((done) =>
+          typeof done === 'object' ? completeKillAll(boundary, appAndOwner, done) : done,
+        );
     },
   },
 
   ping: {
-    letter: 'p',
     /**
      * @param {Parts} parts
      * @returns {Promise<void>}
      */
     send({ boundary }) {
-      return boundary.send(this.letter, '');
+      return boundary.send(LETTERS.ping, '');
     },
   },
 };
@@ -344,7 +335,7 @@ function attempt(method, sessions, request) {
  * @param {unknown} app
  * @param {unknown} ownerId
  */
-function placeOf(app, ownerId) {
+function appAndOwnerOf(app, ownerId) {
   const name = encode(checkName('app', app));
   return `${name}\n${JSON.stringify(checkName('ownerId', ownerId))}`;
 }
@@ -390,7 +381,7 @@ function hasId(request) {
  *
  * @param {any} request
  */
-function readPlaceAndId(request) {
+function readAppOwnerAndId(request) {
   let app, ownerId, id, token;
   try {
     ({ app, ownerId, id, token } = request);
@@ -398,10 +389,10 @@ function readPlaceAndId(request) {
     throw unreadable(request, cause);
   }
   if (token !== undefined) throw bothTokenAndId(token);
-  const place = placeOf(app, ownerId);
+  const appAndOwner = appAndOwnerOf(app, ownerId);
   const known = checkId(id);
   refuseUnknown('kill', request, ['app', 'ownerId', 'id', 'token']);
-  return { place, id: known };
+  return { appAndOwner, id: known };
 }
 
 /**

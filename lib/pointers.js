@@ -8,6 +8,7 @@
 
 const { encode } = require('./boundary.js');
 const { SpotsSessionsError } = require('./errors.js');
+const { LETTERS } = require('./letters.js');
 
 /** @typedef {import('./boundary.js').Boundary} Boundary */
 /**
@@ -38,7 +39,7 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
  * @returns {Promise<string | undefined>} until when it is kept; undefined if no session can have the token
  */
 function point(boundary, app, owner, pointer, until, ms) {
-  return boundary.send('T', [app, owner, ...pointer, until, ms].join('\n'));
+  return boundary.send(LETTERS.point, [app, owner, ...pointer, until, ms].join('\n'));
 }
 
 /**
@@ -54,7 +55,7 @@ async function completeRefresh(boundary, address, ms, needed) {
   const [app] = address.split('\n');
   const until = await point(boundary, app, needed.owner, ['', needed.pointer], '', ms);
   const nonce = needed.pointer.slice(ID_LENGTH);
-  const done = await boundary.send('R', `${address}\n${ms}\n${nonce}\n${until}`);
+  const done = await boundary.send(LETTERS.refreshPointed, `${address}\n${ms}\n${nonce}\n${until}`);
   // If another call has given the session another owner meanwhile, it has another pointer.
   return typeof done === 'boolean' ? done : completeRefresh(boundary, address, ms, done);
 }
@@ -72,12 +73,17 @@ async function completeRotate(boundary, address, half) {
   const [app] = address.split('\n');
   const pointed = () => owner !== '' && point(boundary, app, owner, ['', pointer], until, 0);
   await pointed();
-  if (await boundary.send('M', `${address}\n${encode(token)}\n${owner}\n${nonce}\n${until}`)) {
+  if (
+    await boundary.send(
+      LETTERS.rotatePointed,
+      `${address}\n${encode(token)}\n${owner}\n${nonce}\n${until}`,
+    )
+  ) {
     await pointed();
     return token;
   }
   // The session has ended, or another call has given it another owner or lengthened its pointer meanwhile.
-  const again = await boundary.send('o', address);
+  const again = await boundary.send(LETTERS.rotate, address);
   return again === undefined ? undefined : completeRotate(boundary, address, again);
 }
 
@@ -85,28 +91,28 @@ async function completeRotate(boundary, address, half) {
  * Lists sessions of an owner.
  *
  * @param {Boundary} boundary
- * @param {string} place app and owner, as fields
+ * @param {string} appAndOwner app and owner, as fields
  * @param {string} token of the current session, as a field
  * @param {number} limit
  * @returns {Promise<Listed[]>}
  */
-async function list(boundary, place, token, limit) {
-  const answer = await boundary.sendForLong('l', `${place}\n${token}\n${limit}`);
-  return Array.isArray(answer) ? answer : completeList(boundary, place, limit, answer);
+async function list(boundary, appAndOwner, token, limit) {
+  const answer = await boundary.sendForLong(LETTERS.list, `${appAndOwner}\n${token}\n${limit}`);
+  return Array.isArray(answer) ? answer : completeList(boundary, appAndOwner, limit, answer);
 }
 
 /**
  * Completes a `list`: reads the sessions that the pointers name.
  *
  * @param {Boundary} boundary
- * @param {string} place
+ * @param {string} appAndOwner
  * @param {number} limit
  * @param {{ sessions: Listed[], pointers: string[] | null, current: string }} half `pointers`: null while the owner's slot
  *   moves to another node. Only a call about them alone follows them there.
  * @returns {Promise<Listed[]>}
  */
-async function completeList(boundary, place, limit, { sessions, pointers, current }) {
-  const named = pointers ?? (await lastPointers(boundary, place, limit));
+async function completeList(boundary, appAndOwner, limit, { sessions, pointers, current }) {
+  const named = pointers ?? (await lastPointers(boundary, appAndOwner, limit));
   const all = [...sessions];
   const seen = new Set();
   let bytes = 0;
@@ -115,7 +121,7 @@ async function completeList(boundary, place, limit, { sessions, pointers, curren
     const unseen = [...ids].filter((id) => !seen.has(id));
     for (let n = 0; n < unseen.length; n += MAX_PARALLEL_CALLS) {
       const some = unseen.slice(n, n + MAX_PARALLEL_CALLS);
-      const asked = some.map((id) => boundary.send('E', `${place}\n${id}`));
+      const asked = some.map((id) => boundary.send(LETTERS.peek, `${appAndOwner}\n${id}`));
       for (const id of some) seen.add(id);
       for (const session of await Promise.all(asked)) {
         if (session === undefined) continue;
@@ -130,7 +136,7 @@ async function completeList(boundary, place, limit, { sessions, pointers, curren
   await read(named);
   // Some of these were left of sessions that have ended. Others may name sessions that live.
   if (named.length === limit && all.length < limit)
-    for await (const page of readPointers(boundary, place)) await read(page);
+    for await (const page of readPointers(boundary, appAndOwner)) await read(page);
   const end = (session) => session.expiresAt ?? Number.POSITIVE_INFINITY;
   all.sort((one, other) => compare(end(other), end(one)) || compare(other.id, one.id));
   const kept = all.slice(0, limit);
@@ -145,14 +151,14 @@ async function completeList(boundary, place, limit, { sessions, pointers, curren
  * or there are several pages, the pointers are read again, until no session was found and no such pointer is new.
  *
  * @param {Boundary} boundary
- * @param {string} place app and owner, as fields
+ * @param {string} appAndOwner app and owner, as fields
  * @param {{ killed: boolean, except: string }} half
  * @returns {Promise<boolean>}
  */
-async function completeKillAll(boundary, place, { killed, except }) {
+async function completeKillAll(boundary, appAndOwner, { killed, except }) {
   let missing = new Set();
   for (;;) {
-    const { any, absent, pages } = await killPointed(boundary, place, except);
+    const { any, absent, pages } = await killPointed(boundary, appAndOwner, except);
     killed ||= any;
     if (pages === 1 && absent.size === 0) return killed;
     if (!any && [...absent].every((one) => missing.has(one))) return killed;
@@ -164,18 +170,20 @@ async function completeKillAll(boundary, place, { killed, except }) {
  * Ends the sessions that the pointers of an owner name, once.
  *
  * @param {Boundary} boundary
- * @param {string} place
+ * @param {string} appAndOwner
  * @param {string} except the id of a session that stays, or empty
  */
-async function killPointed(boundary, place, except) {
+async function killPointed(boundary, appAndOwner, except) {
   const absent = new Set();
   let [any, pages] = [false, 0];
-  for await (const page of readPointers(boundary, place)) {
+  for await (const page of readPointers(boundary, appAndOwner)) {
     pages++;
     const pointers = page.filter((pointer) => except === '' || !pointer.startsWith(except));
     for (let n = 0; n < pointers.length; n += MAX_PARALLEL_CALLS) {
       const asked = pointers.slice(n, n + MAX_PARALLEL_CALLS);
-      const kills = asked.map((pointer) => boundary.send('K', killFields(place, pointer)));
+      const kills = asked.map((pointer) =>
+        boundary.send(LETTERS.killPointed, killFields(appAndOwner, pointer)),
+      );
       const killed = await Promise.all(kills);
       any ||= killed.some(Boolean);
       // If a reply was lost, the answer is no boolean: the session may have been moved before it was looked for again.
@@ -188,23 +196,23 @@ async function killPointed(boundary, place, except) {
 /**
  * Returns the fields that end the session of a pointer, or of a public id without a nonce.
  *
- * @param {string} place app and owner, as fields
+ * @param {string} appAndOwner app and owner, as fields
  * @param {string} pointer
  */
-function killFields(place, pointer) {
-  return `${place}\n${pointer.slice(0, ID_LENGTH)}\n${pointer.slice(ID_LENGTH)}`;
+function killFields(appAndOwner, pointer) {
+  return `${appAndOwner}\n${pointer.slice(0, ID_LENGTH)}\n${pointer.slice(ID_LENGTH)}`;
 }
 
 /**
  * Reads the pointers of an owner, page by page.
  *
  * @param {Boundary} boundary
- * @param {string} place app and owner, as fields
+ * @param {string} appAndOwner app and owner, as fields
  */
-async function* readPointers(boundary, place) {
+async function* readPointers(boundary, appAndOwner) {
   let from = '-inf';
   do {
-    const [next, pointers] = await boundary.send('Q', `${place}\n${from}`);
+    const [next, pointers] = await boundary.send(LETTERS.pointers, `${appAndOwner}\n${from}`);
     yield pointers;
     from = next;
   } while (from !== '');
@@ -214,12 +222,13 @@ async function* readPointers(boundary, place) {
  * Reads the pointers of an owner that are kept longest.
  *
  * @param {Boundary} boundary
- * @param {string} place app and owner, as fields
+ * @param {string} appAndOwner app and owner, as fields
  * @param {number} count
  */
-async function lastPointers(boundary, place, count) {
+async function lastPointers(boundary, appAndOwner, count) {
   let last = [];
-  for await (const page of readPointers(boundary, place)) last = [...last, ...page].slice(-count);
+  for await (const page of readPointers(boundary, appAndOwner))
+    last = [...last, ...page].slice(-count);
   return last;
 }
 

@@ -223,7 +223,7 @@ impl Outbox {
 /// for example after a panic, are rejected.
 pub struct Answers {
     outbox: Arc<Outbox>,
-    /// The id of each call by its place in the batch; `None` once the call is answered.
+    /// The id of each call by its position in the batch; `None` once the call is answered.
     ids: Vec<Option<u32>>,
     columns: Columns,
     /// How many bytes of the data column are whole elements. A panic may leave a part of another one.
@@ -253,36 +253,36 @@ impl Answers {
 
     /// Takes a call out, so that another thread can answer it.
     #[must_use]
-    pub fn detach(&mut self, place: usize) -> Self {
-        let id = self.ids.get_mut(place).and_then(Option::take);
+    pub fn detach(&mut self, position: usize) -> Self {
+        let id = self.ids.get_mut(position).and_then(Option::take);
         Self::new(Arc::clone(&self.outbox), id.into_iter())
     }
 
-    /// Answers the call at `place`.
-    pub fn put(&mut self, place: usize, answer: Answer<'_>) {
+    /// Answers the call at `position`.
+    pub fn put(&mut self, position: usize, answer: Answer<'_>) {
         match answer {
-            Answer::Absent => self.answer(place, |others| others.push_str("null")),
-            Answer::Flag(true) => self.answer(place, |others| others.push_str("true")),
-            Answer::Flag(false) => self.answer(place, |others| others.push_str("false")),
-            Answer::Text(token) => self.answer(place, |others| push_json(others, &token)),
-            Answer::Session(record) => self.session(place, &record),
-            Answer::Json(json) => self.json(place, &json),
+            Answer::Absent => self.answer(position, |others| others.push_str("null")),
+            Answer::Flag(true) => self.answer(position, |others| others.push_str("true")),
+            Answer::Flag(false) => self.answer(position, |others| others.push_str("false")),
+            Answer::Text(token) => self.answer(position, |others| push_json(others, &token)),
+            Answer::Session(record) => self.session(position, &record),
+            Answer::Json(json) => self.json(position, &json),
         }
     }
 
-    fn json(&mut self, place: usize, json: &str) {
+    fn json(&mut self, position: usize, json: &str) {
         if json.len() > MAX_STRING_BYTES - MAX_TEXT_BYTES {
-            return self.reject(place, &Error::TooLong { bytes: json.len() });
+            return self.reject(position, &Error::TooLong { bytes: json.len() });
         }
-        self.answer(place, |others| others.push_str(json));
+        self.answer(position, |others| others.push_str(json));
     }
 
-    fn session(&mut self, place: usize, record: &Record<'_>) {
-        let Some(Some(id)) = self.ids.get(place).copied() else {
+    fn session(&mut self, position: usize, record: &Record<'_>) {
+        let Some(Some(id)) = self.ids.get(position).copied() else {
             return;
         };
         if record.length() + record.owner().len() >= MAX_TEXT_BYTES {
-            return self.long_session(place, id, record);
+            return self.long_session(position, id, record);
         }
         let Columns { ids, owners, data, .. } = &mut self.columns;
         // The data first. If writing it panics, the call is not answered yet.
@@ -298,36 +298,36 @@ impl Answers {
         owners.push_str(record.owner());
         separate(ids);
         push_number(ids, i64::from(id));
-        self.ids[place] = None;
+        self.ids[position] = None;
         self.end();
     }
 
     /// Answers with a session that fills a text alone.
-    fn long_session(&mut self, place: usize, id: u32, record: &Record<'_>) {
+    fn long_session(&mut self, position: usize, id: u32, record: &Record<'_>) {
         self.send();
         match text_of(id, record, MAX_STRING_BYTES) {
             Ok(text) => {
-                self.ids[place] = None;
+                self.ids[position] = None;
                 self.outbox.put_text(Text::Whole(text));
             }
-            Err(error) => self.reject(place, &error),
+            Err(error) => self.reject(position, &error),
         }
     }
 
-    /// Rejects the call at `place`.
-    pub fn reject(&mut self, place: usize, error: &Error) {
+    /// Rejects the call at `position`.
+    pub fn reject(&mut self, position: usize, error: &Error) {
         if self.ids.is_empty() {
             self.failure.get_or_insert_with(|| error.clone());
         }
-        let Some(id) = self.begin(place) else {
+        let Some(id) = self.begin(position) else {
             return;
         };
         write_rejection(&mut self.columns.others, id, error);
         self.end();
     }
 
-    fn answer(&mut self, place: usize, write: impl FnOnce(&mut String)) {
-        let Some(id) = self.begin(place) else {
+    fn answer(&mut self, position: usize, write: impl FnOnce(&mut String)) {
+        let Some(id) = self.begin(position) else {
             return;
         };
         push_number(&mut self.columns.others, i64::from(id));
@@ -341,8 +341,8 @@ impl Answers {
     }
 
     /// The id of a call, which then counts as answered. `None` if it was answered before.
-    fn begin(&mut self, place: usize) -> Option<u32> {
-        let id = self.ids.get_mut(place)?.take()?;
+    fn begin(&mut self, position: usize) -> Option<u32> {
+        let id = self.ids.get_mut(position)?.take()?;
         separate(&mut self.columns.others);
         Some(id)
     }
@@ -366,8 +366,8 @@ impl Answers {
 
 impl Drop for Answers {
     fn drop(&mut self) {
-        for place in 0..self.ids.len() {
-            self.reject(place, &Error::Internal);
+        for position in 0..self.ids.len() {
+            self.reject(position, &Error::Internal);
         }
         self.send();
     }

@@ -201,15 +201,15 @@ proptest! {
         let (outbox, wakes) = outbox();
         let mut answers = Answers::new(Arc::clone(&outbox), 100..110);
         let mut expected: Vec<Option<u8>> = vec![None; 10];
-        for (place, act, length) in acts {
+        for (position, act, length) in acts {
             match act {
-                0 => answers.put(place, Answer::Absent),
-                1 => answers.put(place, Answer::Flag(true)),
-                2 => answers.put(place, Answer::Text("t".repeat(length).into())),
-                3 => answers.reject(place, &Error::Corrupt),
-                _ => answers.put(place, Answer::Flag(false)),
+                0 => answers.put(position, Answer::Absent),
+                1 => answers.put(position, Answer::Flag(true)),
+                2 => answers.put(position, Answer::Text("t".repeat(length).into())),
+                3 => answers.reject(position, &Error::Corrupt),
+                _ => answers.put(position, Answer::Flag(false)),
             }
-            if let Some(expected) = expected.get_mut(place) {
+            if let Some(expected) = expected.get_mut(position) {
                 expected.get_or_insert(act);
             }
         }

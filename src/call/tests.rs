@@ -130,8 +130,8 @@ const STEPS: [(&str, &str); 14] = [
         "T1\na\n00ff10a0AZaz09-_AZaz09-_\n\n-_AZaz09AZaz09AZaz09AZ_-8AAAn0\n1698765432123\n0\n",
     ),
     ("Pointers", "Q1\na\n\"o\"\n(1698765432123\n"),
-    ("Lengthen", "R1\na\nt\n5\nn0\n1698765432123\n"),
-    ("MoveOn", "M1\na\nt\nu\n00ff10a0AZaz09-_AZaz09-_\nn0\n1698765432123\n"),
+    ("RefreshPointed", "R1\na\nt\n5\nn0\n1698765432123\n"),
+    ("RotatePointed", "M1\na\nt\nu\n00ff10a0AZaz09-_AZaz09-_\nn0\n1698765432123\n"),
     ("KillPointed", "K1\na\n\"o\"\n-_AZaz09AZaz09AZaz09AZ_-8AAA\nn0\n"),
     ("KillPointed", "K1\na\n\"o\"\n-_AZaz09AZaz09AZaz09AZ_-8AAA\n\n"),
 ];

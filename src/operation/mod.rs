@@ -31,7 +31,9 @@ use self::field::Fields;
 pub use self::foreign::Pointer;
 pub(crate) use self::foreign::put::WITH_POINTER as PUT_WITH_POINTER;
 pub(crate) use self::foreign::unpoint::{SCRIPT as UNPOINT, Unpoint};
-use self::foreign::{claim, kill_pointed, lengthen, load, move_on, peek, point, pointers, put};
+use self::foreign::{
+    claim, kill_pointed, load, peek, point, pointers, put, refresh_pointed, rotate_pointed,
+};
 pub(crate) use self::get::{is_own_record, read_record};
 pub(crate) use self::info::describe as describe_one;
 pub use self::list::Page;
@@ -96,8 +98,8 @@ operations! {
     peek::Peek,
     point::Point,
     pointers::Pointers,
-    lengthen::Lengthen,
-    move_on::MoveOn,
+    refresh_pointed::RefreshPointed,
+    rotate_pointed::RotatePointed,
     kill_pointed::KillPointed,
 }
 

@@ -84,7 +84,7 @@ impl MemoryStore {
     pub fn run(&self, calls: &[Call<'_>], answers: &mut Answers) {
         let policy = &self.policy;
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        for (place, call) in calls.iter().enumerate() {
+        for (position, call) in calls.iter().enumerate() {
             sessions.drop_expired(now_ms());
             let answer = match &call.operation {
                 Operation::Create(call) => sessions.create(policy, call),
@@ -115,11 +115,13 @@ impl MemoryStore {
                 // The sessions of an owner are found without pointers, so these steps have nothing to do.
                 Operation::Point(call) => Ok(call.answer_without_pointers()),
                 Operation::Pointers(_) => Ok(Answer::Json(NO_POINTERS.into())),
-                Operation::Lengthen(_) | Operation::MoveOn(_) => Ok(Answer::Flag(false)),
+                Operation::RefreshPointed(_) | Operation::RotatePointed(_) => {
+                    Ok(Answer::Flag(false))
+                }
             };
             match answer {
-                Ok(answer) => answers.put(place, answer),
-                Err(error) => answers.reject(place, &error),
+                Ok(answer) => answers.put(position, answer),
+                Err(error) => answers.reject(position, &error),
             }
         }
     }

@@ -87,8 +87,8 @@ fn a_session_whose_owner_is_long_is_alone_in_its_text() {
     let owner = format!("\"{}\"", "o".repeat(MAX_TEXT_BYTES));
     let [short, long] = ["\"o\"", &owner].map(|owner| encode(owner, 7, "{}"));
     let mut answers = Answers::new(Arc::clone(&outbox), 0..3);
-    for (place, record) in [&short, &long, &short].into_iter().enumerate() {
-        answers.session(place, &Record::parse(record.as_bytes()).unwrap());
+    for (position, record) in [&short, &long, &short].into_iter().enumerate() {
+        answers.session(position, &Record::parse(record.as_bytes()).unwrap());
     }
     drop(answers);
     let ids: Vec<_> = texts(&outbox).iter().map(|text| text[2..3].to_owned()).collect();
@@ -112,8 +112,8 @@ fn a_text_is_closed_at_64_kib_and_none_is_lost() {
     let (outbox, wakes) = outbox();
     let token = "t".repeat(1000);
     let mut answers = Answers::new(Arc::clone(&outbox), 0..1000);
-    for place in 0..1000 {
-        answers.put(place, Answer::Text(token.as_str().into()));
+    for position in 0..1000 {
+        answers.put(position, Answer::Text(token.as_str().into()));
     }
     drop(answers);
     assert_eq!(wakes.load(Ordering::SeqCst), 1);
@@ -184,8 +184,8 @@ fn a_text_is_closed_when_it_has_many_answers() {
     let (outbox, _) = outbox();
     for batch in 0..20 {
         let mut answers = Answers::new(Arc::clone(&outbox), 0..32);
-        for place in 0..32 {
-            answers.put(place, Answer::Flag(batch % 2 == 0));
+        for position in 0..32 {
+            answers.put(position, Answer::Flag(batch % 2 == 0));
         }
     }
     let answers: Vec<_> = texts(&outbox).iter().map(|text| text.matches('e').count()).collect();

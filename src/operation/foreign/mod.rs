@@ -4,13 +4,13 @@
 
 pub mod claim;
 pub mod kill_pointed;
-pub mod lengthen;
 pub mod load;
-pub mod move_on;
 pub mod peek;
 pub mod point;
 pub mod pointers;
 pub mod put;
+pub mod refresh_pointed;
+pub mod rotate_pointed;
 pub mod unpoint;
 
 use super::{Answer, Meaning, Target};

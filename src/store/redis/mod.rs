@@ -141,7 +141,7 @@ impl RedisStore {
         let extends: Vec<_> = due
             .iter()
             .filter_map(|used| {
-                let operation = calls.get(used.place)?.operation.on_redis();
+                let operation = calls.get(used.position)?.operation.on_redis();
                 let target = operation.target(&self.policy).ok()??;
                 Some((*used, Extend::of(&target, used.duration_ms)?))
             })
@@ -193,19 +193,21 @@ impl RedisStore {
         answers: &mut Answers,
     ) -> Vec<InFlightCall<'c>> {
         let mut tasks = Vec::with_capacity(calls.len());
-        for (place, call) in calls.iter().enumerate() {
-            match InFlightCall::new(place, call.operation.on_redis(), &self.policy, follow_ups) {
+        for (position, call) in calls.iter().enumerate() {
+            match InFlightCall::new(position, call.operation.on_redis(), &self.policy, follow_ups) {
                 Ok(Some(mut task)) => {
                     if let Some(recent) = &self.recent {
-                        task.read_from_replica(recent);
+                        task.heed_recent_writes(recent);
                     }
                     if self.culprits.has(|| (task.data_bytes(), task.what())) {
                         task.suspect();
                     }
                     tasks.push(task);
                 }
-                Ok(None) => answers.put(place, call.operation.on_redis().spec().if_absent.clone()),
-                Err(error) => answers.reject(place, &error),
+                Ok(None) => {
+                    answers.put(position, call.operation.on_redis().spec().if_absent.clone());
+                }
+                Err(error) => answers.reject(position, &error),
             }
         }
         tasks

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::call::InFlightCall;
-use super::pipeline::{Ended, NodePipeline};
+use super::pipeline::{NodePipeline, Outcome};
 use super::routing::route;
 use crate::answers::Answers;
 use crate::store::redis::node::Node;
@@ -49,8 +49,8 @@ impl Batch {
                 return;
             }
             let mut pipeline = self.pipeline(Some(Arc::clone(node)), open);
-            let ended = pipeline.go(None).await;
-            open = pipeline.settle(ended, None, answers);
+            let outcome = pipeline.go(None).await;
+            open = pipeline.settle(outcome, None, answers);
             going_on.extend(open.extract_if(.., |call| call.goes_on));
             // Calls that are answered do not wait for those that must be sent again.
             answers.send();
@@ -74,15 +74,15 @@ impl Batch {
             for (node, calls) in route(topology, open) {
                 let mut pipeline = self.pipeline(node, calls);
                 pipelines.push(Box::pin(async move {
-                    let ended = pipeline.go(topology.cluster()).await;
-                    (pipeline, ended)
+                    let outcome = pipeline.go(topology.cluster()).await;
+                    (pipeline, outcome)
                 }));
             }
             if pipelines.is_empty() {
                 return;
             }
-            let (pipeline, ended) = first(&mut pipelines).await;
-            open = pipeline.settle(ended, topology.cluster(), answers);
+            let (pipeline, outcome) = first(&mut pipelines).await;
+            open = pipeline.settle(outcome, topology.cluster(), answers);
             going_on.extend(open.extract_if(.., |call| call.goes_on));
             answers.send();
         }
@@ -111,15 +111,15 @@ impl Batch {
 }
 
 /// Awaits the first pipeline to end, and removes it from the list.
-async fn first<'c, L>(pipelines: &mut Vec<Pin<Box<L>>>) -> (NodePipeline<'c>, Ended)
+async fn first<'c, L>(pipelines: &mut Vec<Pin<Box<L>>>) -> (NodePipeline<'c>, Outcome)
 where
-    L: Future<Output = (NodePipeline<'c>, Ended)>,
+    L: Future<Output = (NodePipeline<'c>, Outcome)>,
 {
     poll_fn(|cx| {
         for n in 0..pipelines.len() {
-            if let Poll::Ready(ended) = pipelines[n].as_mut().poll(cx) {
+            if let Poll::Ready(outcome) = pipelines[n].as_mut().poll(cx) {
                 drop(pipelines.swap_remove(n));
-                return Poll::Ready(ended);
+                return Poll::Ready(outcome);
             }
         }
         Poll::Pending

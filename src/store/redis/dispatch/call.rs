@@ -32,7 +32,7 @@ const SUSPECT_AFTER_BROKEN: u8 = 2;
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct InFlightCall<'c> {
     /// Its position in the batch.
-    pub place: usize,
+    pub position: usize,
     operation: &'c dyn OnRedis,
     target: Target<'c>,
     /// Collects what must be done behind the answers.
@@ -51,7 +51,7 @@ pub(crate) struct InFlightCall<'c> {
     /// How many times it was postponed.
     pub postponed: u32,
     /// When it is sent again.
-    pub again: Again,
+    pub schedule: Schedule,
     /// It may be read from a replica. After routing: it is sent to one.
     pub from_replica: bool,
     /// Tells whose sessions must not be read from a replica, if it may read from one.
@@ -76,7 +76,7 @@ pub(crate) struct InFlightCall<'c> {
 
 /// When a call is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum Schedule {
     /// As soon as there is a connection.
     AtOnce,
     /// Not before this time. Later calls wait behind it, because the whole server is not ready.
@@ -84,13 +84,13 @@ pub(crate) enum Again {
     /// Not before this time. Other calls may go first, because only its slot is not ready.
     Aside(Instant),
     /// In quarantine, because it may be the call that breaks connections.
-    Apart,
+    Quarantined,
 }
 
-impl Again {
+impl Schedule {
     pub fn time(self) -> Option<Instant> {
         match self {
-            Self::AtOnce | Self::Apart => None,
+            Self::AtOnce | Self::Quarantined => None,
             Self::InTurn(time) | Self::Aside(time) => Some(time),
         }
     }
@@ -103,14 +103,14 @@ impl Again {
 impl<'c> InFlightCall<'c> {
     /// Prepares a call. `None` if no session can have its token.
     pub fn new(
-        place: usize,
+        position: usize,
         operation: &'c dyn OnRedis,
         policy: &'c Policy,
         follow_ups: &'c FollowUps<'c>,
     ) -> Result<Option<Self>, Error> {
         let Some(target) = operation.target(policy)? else { return Ok(None) };
         Ok(Some(Self {
-            place,
+            position,
             operation,
             target,
             follow_ups,
@@ -121,7 +121,7 @@ impl<'c> InFlightCall<'c> {
             broke_alone: 0,
             refused: None,
             postponed: 0,
-            again: Again::AtOnce,
+            schedule: Schedule::AtOnce,
             from_replica: false,
             recent: None,
             referred: None,
@@ -221,14 +221,14 @@ impl<'c> InFlightCall<'c> {
     pub fn note_follow_up(&self, reply: &Reply<'_>) {
         match self.operation.follow_up(&self.target, reply) {
             Some(FollowUp::Extend(duration_ms)) => self.note_sliding(Some(duration_ms)),
-            Some(FollowUp::Drop(pointer)) => self.follow_ups.drop_pointer(self.place, *pointer),
+            Some(FollowUp::Drop(pointer)) => self.follow_ups.drop_pointer(self.position, *pointer),
             None => {}
         }
     }
 
     fn note_sliding(&self, duration_ms: Option<u64>) {
         if let (Some(duration_ms), Some(id)) = (duration_ms, self.target.id) {
-            self.follow_ups.note_use(self.place, id, duration_ms);
+            self.follow_ups.note_use(self.position, id, duration_ms);
         }
     }
 
@@ -251,7 +251,7 @@ impl<'c> InFlightCall<'c> {
     pub fn doubt(&mut self, node: &Arc<Node>, live: &Live) {
         self.in_doubt |= !self.reads_only();
         self.doubted = Some(Box::new((Arc::clone(node), live.clone())));
-        self.again = Again::Apart;
+        self.schedule = Schedule::Quarantined;
     }
 
     /// Replaces the connection that gave a wrong answer, because another connection gave a different one.
@@ -264,7 +264,7 @@ impl<'c> InFlightCall<'c> {
     /// Rejects a call that got a wrong answer on two connections.
     pub fn reject_doubtful(&self, answers: &mut Answers) {
         let error = if self.reads_only() { Error::Corrupt } else { unexpected() };
-        answers.reject(self.place, &error);
+        answers.reject(self.position, &error);
     }
 
     /// Whether it only reads, and this record belongs to its owner.
@@ -279,7 +279,7 @@ impl<'c> InFlightCall<'c> {
     /// Answers with a large record on a separate thread, because parsing it would hold up other calls.
     pub fn answer_on_another_thread(&self, record: Bytes, answers: &mut Answers) {
         let (app, owner, id) = (self.target.app.to_vec(), self.target.owner, self.target.id);
-        let mut answers = answers.detach(self.place);
+        let mut answers = answers.detach(self.position);
         tokio::task::spawn_blocking(move || match read_record(&record, &app, owner, id) {
             Meaning::Answered(answer) => answers.put(0, answer),
             _ => answers.reject(0, &Error::Corrupt),
@@ -288,7 +288,7 @@ impl<'c> InFlightCall<'c> {
 
     /// Answers with what takes long to put together, on a separate thread.
     pub fn answer_with(&self, Work(work): Work, answers: &mut Answers) {
-        let mut answers = answers.detach(self.place);
+        let mut answers = answers.detach(self.position);
         tokio::task::spawn_blocking(move || match work() {
             Ok(answer) => answers.put(0, answer),
             Err(error) => answers.reject(0, &error),
@@ -297,7 +297,7 @@ impl<'c> InFlightCall<'c> {
 
     /// Lets it read from a replica, unless this process has just changed the owner's sessions. Remembers the owner if
     /// the call is such a change.
-    pub fn read_from_replica(&mut self, recent: &'c RecentWrites) {
+    pub fn heed_recent_writes(&mut self, recent: &'c RecentWrites) {
         let now = Instant::now();
         if self.operation.spec().may_read_replica {
             self.from_replica = !recent.has(now, self.route(), self.target.app);
@@ -319,24 +319,24 @@ impl<'c> InFlightCall<'c> {
     /// Sends it in quarantine.
     pub fn suspect(&mut self) {
         self.broke = SUSPECT_AFTER_BROKEN;
-        self.again = Again::Apart;
+        self.schedule = Schedule::Quarantined;
     }
 
     /// Records that it was answered. Returns the counts of connections that broke under it.
     pub fn absolve(&mut self) -> (u8, u8) {
-        self.again = Again::AtOnce;
+        self.schedule = Schedule::AtOnce;
         (std::mem::take(&mut self.broke), std::mem::take(&mut self.broke_alone))
     }
 
     /// Restores the counts of connections that broke under it.
     pub fn suspect_again(&mut self, suspicion: (u8, u8)) {
         (self.broke, self.broke_alone) = suspicion;
-        self.again = self.at_once();
+        self.schedule = self.at_once();
     }
 
     /// When it is sent again by default.
-    pub fn at_once(&self) -> Again {
-        if self.broke >= SUSPECT_AFTER_BROKEN { Again::Apart } else { Again::AtOnce }
+    pub fn at_once(&self) -> Schedule {
+        if self.broke >= SUSPECT_AFTER_BROKEN { Schedule::Quarantined } else { Schedule::AtOnce }
     }
 
     pub fn is_innocent(&self) -> bool {
@@ -378,8 +378,8 @@ impl<'c> InFlightCall<'c> {
     }
 
     /// Sends it again later, and remembers why.
-    pub fn postpone(&mut self, again: Again, refused: Error) {
-        self.again = again;
+    pub fn postpone(&mut self, schedule: Schedule, refused: Error) {
+        self.schedule = schedule;
         self.refused = Some(refused);
         self.postponed += 1;
     }

@@ -19,7 +19,7 @@ pub(crate) struct FollowUps<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Use {
     /// The position of the call in the batch.
-    pub place: usize,
+    pub position: usize,
     pub id: SessionId,
     pub duration_ms: u64,
 }
@@ -30,8 +30,8 @@ impl<'t> FollowUps<'t> {
     }
 
     /// Notes a pointer that must be dropped.
-    pub fn drop_pointer(&self, place: usize, pointer: Pointer) {
-        self.lock_dropped().push((place, pointer));
+    pub fn drop_pointer(&self, position: usize, pointer: Pointer) {
+        self.lock_dropped().push((position, pointer));
     }
 
     /// Takes the pointers that must be dropped.
@@ -44,9 +44,9 @@ impl<'t> FollowUps<'t> {
     }
 
     /// Notes a use.
-    pub fn note_use(&self, place: usize, id: SessionId, duration_ms: u64) {
+    pub fn note_use(&self, position: usize, id: SessionId, duration_ms: u64) {
         if self.table.claim(id, duration_ms) {
-            self.lock_due().push(Use { place, id, duration_ms });
+            self.lock_due().push(Use { position, id, duration_ms });
         }
     }
 

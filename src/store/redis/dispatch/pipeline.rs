@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::call::{Again, InFlightCall, write_command};
+use super::call::{InFlightCall, Schedule, write_command};
 use super::fold::make_room;
 use crate::error::Error;
 use crate::protocol::Reply;
@@ -43,14 +43,14 @@ pub(crate) struct NodePipeline<'c> {
     /// Calls that must wait until the others are answered.
     pub rest: Vec<InFlightCall<'c>>,
     /// The quarantine, if it is sent there.
-    pub apart: Option<Arc<Quarantine>>,
+    pub quarantine: Option<Arc<Quarantine>>,
     /// When its calls are given up. Later than `due` while a long reply is arriving.
     pub deadline: Instant,
     due: Instant,
 }
 
 /// The outcome of a pipeline.
-pub(crate) enum Ended {
+pub(crate) enum Outcome {
     /// The server replied.
     Replied(Live, Answered),
     /// The calls were not sent, because the connection had ended.
@@ -123,14 +123,14 @@ impl<'c> NodePipeline<'c> {
             attempts,
             begun,
             rest: Vec::new(),
-            apart: None,
+            quarantine: None,
             deadline,
             due: deadline,
         }
     }
 
     /// Sends as soon as it can, and waits for the replies.
-    pub async fn go(&mut self, cluster: Option<&Cluster>) -> Ended {
+    pub async fn go(&mut self, cluster: Option<&Cluster>) -> Outcome {
         let Some(node) = self.node.clone() else { return self.wait_for_a_node(cluster).await };
         let node = &node;
         let patches = Patches::of(self.calls.iter().filter_map(InFlightCall::patch_bytes));
@@ -150,24 +150,24 @@ impl<'c> NodePipeline<'c> {
         node: &Arc<Node>,
         patches: Patches,
         cluster: Option<&Cluster>,
-    ) -> Ended {
+    ) -> Outcome {
         if self.reads_replica() {
-            return Ended::Rerouted;
+            return Outcome::Rerouted;
         }
-        if self.calls.iter().any(|call| call.again == Again::Apart) {
-            return self.go_apart(node, cluster).await;
+        if self.calls.iter().any(|call| call.schedule == Schedule::Quarantined) {
+            return self.go_to_quarantine(node, cluster).await;
         }
-        self.pause(Again::is_aside).await;
+        self.pause(Schedule::is_aside).await;
         let admitted = match cluster {
             None => self.admit(node, &patches).await,
             Some(cluster) => tokio::select! {
                 admitted = self.admit(node, &patches) => admitted,
-                () = self.leave(node, cluster) => return Ended::Rerouted,
+                () = self.leave(node, cluster) => return Outcome::Rerouted,
             },
         };
         let (live, turn) = match admitted {
             Ok(admitted) => admitted,
-            Err(outage) => return Ended::Outage(outage),
+            Err(outage) => return Outcome::Outage(outage),
         };
         self.patches_in_flight = Some(PatchesInFlight::new(node, patches));
         self.make_room_and_send(&node.link, live, turn, cluster).await
@@ -180,15 +180,15 @@ impl<'c> NodePipeline<'c> {
         live: Live,
         turn: Turn<'_>,
         cluster: Option<&Cluster>,
-    ) -> Ended {
+    ) -> Outcome {
         if self.finds_full() {
             match link.limit(self.deadline, make_room(&live.pipe, &mut self.calls)).await {
                 Some(Ok(refused)) => self.refused = refused,
-                Some(Err(Broken)) => return Ended::Broken(live),
-                None => return Ended::Unanswered(live),
+                Some(Err(Broken)) => return Outcome::Broken(live),
+                None => return Outcome::Unanswered(live),
             }
             if self.calls.is_empty() {
-                return Ended::Rerouted; // nothing is left to be sent
+                return Outcome::Rerouted; // nothing is left to be sent
             }
         }
         self.send(link, live, Some(turn), cluster).await
@@ -205,7 +205,7 @@ impl<'c> NodePipeline<'c> {
     }
 
     fn admit_at_once(&self, node: &Node) -> Option<Live> {
-        let waits = self.calls.iter().any(|call| call.again != Again::AtOnce || call.is_full);
+        let waits = self.calls.iter().any(|call| call.schedule != Schedule::AtOnce || call.is_full);
         if waits || !node.queue.is_empty() { None } else { node.link.now() }
     }
 
@@ -218,7 +218,7 @@ impl<'c> NodePipeline<'c> {
         let Node { link, queue, growth, .. } = node;
         let turn = link.limit(self.deadline, queue.turn(self.place)).await;
         let turn = turn.ok_or_else(|| link.outage())?;
-        self.pause(|again| !again.is_aside()).await;
+        self.pause(|schedule| !schedule.is_aside()).await;
         loop {
             let live = link.live(self.attempts, self.deadline).await?;
             let room = growth.enter_when_there_is_room(patches);
@@ -233,9 +233,9 @@ impl<'c> NodePipeline<'c> {
     }
 
     /// Waits until the latest time at which a call of this kind may be sent.
-    async fn pause(&self, such: impl Fn(Again) -> bool) {
-        let such = self.calls.iter().map(|call| call.again).filter(|again| such(*again));
-        if let Some(time) = such.filter_map(Again::time).max() {
+    async fn pause(&self, such: impl Fn(Schedule) -> bool) {
+        let such = self.calls.iter().map(|call| call.schedule).filter(|schedule| such(*schedule));
+        if let Some(time) = such.filter_map(Schedule::time).max() {
             sleep_until(time.min(self.deadline)).await;
         }
     }
@@ -253,15 +253,15 @@ impl<'c> NodePipeline<'c> {
         self.calls.iter().map(InFlightCall::slot).collect()
     }
 
-    async fn wait_for_a_node(&self, cluster: Option<&Cluster>) -> Ended {
-        let Some(cluster) = cluster else { return Ended::Outage(Error::Internal) };
+    async fn wait_for_a_node(&self, cluster: Option<&Cluster>) -> Outcome {
+        let Some(cluster) = cluster else { return Outcome::Outage(Error::Internal) };
         let slots = self.slots();
         tokio::select! {
             found = timeout_at(self.deadline, cluster.has_moved(&slots, None)) => match found {
-                Ok(()) => Ended::Rerouted,
-                Err(_) => Ended::Outage(cluster.outage()),
+                Ok(()) => Outcome::Rerouted,
+                Err(_) => Outcome::Outage(cluster.outage()),
             },
-            refusal = cluster.refusal() => Ended::Outage(refusal),
+            refusal = cluster.refusal() => Outcome::Outage(refusal),
         }
     }
 
@@ -312,10 +312,10 @@ impl<'c> NodePipeline<'c> {
         live: Live,
         turn: Option<Turn<'_>>,
         cluster: Option<&Cluster>,
-    ) -> Ended {
+    ) -> Outcome {
         let pipe = &live.pipe;
         if pipe.has_ended() {
-            return Ended::Unsent(live);
+            return Outcome::Unsent(live);
         }
         let runs = self.runs(pipe.shares_scripts());
         let commands = self.commands(&runs);
@@ -338,19 +338,19 @@ impl<'c> NodePipeline<'c> {
                 outcome = poll_once(replies.as_mut()).await;
             }
             match outcome {
-                Some(Ok(replies)) => return Ended::Replied(live, Answered { runs, replies }),
-                Some(Err(Broken)) => return Ended::Broken(live),
+                Some(Ok(replies)) => return Outcome::Replied(live, Answered { runs, replies }),
+                Some(Err(Broken)) => return Outcome::Broken(live),
                 None if self.reads_replica()
                     && (cluster.is_some() || halfway.is_none_or(|time| time == next)) =>
                 {
-                    return Ended::Late(live);
+                    return Outcome::Late(live);
                 }
                 None => hanging = hanging.or_else(|| cluster.map(Cluster::wait)),
             }
             if doubt.take_if(|time| *time == next).is_some() {
                 let arrival =
                     pipe.arrival().filter(|arrival| *arrival > next - SILENCE_BEFORE_DOUBT);
-                if arrival.is_none() && pipe.received() == heard && self.apart.is_none() {
+                if arrival.is_none() && pipe.received() == heard && self.quarantine.is_none() {
                     link.doubt(&live);
                 }
                 heard = pipe.received();
@@ -361,7 +361,7 @@ impl<'c> NodePipeline<'c> {
             let is_coming = progress.goes_on(next, pipe.moved_of_long());
             if next == self.deadline {
                 if !is_coming || self.is_spent(link.command_timeout()) {
-                    return Ended::Unanswered(live);
+                    return Outcome::Unanswered(live);
                 }
                 self.deadline += link.command_timeout() / 2;
             } else if !is_halfway {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::call::{Again, InFlightCall};
+use super::call::{InFlightCall, Schedule};
 use super::fold::fold_beside;
 use super::pipeline::Answered;
 use crate::answers::Answers;
@@ -101,11 +101,11 @@ impl Replied<'_> {
         suspicion: (u8, u8),
         answers: &mut Answers,
     ) -> Next {
-        let is_apart = !std::ptr::eq(self.link, &raw const self.node.link);
+        let in_quarantine = !std::ptr::eq(self.link, &raw const self.node.link);
         let next = match call.read(reply) {
             Meaning::Answered(answer) => {
                 call.forget_use();
-                answers.put(call.place, answer);
+                answers.put(call.position, answer);
                 call.note_follow_up(reply);
                 call.note_use_by_fold();
                 Next::Settled
@@ -115,7 +115,7 @@ impl Replied<'_> {
                 Next::Settled
             }
             Meaning::Outgrown(answer, id) => {
-                answers.put(call.place, answer);
+                answers.put(call.position, answer);
                 call.note_follow_up(reply);
                 if let Some(key) = call.session_key() {
                     fold_beside(self.node, self.live, id, key);
@@ -123,7 +123,7 @@ impl Replied<'_> {
                 Next::Settled
             }
             Meaning::Rejected(error) => {
-                answers.reject(call.place, &error);
+                answers.reject(call.position, &error);
                 Next::Settled
             }
             Meaning::More(step) => {
@@ -136,7 +136,7 @@ impl Replied<'_> {
                 call.suspect_again(suspicion);
                 Next::Again
             }
-            Meaning::Mismatched if is_apart => {
+            Meaning::Mismatched if in_quarantine => {
                 call.reject_doubtful(answers);
                 return Next::Settled;
             }
@@ -165,24 +165,24 @@ impl Replied<'_> {
         match verdict {
             Verdict::SendText => call.needs_eval = true,
             Verdict::Later => {
-                call.postpone(Again::InTurn(soon), refusal(error));
+                call.postpone(Schedule::InTurn(soon), refusal(error));
                 refresh();
             }
             Verdict::Unknown => {
                 call.in_doubt = true;
-                call.postpone(Again::InTurn(soon), refusal(error));
+                call.postpone(Schedule::InTurn(soon), refusal(error));
                 refresh();
             }
             Verdict::Migrating => {
                 call.in_doubt |= call.finds_its_keys();
-                call.postpone(Again::Aside(soon), refusal(error));
+                call.postpone(Schedule::Aside(soon), refusal(error));
             }
             // The server still answers `get`, which would have to wait for another connection.
             Verdict::Elsewhere if call.is_behind_an_answer() => {
                 return reject(call, &refusal(error), answers);
             }
             Verdict::Elsewhere => {
-                call.postpone(Again::InTurn(soon), refusal(error));
+                call.postpone(Schedule::InTurn(soon), refusal(error));
                 self.link.replace(self.live);
                 refresh();
             }
@@ -211,26 +211,26 @@ impl Replied<'_> {
     ) {
         if !to.names_a_node() {
             // A refresh finds a slot that has moved. A slot that is still moving has to arrive first.
-            let again = if to.once { Again::Aside } else { Again::InTurn };
-            call.postpone(again(soon), refusal(error));
+            let schedule = if to.once { Schedule::Aside } else { Schedule::InTurn };
+            call.postpone(schedule(soon), refusal(error));
             cluster.refresh();
             return;
         }
         call.redirections = call.redirections.saturating_add(1);
         if call.redirections > MAX_REDIRECTIONS_AT_ONCE {
-            call.postpone(Again::Aside(soon), refusal(error));
+            call.postpone(Schedule::Aside(soon), refusal(error));
         }
         match cluster.follow(to, &self.live.server) {
             Ok(None) => {}
             Ok(node) if !call.finds_its_keys() => call.referred = node,
             // The node to which the slot is moving would carry out the call on only some of the keys.
-            Ok(_) | Err(Crowded) => call.postpone(Again::Aside(soon), refusal(error)),
+            Ok(_) | Err(Crowded) => call.postpone(Schedule::Aside(soon), refusal(error)),
         }
     }
 }
 
 fn reject(call: &InFlightCall<'_>, error: &Error, answers: &mut Answers) -> Next {
-    answers.reject(call.place, error);
+    answers.reject(call.position, error);
     Next::Settled
 }
 

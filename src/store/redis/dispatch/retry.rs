@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::InFlightCall;
-use super::pipeline::{Answered, Ended, NodePipeline};
+use super::pipeline::{Answered, NodePipeline, Outcome};
 use super::replies::Replied;
 use crate::answers::Answers;
 use crate::error::Error;
@@ -18,37 +18,37 @@ impl<'c> NodePipeline<'c> {
     /// Answers the calls that can be answered, and returns those that must be sent again.
     pub fn settle(
         mut self,
-        ended: Ended,
+        outcome: Outcome,
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<InFlightCall<'c>> {
         for (call, error) in self.refused.drain(..) {
-            answers.reject(call.place, &error);
+            answers.reject(call.position, &error);
         }
         let mut rest = std::mem::take(&mut self.rest);
-        let mut open = self.settle_sent(ended, cluster, answers);
+        let mut open = self.settle_sent(outcome, cluster, answers);
         open.append(&mut rest);
         open
     }
 
     fn settle_sent(
         mut self,
-        ended: Ended,
+        outcome: Outcome,
         cluster: Option<&Cluster>,
         answers: &mut Answers,
     ) -> Vec<InFlightCall<'c>> {
         let from_replica = self.reads_replica();
-        let apart = self.apart.take();
+        let quarantine = self.quarantine.take();
         for call in &mut self.calls {
-            (call.again, call.goes_on) = (call.at_once(), false);
+            (call.schedule, call.goes_on) = (call.at_once(), false);
             // The primary is asked for every session that the replica does not have.
             call.from_replica = false;
         }
         let node = self.node.take();
-        let link = apart.as_ref().map(|apart| &apart.link);
+        let link = quarantine.as_ref().map(|quarantine| &quarantine.link);
         let link = link.or_else(|| node.as_ref().map(|node| &node.link));
-        match (ended, link) {
-            (Ended::Replied(live, answered), Some(link)) => {
+        match (outcome, link) {
+            (Outcome::Replied(live, answered), Some(link)) => {
                 return match &node {
                     Some(node) if !from_replica => {
                         let (live, answered, deadline) = (&live, &answered, self.deadline);
@@ -57,7 +57,7 @@ impl<'c> NodePipeline<'c> {
                         let open = replied.read(self.calls, answers);
                         let (late, open): (Vec<_>, Vec<_>) = open
                             .into_iter()
-                            .partition(|call| call.again.time().is_some_and(|t| t > deadline));
+                            .partition(|call| call.schedule.time().is_some_and(|t| t > deadline));
                         if !late.is_empty() {
                             give_up(late.into_iter(), &live.unanswered(waited), answers);
                         }
@@ -69,11 +69,11 @@ impl<'c> NodePipeline<'c> {
                     }
                 };
             }
-            (Ended::Unsent(live), Some(link)) => {
+            (Outcome::Unsent(live), Some(link)) => {
                 link.replace(&live);
                 cluster.into_iter().for_each(Cluster::refresh);
             }
-            (Ended::Broken(live), Some(link)) => {
+            (Outcome::Broken(live), Some(link)) => {
                 link.replace(&live);
                 cluster.into_iter().for_each(Cluster::refresh);
                 for call in &mut self.calls {
@@ -81,21 +81,21 @@ impl<'c> NodePipeline<'c> {
                     call.referred = None;
                     if live.pipe.broke() && !from_replica {
                         call.broke = call.broke.saturating_add(1);
-                        call.again = call.at_once();
+                        call.schedule = call.at_once();
                     }
                 }
             }
-            (Ended::Intolerable(error), _) => {
+            (Outcome::Intolerable(error), _) => {
                 for call in self.calls.drain(..) {
-                    answers.reject(call.place, &error);
+                    answers.reject(call.position, &error);
                 }
             }
-            (Ended::Unanswered(live), Some(link)) => {
+            (Outcome::Unanswered(live), Some(link)) => {
                 let timeout = link.command_timeout();
                 let unanswered = live.unanswered(self.waited(timeout));
                 let is_spent = self.is_spent(timeout);
                 for call in self.calls.drain(..) {
-                    answers.reject(call.place, &unanswered);
+                    answers.reject(call.position, &unanswered);
                 }
                 if is_spent {
                     link.replace(&live);
@@ -103,8 +103,8 @@ impl<'c> NodePipeline<'c> {
                     link.suspect(live);
                 }
             }
-            (Ended::Late(live), Some(link)) => link.suspect(live),
-            (Ended::Outage(outage), _) => give_up(self.calls.drain(..), &outage, answers),
+            (Outcome::Late(live), Some(link)) => link.suspect(live),
+            (Outcome::Outage(outage), _) => give_up(self.calls.drain(..), &outage, answers),
             (_, _) => {
                 for call in &mut self.calls {
                     call.referred = None;
@@ -128,12 +128,12 @@ impl<'c> NodePipeline<'c> {
         let mut replies = answered.by_call();
         let mut open = Vec::new();
         for mut call in self.calls {
-            let (place, mut is_answered) = (call.place, false);
+            let mut is_answered = false;
             match replies.next().map(|(reply, _)| reply) {
                 Some(Reply::Bytes(record)) if call.has_changed_owner_of(record) => {}
                 Some(reply @ Reply::Bytes(_)) => match call.read(&reply) {
                     Meaning::Answered(answer) => {
-                        answers.put(place, answer);
+                        answers.put(call.position, answer);
                         call.note_follow_up(&reply);
                         is_answered = true;
                     }
@@ -169,6 +169,6 @@ fn give_up<'c>(
     answers: &mut Answers,
 ) {
     for call in calls {
-        answers.reject(call.place, &call.outage(outage));
+        answers.reject(call.position, &call.outage(outage));
     }
 }

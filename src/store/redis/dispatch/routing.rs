@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::call::{Again, InFlightCall};
+use super::call::{InFlightCall, Schedule};
 use crate::store::redis::node::Node;
 use crate::store::redis::topology::Topology;
 use crate::store::redis::topology::cluster::Cluster;
@@ -30,12 +30,12 @@ fn over_primary<'c>(
     replica: Option<&Arc<Node>>,
     calls: Vec<InFlightCall<'c>>,
 ) -> Vec<RoutedCalls<'c>> {
-    let (mut from_replica, mut others, mut apart) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut from_replica, mut others, mut quarantined) = (Vec::new(), Vec::new(), Vec::new());
     for mut call in calls {
         call.from_replica &= replica.is_some() && call.is_innocent();
         let part = match call.from_replica {
             true => &mut from_replica,
-            false if call.again == Again::Apart => &mut apart,
+            false if call.schedule == Schedule::Quarantined => &mut quarantined,
             false => &mut others,
         };
         part.push(call);
@@ -46,7 +46,7 @@ fn over_primary<'c>(
     let parts = [
         routed(replica, from_replica),
         routed(Some(primary), others),
-        routed(Some(primary), apart),
+        routed(Some(primary), quarantined),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -64,8 +64,8 @@ fn over_cluster<'c>(cluster: &Cluster, calls: Vec<InFlightCall<'c>>) -> Vec<Rout
         let key = (
             node.map(Arc::as_ptr),
             call.referred.is_some(),
-            call.again.time().is_some(),
-            call.again.is_aside(),
+            call.schedule.time().is_some(),
+            call.schedule.is_aside(),
             call.is_innocent(),
         );
         let part = parts.entry(key).or_insert_with(|| (node.cloned(), Vec::new()));

@@ -116,7 +116,7 @@ impl Link {
     }
 
     /// Begins to connect, for calls that may break the connection. No observer is told of it.
-    pub fn apart(end: Arc<Endpoint>, timeouts: Timeouts) -> Self {
+    pub fn of_quarantine(end: Arc<Endpoint>, timeouts: Timeouts) -> Self {
         Self::open(end, timeouts, Arc::new(|_: &_| {}), true)
     }
 

@@ -54,7 +54,7 @@ impl Quarantine {
     /// Begins to connect.
     pub fn new(end: Arc<Endpoint>, timeouts: Timeouts) -> Self {
         Self {
-            link: Link::apart(end, timeouts),
+            link: Link::of_quarantine(end, timeouts),
             queue: Queue::default(),
             gate: Mutex::new(Gate { most: usize::MAX, under_way: 0, broken: None }),
             room: Notify::new(),

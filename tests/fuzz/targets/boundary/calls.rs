@@ -8,8 +8,8 @@ use spots_sessions::address::OwnerHash;
 use spots_sessions::call::decode;
 use spots_sessions::operation::field::Limits;
 use spots_sessions::operation::{
-    Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, Lengthen, List, Load, MoveOn,
-    Operation, Peek, Point, Pointers, Refresh, Rotate, Update,
+    Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, List, Load, Operation, Peek,
+    Point, Pointers, Refresh, RefreshPointed, Rotate, RotatePointed, Update,
 };
 use spots_sessions::token::Token;
 
@@ -41,85 +41,96 @@ pub fn spell_and_read(bytes: &[u8]) {
     }
     let read = decode(&batch).expect("what is encoded can be read");
     assert_eq!(read.len(), calls.len());
-    for (place, (call, (kind, app, other, number))) in read.iter().zip(&calls).enumerate() {
-        assert_eq!(call.id as usize, place);
-        let (app, name) = (wtf8(app), wtf8(other));
-        let token = Token::new(Cow::Borrowed(&name));
-        let some_token = (!name.is_empty()).then(|| token.clone());
-        let (json, time) = (stringify(other), NonZeroU64::new(*number));
-        let is_read = match &call.operation {
-            Operation::Create(Create { app: a, owner, ttl, limits, data }) => {
-                let Limits { slides, lifetime, max_sessions } = *limits;
-                (**a == app && owner.bytes() == name && owner.json() == json)
-                    && (slides == (number % 2 == 1) && lifetime == time && max_sessions == time)
-                    && (*ttl == time && data.0 == json && *kind == 0)
-            }
-            Operation::Get(Get { app: a, token: t }) => **a == app && *t == token && *kind == 1,
-            Operation::Refresh(Refresh { app: a, token: t, ttl }) => {
-                **a == app && *t == token && *ttl == time && *kind == 2
-            }
-            Operation::Update(Update { app: a, token: t, data }) => {
-                **a == app && *t == token && data.0 == json && *kind == 3
-            }
-            Operation::Kill(Kill { app: a, token: t }) => **a == app && *t == token && *kind == 4,
-            Operation::KillAll(KillAll { app: a, owner, except }) => {
-                (**a == app && owner.bytes() == name && owner.json() == json && *kind == 5)
-                    && *except == some_token
-            }
-            Operation::KillById(KillById { app: a, owner, id }) => {
-                **a == app && owner.bytes() == name && id.as_str() == ID && *kind == 6
-            }
-            Operation::Info(Info { app: a, token: t }) => **a == app && *t == token && *kind == 7,
-            Operation::List(List { app: a, owner, token: t, limit }) => {
-                (**a == app && owner.bytes() == name && *t == some_token && *kind == 8)
-                    && *limit == number.saturating_add(1)
-            }
-            Operation::Rotate(Rotate { app: a, token: t }) => {
-                **a == app && *t == token && *kind == 9
-            }
-            Operation::Load(Load { app: a, token: t }) => **a == app && *t == token && *kind == 10,
-            Operation::Put(put) => {
-                let ttls = [put.ttl, put.lifetime] == [time; 2];
-                (*put.app == *app && put.token == token && put.owner.json() == json && ttls)
-                    && ([put.nonce, put.not_after, put.until] == [NONCE, TIME, TIME])
-                    && (put.replaces == (number % 2 == 1) && put.data.0 == json && *kind == 11)
-                    && put.owner.is_nobody() == name.is_empty()
-            }
-            Operation::Claim(Claim { app: a, token: t, before, after, nonce, until, patch }) => {
-                (**a == app && *t == token && before.bytes() == name && after.json() == json)
-                    && (*nonce == NONCE && until.is_empty() && patch.0 == json && *kind == 12)
-            }
-            Operation::Peek(Peek { app: a, owner, address }) => {
-                **a == app
-                    && (owner.as_ref().is_some_and(|owner| owner.bytes() == name))
-                    && address.to_text() == ADDRESS
-                    && *kind == 13
-            }
-            Operation::Point(Point { app: a, owner, token: t, pointer, until, ttl }) => {
-                let expected = if t.is_some() { NONCE.into() } else { format!("{ADDRESS}{NONCE}") };
-                (**a == app && *owner == OwnerHash::of(&app, &name) && *t == some_token)
-                    && (*pointer == expected && *until == TIME && *ttl == time && *kind == 14)
-            }
-            Operation::Pointers(Pointers { app: a, owner, from }) => {
-                **a == app && owner.bytes() == name && *from == "-inf" && *kind == 15
-            }
-            Operation::Lengthen(Lengthen { app: a, token: t, ttl, nonce, until }) => {
-                (**a == app && *t == token && *ttl == time && *nonce == NONCE)
-                    && (*until == TIME && *kind == 16)
-            }
-            Operation::MoveOn(MoveOn { app: a, token: t, new_token, owner, nonce, until }) => {
-                (**a == app && *t == token && *new_token == token && *nonce == NONCE)
-                    && owner.is_some_and(|owner| owner.to_text() == HASH)
-                    && (until.is_empty() && *kind == 17)
-            }
-            Operation::KillPointed(KillPointed { app: a, owner, address, nonce }) => {
-                (**a == app && owner.bytes() == name && address.to_text() == ADDRESS)
-                    && nonce.is_empty()
-                    && *kind == 18
-            }
-            Operation::Ping(_) => false, // `boundary.js` writes it without fields of the input
-        };
-        assert!(is_read, "{batch:?}");
+    for (n, (call, expected)) in read.iter().zip(&calls).enumerate() {
+        assert!(call.id as usize == n && is_read(&call.operation, expected), "{batch:?}");
+    }
+}
+
+/// Whether an operation is the one that was encoded.
+fn is_read(
+    operation: &Operation<'_>,
+    (kind, app, other, number): &(u8, Units, Units, u64),
+) -> bool {
+    let (app, name) = (wtf8(app), wtf8(other));
+    let token = Token::new(Cow::Borrowed(&name));
+    let some_token = (!name.is_empty()).then(|| token.clone());
+    let (json, time) = (stringify(other), NonZeroU64::new(*number));
+    match operation {
+        Operation::Create(Create { app: a, owner, ttl, limits, data }) => {
+            let Limits { slides, lifetime, max_sessions } = *limits;
+            (**a == app && owner.bytes() == name && owner.json() == json)
+                && (slides == (number % 2 == 1) && lifetime == time && max_sessions == time)
+                && (*ttl == time && data.0 == json && *kind == 0)
+        }
+        Operation::Get(Get { app: a, token: t }) => **a == app && *t == token && *kind == 1,
+        Operation::Refresh(Refresh { app: a, token: t, ttl }) => {
+            **a == app && *t == token && *ttl == time && *kind == 2
+        }
+        Operation::Update(Update { app: a, token: t, data }) => {
+            **a == app && *t == token && data.0 == json && *kind == 3
+        }
+        Operation::Kill(Kill { app: a, token: t }) => **a == app && *t == token && *kind == 4,
+        Operation::KillAll(KillAll { app: a, owner, except }) => {
+            (**a == app && owner.bytes() == name && owner.json() == json && *kind == 5)
+                && *except == some_token
+        }
+        Operation::KillById(KillById { app: a, owner, id }) => {
+            **a == app && owner.bytes() == name && id.as_str() == ID && *kind == 6
+        }
+        Operation::Info(Info { app: a, token: t }) => **a == app && *t == token && *kind == 7,
+        Operation::List(List { app: a, owner, token: t, limit }) => {
+            (**a == app && owner.bytes() == name && *t == some_token && *kind == 8)
+                && *limit == number.saturating_add(1)
+        }
+        Operation::Rotate(Rotate { app: a, token: t }) => **a == app && *t == token && *kind == 9,
+        Operation::Load(Load { app: a, token: t }) => **a == app && *t == token && *kind == 10,
+        Operation::Put(put) => {
+            let ttls = [put.ttl, put.lifetime] == [time; 2];
+            (*put.app == *app && put.token == token && put.owner.json() == json && ttls)
+                && ([put.nonce, put.not_after, put.until] == [NONCE, TIME, TIME])
+                && (put.replaces == (number % 2 == 1) && put.data.0 == json && *kind == 11)
+                && put.owner.is_nobody() == name.is_empty()
+        }
+        Operation::Claim(Claim { app: a, token: t, before, after, nonce, until, patch }) => {
+            (**a == app && *t == token && before.bytes() == name && after.json() == json)
+                && (*nonce == NONCE && until.is_empty() && patch.0 == json && *kind == 12)
+        }
+        Operation::Peek(Peek { app: a, owner, address }) => {
+            **a == app
+                && (owner.as_ref().is_some_and(|owner| owner.bytes() == name))
+                && address.to_text() == ADDRESS
+                && *kind == 13
+        }
+        Operation::Point(Point { app: a, owner, token: t, pointer, until, ttl }) => {
+            let expected = if t.is_some() { NONCE.into() } else { format!("{ADDRESS}{NONCE}") };
+            (**a == app && *owner == OwnerHash::of(&app, &name) && *t == some_token)
+                && (*pointer == expected && *until == TIME && *ttl == time && *kind == 14)
+        }
+        Operation::Pointers(Pointers { app: a, owner, from }) => {
+            **a == app && owner.bytes() == name && *from == "-inf" && *kind == 15
+        }
+        Operation::RefreshPointed(RefreshPointed { app: a, token: t, ttl, nonce, until }) => {
+            (**a == app && *t == token && *ttl == time && *nonce == NONCE)
+                && (*until == TIME && *kind == 16)
+        }
+        Operation::RotatePointed(RotatePointed {
+            app: a,
+            token: t,
+            new_token,
+            owner,
+            nonce,
+            until,
+        }) => {
+            (**a == app && *t == token && *new_token == token && *nonce == NONCE)
+                && owner.is_some_and(|owner| owner.to_text() == HASH)
+                && (until.is_empty() && *kind == 17)
+        }
+        Operation::KillPointed(KillPointed { app: a, owner, address, nonce }) => {
+            (**a == app && owner.bytes() == name && address.to_text() == ADDRESS)
+                && nonce.is_empty()
+                && *kind == 18
+        }
+        Operation::Ping(_) => false, // `boundary.js` writes it without fields of the input
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::InFlightCall;
-use super::pipeline::{Ended, NodePipeline};
+use super::pipeline::{NodePipeline, Outcome};
 use crate::error::Error;
 use crate::store::redis::connection::settings::Address;
 use crate::store::redis::link::Live;
@@ -29,19 +29,23 @@ const WITNESS_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl NodePipeline<'_> {
     /// Sends in quarantine, as many calls as may be in flight there at once.
-    pub(super) async fn go_apart(&mut self, node: &Arc<Node>, cluster: Option<&Cluster>) -> Ended {
+    pub(super) async fn go_to_quarantine(
+        &mut self,
+        node: &Arc<Node>,
+        cluster: Option<&Cluster>,
+    ) -> Outcome {
         let quarantine = node.quarantine();
-        self.apart = Some(Arc::clone(&quarantine));
+        self.quarantine = Some(Arc::clone(&quarantine));
         let admitted = match cluster {
-            None => self.admit_apart(&quarantine).await,
+            None => self.admit_to_quarantine(&quarantine).await,
             Some(cluster) => tokio::select! {
-                admitted = self.admit_apart(&quarantine) => admitted,
-                () = self.leave(node, cluster) => return Ended::Rerouted,
+                admitted = self.admit_to_quarantine(&quarantine) => admitted,
+                () = self.leave(node, cluster) => return Outcome::Rerouted,
             },
         };
         let (live, turn, pass) = match admitted {
             Ok(admitted) => admitted,
-            Err(outage) => return Ended::Outage(outage),
+            Err(outage) => return Outcome::Outage(outage),
         };
         self.rest = self.calls.split_off(pass.calls);
         // The connection that other calls use meanwhile. If it ends too, the server or the network has failed.
@@ -53,15 +57,15 @@ impl NodePipeline<'_> {
         let patches = Patches::of(self.calls.iter().filter_map(InFlightCall::patch_bytes));
         let room = node.growth.enter_when_there_is_room(&patches);
         if quarantine.link.limit(self.deadline, room).await.is_none() {
-            return Ended::Outage(quarantine.link.outage());
+            return Outcome::Outage(quarantine.link.outage());
         }
         self.patches_in_flight = Some(PatchesInFlight::new(node, patches));
-        let ended = self.make_room_and_send(&quarantine.link, live, turn, cluster).await;
-        match &ended {
-            Ended::Replied(..) => pass.answered(),
-            Ended::Broken(live) => {
+        let outcome = self.make_room_and_send(&quarantine.link, live, turn, cluster).await;
+        match &outcome {
+            Outcome::Replied(..) => pass.answered(),
+            Outcome::Broken(live) => {
                 let is_alone = pass.broken(&live.pipe) == 1 && live.pipe.broke();
-                let (true, [call]) = (is_alone, &mut self.calls[..]) else { return ended };
+                let (true, [call]) = (is_alone, &mut self.calls[..]) else { return outcome };
                 let others_go_on = match witness {
                     Some(witness) => node.link.answers_on(&witness.pipe).await,
                     None => false,
@@ -77,16 +81,16 @@ impl NodePipeline<'_> {
                 }
                 if call.broke_alone >= CULPRIT_AFTER_BROKEN_ALONE {
                     node.culprits.note(call.data_bytes(), call.what());
-                    return Ended::Intolerable(intolerable(call, &live.server));
+                    return Outcome::Intolerable(intolerable(call, &live.server));
                 }
             }
             _ => {}
         }
-        ended
+        outcome
     }
 
     /// Waits for the connection, for this pipeline's turn to send, and for room for some of its calls.
-    async fn admit_apart<'q>(
+    async fn admit_to_quarantine<'q>(
         &self,
         quarantine: &'q Quarantine,
     ) -> Result<(Live, Turn<'q>, Pass<'q>), Error> {

@@ -1,4 +1,4 @@
-//! `lengthen`: gives a session a new time to live, after its pointer was lengthened.
+//! `refresh_pointed`: gives a session a new time to live, after its pointer was lengthened.
 
 use redis::Cmd;
 
@@ -12,7 +12,7 @@ use crate::token::Token;
 
 /// Gives a session a new time to live.
 #[derive(Debug)]
-pub struct Lengthen<'a> {
+pub struct RefreshPointed<'a> {
     /// The name of the app.
     pub app: App<'a>,
     /// The session's token.
@@ -31,11 +31,11 @@ static SCRIPT: Script = Script::new(&[
     FIRST_LINE,
     LIFETIME,
     FOREIGN,
-    include_str!("../../store/redis/scripts/lengthen.lua"),
+    include_str!("../../store/redis/scripts/refresh_pointed.lua"),
 ]);
 
 pub(in crate::operation) static SPEC: Spec = Spec {
-    name: "lengthen",
+    name: "refresh pointed",
     letter: "R",
     script: Some(&SCRIPT),
     can_share_script: false,
@@ -46,14 +46,14 @@ pub(in crate::operation) static SPEC: Spec = Spec {
     if_absent: Answer::Flag(false),
 };
 
-impl<'a> Lengthen<'a> {
+impl<'a> RefreshPointed<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, token, ttl) = (fields.app()?, fields.token()?, fields.ttl()?);
         Some(Self { app, token, ttl, nonce: fields.nonce()?, until: fields.time()? })
     }
 }
 
-impl OnRedis for Lengthen<'_> {
+impl OnRedis for RefreshPointed<'_> {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }

@@ -13,7 +13,7 @@ use crate::token::Token;
 
 /// Moves a session to the id of its new token.
 #[derive(Debug)]
-pub struct MoveOn<'a> {
+pub struct RotatePointed<'a> {
     /// The name of the app.
     pub app: App<'a>,
     /// The session's token.
@@ -28,11 +28,14 @@ pub struct MoveOn<'a> {
     pub until: &'a str,
 }
 
-static SCRIPT: Script =
-    Script::new(&[FIRST_LINE, FOREIGN, include_str!("../../store/redis/scripts/move_on.lua")]);
+static SCRIPT: Script = Script::new(&[
+    FIRST_LINE,
+    FOREIGN,
+    include_str!("../../store/redis/scripts/rotate_pointed.lua"),
+]);
 
 pub(in crate::operation) static SPEC: Spec = Spec {
-    name: "move on",
+    name: "rotate pointed",
     letter: "M",
     script: Some(&SCRIPT),
     can_share_script: false,
@@ -43,7 +46,7 @@ pub(in crate::operation) static SPEC: Spec = Spec {
     if_absent: Answer::Flag(false),
 };
 
-impl<'a> MoveOn<'a> {
+impl<'a> RotatePointed<'a> {
     pub(in crate::operation) fn decode(fields: &mut Fields<'a>) -> Option<Self> {
         let (app, token, new_token) = (fields.app()?, fields.token()?, fields.token()?);
         let owner = fields.optional_hash()?;
@@ -52,7 +55,7 @@ impl<'a> MoveOn<'a> {
     }
 }
 
-impl OnRedis for MoveOn<'_> {
+impl OnRedis for RotatePointed<'_> {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
