@@ -88,7 +88,7 @@ impl<'a> Object<'a> {
 
 /// The identity of a key: its characters, regardless of how they are escaped.
 pub(super) fn identity(key: &str) -> Cow<'_, [u8]> {
-    if key.contains('\\') {
+    if memchr::memchr(b'\\', key.as_bytes()).is_some() {
         // Bytes, because a key may hold a lone surrogate, which no `str` can.
         let mut json = serde_json::Deserializer::from_str(key);
         json.deserialize_bytes(Bytes).map_or(Cow::Borrowed(key.as_bytes()), Cow::Owned)

@@ -29,7 +29,7 @@ use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::event::{Event, Observer};
-use crate::operation::{Answer, Extend, Operation, Pointer, Unpoint};
+use crate::operation::{Answer, Extend, OnRedis as _, Operation, Pointer, Unpoint};
 
 /// The owner's sessions are not read from replicas until this long after a change by this process. A replica is
 /// usually milliseconds behind, but nothing bounds its delay.
@@ -146,8 +146,9 @@ impl RedisStore {
                 Some((*used, Extend::of(&target, used.duration_ms)?))
             })
             .collect();
-        let tasks = extends.iter().enumerate().filter_map(|(place, (_, extend))| {
-            InFlightCall::new(place, extend, &self.policy, &follow_ups).ok()?
+        let tasks = extends.iter().enumerate().filter_map(|(position, (_, extend))| {
+            let target = extend.target(&self.policy).ok()??;
+            Some(InFlightCall::new(position, extend, target, &follow_ups))
         });
         let mut unheard = answers.for_nobody();
         self.send(tasks.collect(), &mut unheard).await;
@@ -172,15 +173,16 @@ impl RedisStore {
     ) {
         let unpoints: Vec<_> = dropped
             .into_iter()
-            .filter_map(|(place, pointer)| {
-                let operation = calls.get(place)?.operation.on_redis();
+            .filter_map(|(position, pointer)| {
+                let operation = calls.get(position)?.operation.on_redis();
                 let target = operation.target(&self.policy).ok()??;
                 Some(Unpoint { app: target.app, pointer })
             })
             .collect();
         let follow_ups = FollowUps::new(&self.sliding);
-        let tasks = unpoints.iter().enumerate().filter_map(|(place, unpoint)| {
-            InFlightCall::new(place, unpoint, &self.policy, &follow_ups).ok()?
+        let tasks = unpoints.iter().enumerate().filter_map(|(position, unpoint)| {
+            let target = unpoint.target(&self.policy).ok()??;
+            Some(InFlightCall::new(position, unpoint, target, &follow_ups))
         });
         self.send(tasks.collect(), &mut answers.for_nobody()).await;
     }
@@ -194,8 +196,10 @@ impl RedisStore {
     ) -> Vec<InFlightCall<'c>> {
         let mut tasks = Vec::with_capacity(calls.len());
         for (position, call) in calls.iter().enumerate() {
-            match InFlightCall::new(position, call.operation.on_redis(), &self.policy, follow_ups) {
-                Ok(Some(mut task)) => {
+            let operation = call.operation.on_redis();
+            match operation.target(&self.policy) {
+                Ok(Some(target)) => {
+                    let mut task = InFlightCall::new(position, operation, target, follow_ups);
                     if let Some(recent) = &self.recent {
                         task.heed_recent_writes(recent);
                     }
@@ -204,9 +208,8 @@ impl RedisStore {
                     }
                     tasks.push(task);
                 }
-                Ok(None) => {
-                    answers.put(position, call.operation.on_redis().spec().if_absent.clone());
-                }
+                // No session can have its token.
+                Ok(None) => answers.put(position, operation.spec().if_absent.clone()),
                 Err(error) => answers.reject(position, &error),
             }
         }

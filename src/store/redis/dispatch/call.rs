@@ -14,8 +14,7 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::keys;
 use crate::operation::{
-    FollowUp, Meaning, OnRedis, Page, Past, Policy, Script, Step, Target, Work, is_own_record,
-    read_record,
+    FollowUp, Meaning, OnRedis, Page, Past, Script, Step, Target, Work, is_own_record, read_record,
 };
 use crate::protocol::Reply;
 use crate::record::{owner_hash_in, sliding_in};
@@ -47,7 +46,7 @@ pub(crate) struct InFlightCall<'c> {
     pub broke: u8,
     pub broke_alone: u8,
     /// Why it must be sent again.
-    pub refused: Option<Error>,
+    refused: Option<Box<Error>>,
     /// How many times it was postponed.
     pub postponed: u32,
     /// When it is sent again.
@@ -101,15 +100,14 @@ impl Schedule {
 }
 
 impl<'c> InFlightCall<'c> {
-    /// Prepares a call. `None` if no session can have its token.
+    /// Prepares a call on a target.
     pub fn new(
         position: usize,
         operation: &'c dyn OnRedis,
-        policy: &'c Policy,
+        target: Target<'c>,
         follow_ups: &'c FollowUps<'c>,
-    ) -> Result<Option<Self>, Error> {
-        let Some(target) = operation.target(policy)? else { return Ok(None) };
-        Ok(Some(Self {
+    ) -> Self {
+        Self {
             position,
             operation,
             target,
@@ -132,7 +130,7 @@ impl<'c> InFlightCall<'c> {
             has_removed: false,
             pages: Vec::new(),
             goes_on: false,
-        }))
+        }
     }
 
     /// Whether one run of a script may carry out both calls. A server that refuses one key, such as that of another
@@ -380,7 +378,7 @@ impl<'c> InFlightCall<'c> {
     /// Sends it again later, and remembers why.
     pub fn postpone(&mut self, schedule: Schedule, refused: Error) {
         self.schedule = schedule;
-        self.refused = Some(refused);
+        self.refused = Some(Box::new(refused));
         self.postponed += 1;
     }
 
@@ -398,7 +396,7 @@ impl<'c> InFlightCall<'c> {
 
     /// The error of a call that got no connection before its deadline, or whose server refused the connection.
     pub fn outage(&self, outage: &Error) -> Error {
-        let reason = self.refused.as_ref().unwrap_or(outage);
+        let reason = self.refused.as_deref().unwrap_or(outage);
         match reason {
             Error::Timeout { .. } | Error::Lost { .. } => reason.clone(),
             _ if self.in_doubt || self.has_removed => Error::Lost { reason: reason.to_string() },

@@ -54,21 +54,20 @@ impl Replied<'_> {
     /// Answers the calls that can be answered, and returns those that must be sent again.
     pub fn read<'c>(
         &self,
-        calls: Vec<InFlightCall<'c>>,
+        mut calls: Vec<InFlightCall<'c>>,
         answers: &mut Answers,
     ) -> Vec<InFlightCall<'c>> {
         // One pause for all calls, because a pipeline waits for the last of them.
         let longest = LazyCell::new(|| with_jitter(MAX_RETRY_PAUSE));
-        let mut open = Vec::new();
         let mut replies = self.answered.by_call();
-        for mut call in calls {
+        let open = calls.extract_if(.., |call| {
             call.referred = None;
             let suspicion = call.absolve();
             let next = match replies.next() {
                 Some((Reply::Error(words), of_all)) => {
                     let error = ServerError::new(&words, call.sent(self.node.link.login(), of_all));
                     let soon = later(call.postponed, *longest, self.deadline);
-                    self.read_error(&mut call, &error, of_all, soon, answers)
+                    self.read_error(call, &error, of_all, soon, answers)
                 }
                 Some((Reply::Bytes(record), _))
                     if record.len() >= LONG_FROM_BYTES && call.may_find(record) =>
@@ -78,7 +77,7 @@ impl Replied<'_> {
                     call.answer_on_another_thread(self.answered.keep(record), answers);
                     Next::Settled
                 }
-                Some((reply, _)) => self.read_reply(&mut call, &reply, suspicion, answers),
+                Some((reply, _)) => self.read_reply(call, &reply, suspicion, answers),
                 // The replies ended in bytes that are not a reply, so later bytes cannot be trusted either.
                 None => {
                     self.link.replace(self.live);
@@ -86,11 +85,9 @@ impl Replied<'_> {
                     Next::Again
                 }
             };
-            if next == Next::Again {
-                open.push(call);
-            }
-        }
-        open
+            next == Next::Again
+        });
+        open.collect()
     }
 
     /// Reads a reply that is not an error. `suspicion`: the counts of connections that broke under the call.
