@@ -157,7 +157,10 @@ describe('a user with the rights that docs/access-rights.md names', () => {
 
   test('lists and clears all sessions of a store with the right that docs/frameworks.md adds, and not without it', async (t) => {
     const [, added] = frameworks.match(/Besides\s+the \[rights of the methods\].* needs `(\+\w+)`/);
+    const give = (rights) => admin.call('ACL', 'SETUSER', 'admin', 'reset', ...rights);
+    await give(ON_A_SERVER.slice(3));
     const { host, port } = server;
+    // It connects at once, so its user must be there.
     const sessions = new SpotsSessions({ host, port, db: 3, ...login, username: 'admin' });
     t.after(() => sessions.close());
     const store = new SessionStore({ sessions, app: 'shop', ownerId: ({ user }) => user });
@@ -168,8 +171,6 @@ describe('a user with the rights that docs/access-rights.md names', () => {
       ['all', ({ length }) => assert.equal(length, 2)],
       ['clear', async () => assert.equal(await store.length(), 0)],
     ];
-    const give = (rights) => admin.call('ACL', 'SETUSER', 'admin', 'reset', ...rights);
-    await give(ON_A_SERVER.slice(3));
     for (const user of [undefined, '42']) await store.set(`of ${user}`, { cookie: {}, user });
     for (const [name] of calls) {
       await assert.rejects(store[name](), /NOPERM/, name);
