@@ -18,6 +18,22 @@ local function look(session)
   return owner, nonce, begin ~= ''
 end
 
+-- When the session expires: after ttl_ms, but not after this time.
+local function expiry_before(ttl_ms, not_after)
+  local is_sooner = not_after ~= '' and (ttl_ms == '0' or tonumber(not_after) < now + ttl_ms)
+  return is_sooner and not_after or expiry_after(ttl_ms)
+end
+
+-- Stores the record. Returns false if it must not replace another one, and there is one.
+local function set(session, record, expiry, replaces)
+  if not expiry then
+    if replaces then return redis.call('SET', session, record) end
+    return redis.call('SET', session, record, 'NX')
+  end
+  if replaces then return redis.call('SET', session, record, 'PXAT', expiry) end
+  return redis.call('SET', session, record, 'PXAT', expiry, 'NX')
+end
+
 return each(keep_pointer and 2 or 1, keep_pointer and 12 or 11, function(k, a)
   local session, nonce, owner, data = KEYS[k + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 11]
   local replaces, is_again = ARGV[a + 8] == '1', ARGV[a + 9] == '1'
@@ -32,21 +48,21 @@ return each(keep_pointer and 2 or 1, keep_pointer and 12 or 11, function(k, a)
     if is_again then return -1 end
   end
 
-  local line = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[a + 1] .. '","nonce":"' .. nonce .. '"'
   local has_pointer = keep_pointer and owner ~= ''
+  local pointed, ends_at, size = '', '', ''
   if owner ~= '' then
     local kept_until = ARGV[a + 4]
     if has_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 12], '', ARGV[a + 5]) end
-    line = line .. ',"owner":"' .. owner .. '","until":' .. kept_until
+    pointed = ',"owner":"' .. owner .. '","until":' .. kept_until
   end
-  if ARGV[a + 7] ~= '0' then line = line .. string.format(',"endsAt":%.0f', now + ARGV[a + 7]) end
-  if #data >= size_from then line = line .. ',"size":' .. #data end
-  local set = { 'SET', session, line .. '}\n' .. ARGV[a + 10] .. '\n' .. data }
-  local expiry, not_after = expiry_after(ARGV[a + 5]), tonumber(ARGV[a + 6])
-  if not_after and not_after < tonumber(expiry or FOREVER) then expiry = ARGV[a + 6] end
-  if expiry then set[4], set[5] = 'PXAT', expiry end
-  if not replaces then set[#set + 1] = 'NX' end
-  if redis.call(unpack(set)) then return { 1, old_owner, old_nonce } end
+  if ARGV[a + 7] ~= '0' then ends_at = string.format(',"endsAt":%.0f', now + ARGV[a + 7]) end
+  if #data >= size_from then size = ',"size":' .. #data end
+  -- In one expression, because Lua makes a string of each step.
+  local record = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[a + 1] .. '","nonce":"' .. nonce .. '"'
+    .. pointed .. ends_at .. size .. '}\n' .. ARGV[a + 10] .. '\n' .. data
+  if set(session, record, expiry_before(ARGV[a + 5], ARGV[a + 6]), replaces) then
+    return { 1, old_owner, old_nonce }
+  end
   local _, other_nonce = look(session)
   if other_nonce == nonce then return { 1 } end
   if has_pointer then redis.call('ZREM', KEYS[k + 2], ARGV[a + 12]) end
