@@ -23,7 +23,9 @@ describe('a history of an owner', () => {
 
   test('is judged the same for each session alone, except for what a killAll found', () => {
     const wrong = new Set();
-    for (const [label, ops, expected] of HISTORIES) {
+    // What a create ends above maxSessions depends on all sessions.
+    const unlimited = HISTORIES.filter(([, ops]) => ops.every((op) => !op.maxSessions));
+    for (const [label, ops, expected] of unlimited) {
       const each = projections(ops, BEGUN).every(({ ops, begun }) => isLinearizable(ops, begun));
       if (each !== expected) wrong.add(label);
     }

@@ -5,6 +5,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { startNode } = require('../support/cluster-node.js');
+const { assertExtensionSurvives } = require('../support/extension-in-flight.js');
 const { faultyCluster, patience } = require('../support/faulty-cluster.js');
 const { assertOutage, long, recovers, settled } = require('../support/faults.js');
 const { startLoad } = require('../support/load.js');
@@ -124,6 +125,17 @@ for (const { fault, loses, strike, undo } of FAULTS) {
     assert.deepEqual(work.errors, {}, fault);
   });
 }
+
+test('R36 an extension of sliding sessions that is in flight when its primary dies reaches the new one', async (t) => {
+  const { cluster, open, app } = await faultyCluster(t);
+  const [old] = await cluster.primaries();
+  const [replica] = await cluster.replicas(old);
+  await assertExtensionSurvives(open(), app, old.redis, async () => {
+    await old.kill();
+    await promoted(cluster, old);
+    return replica.redis;
+  });
+});
 
 test('R36 calls reject with CLUSTERDOWN while a primary without a replica is dead, and succeed once it is back', async (t) => {
   const { cluster, open, app } = await faultyCluster(t, {

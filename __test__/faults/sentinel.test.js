@@ -6,9 +6,9 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
+const { assertExtensionSurvives } = require('../support/extension-in-flight.js');
 const { startFakeSentinel } = require('../support/fake-sentinel.js');
 const { recovers } = require('../support/faults.js');
-const { sessionKey } = require('../support/keys.js');
 const { startLoad } = require('../support/load.js');
 const { startRedis } = require('../support/redis-server.js');
 const { startSentinels } = require('../support/sentinel.js');
@@ -115,36 +115,10 @@ for (const { fault, strike, after } of FAULTS) {
 test('R35 an extension of sliding sessions that is in flight during a failover reaches the new primary', async (t) => {
   const { group, open, app } = await sentinels(t);
   const old = await group.primary();
-  // Longer than the slowest failover, so that the extension never gives up.
-  const sessions = open(4 * PATIENT);
-  const owners = Array.from({ length: 10 }, (_, n) => ({ app, ownerId: `owner-${n}` }));
-  const create = (owner) => sessions.create({ ...owner, duration: 600, sliding: true });
-  const tokens = await Promise.all(owners.map(create));
-  const keys = tokens.map((token, n) => sessionKey(app, owners[n].ownerId, token));
-  const admin = old.client();
-  for (const key of keys) await admin.pexpire(key, 300_000);
-  await admin.wait(2, 0);
-
-  // The old primary answers each get, and no script behind it.
-  await admin.client('PAUSE', 600_000, 'WRITE');
-  const read = () => Promise.all(tokens.map((token) => sessions.get({ app, token })));
-  const first = read();
-  const isInFlight = async () => / cmd=eval/.test(await admin.client('LIST'));
-  await waitUntil(isInFlight, 'an extension to be sent');
-  await group.kill(old);
-  const now = (await group.promoted(old)).client();
-  assert.ok((await first).every(Boolean));
-
-  const extended = async () => {
-    const left = await Promise.all(keys.map((key) => now.pttl(key)));
-    return left.filter((ms) => ms > 500_000);
-  };
-  await waitUntil(async () => (await extended()).length > 0, 'the extension to be sent again');
-  const areExtended = async () => {
-    assert.ok((await read()).every(Boolean));
-    return (await extended()).length === keys.length;
-  };
-  await waitUntil(areExtended, 'all sessions to be extended');
+  await assertExtensionSurvives(open(4 * PATIENT), app, old.client(), async () => {
+    await group.kill(old);
+    return (await group.promoted(old)).client();
+  });
 });
 
 test('R35 after READONLY the sentinels are asked again, so a failover that none of them reported is followed', async (t) => {

@@ -11,7 +11,7 @@ const { fork } = require('../../scripts/children.js');
 const { useTogether } = require('./history-client.js');
 const { idOf } = require('./keys.js');
 const { linearize } = require('./linearizable.js');
-const { ownerSpec, projections } = require('./session-spec.js');
+const { BEGUN_DURATIONS, ownerSpec, projections } = require('./session-spec.js');
 const { freshName } = require('./targets.js');
 
 /** The seed. The same one draws the same calls, but does not repeat how they race. */
@@ -77,9 +77,10 @@ function localClients(sessions, count = 6) {
  *
  * @param {import('../../index.js').SpotsSessions} sessions
  * @param {ReturnType<typeof startClients>} clients
- * @param {{ n: number, calls?: number, pause?: number, anew?: boolean }} options
+ * @param {{ n: number, calls?: number, pause?: number, anew?: boolean, maxSessions?: number }} options `maxSessions`: of
+ *   all creates
  */
-async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
+async function record(sessions, clients, { n, calls = 15, pause = 0, anew, maxSessions }) {
   const app = freshName();
   const ownerId = `owner ${n}`;
   const begun = {};
@@ -87,10 +88,11 @@ async function record(sessions, clients, { n, calls = 15, pause = 0, anew }) {
   for (let s = 0; s <= n % 3; s++) {
     begun[`s${s}`] = { base: `s${s}` };
     const data = begun[`s${s}`];
-    tokens.push([`s${s}`, await sessions.create({ app, ownerId, data, duration: 600 })]);
+    const duration = BEGUN_DURATIONS[s];
+    tokens.push([`s${s}`, await sessions.create({ app, ownerId, data, duration })]);
   }
   const seed = SEED + n;
-  const task = { app, ownerId, tokens, seed, calls, pause, anew, epoch: String(epoch) };
+  const task = { app, ownerId, seed, calls, pause, anew, maxSessions, epoch: String(epoch) };
   const ops = await clients.run({ ...task, tokens: tokens.slice() });
   nameListed(ops, tokens);
   return { begun, ops };
@@ -155,7 +157,8 @@ function assertEachLinearizable(ops, begun) {
 function told(ops) {
   return ops
     .toSorted((a, b) => a.call - b.call)
-    .map(({ id, method, session = '', except, call, end, answer, code, again }) => {
+    .map(({ id, method, session = '', ...op }) => {
+      const { except, duration, maxSessions, call, end, answer, code, again } = op;
       const keys = (data) => Object.keys(data).concat(data.last);
       const listed = ({ name, data }) => `${name}: ${keys(data)};`;
       const read = Array.isArray(answer)
@@ -164,7 +167,13 @@ function told(ops) {
           ? keys(answer)
           : answer;
       const times = [call, end].map((time) => Math.round(time / 1000)).join('..');
-      const more = [except && `except ${except}`, code, again && 'may have been sent again']
+      const more = [
+        except && `except ${except}`,
+        duration && `for ${duration} s`,
+        maxSessions && `at most ${maxSessions}`,
+        code,
+        again && 'may have been sent again',
+      ]
         .filter(Boolean)
         .join(', ');
       return `${times} ${id} ${method} ${session}: ${read} ${more}`;

@@ -34,6 +34,11 @@ function randomFrom(seed) {
   };
 }
 
+/** A number from 0 to 15 for a client, another one for each. @param {string} client as `a0` */
+function lane(client) {
+  return (client.charCodeAt(0) - 'a'.charCodeAt(0)) * 2 + Number(client.slice(1));
+}
+
 /** Nanoseconds of CLOCK_MONOTONIC, which all processes share, since `epoch`. */
 const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoch));
 
@@ -45,6 +50,7 @@ const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoc
  * @property {number} seed
  * @property {number} calls the number of calls that each client makes
  * @property {number} pause the longest pause between two calls, in ms
+ * @property {number} [maxSessions] of all creates
  * @property {string} epoch
  * @property {boolean} [anew] whether the clients use new instances. An instance whose connections break
  *   again and again waits longer each time before it connects
@@ -57,12 +63,15 @@ const clockSince = (epoch) => () => Number(process.hrtime.bigint() - BigInt(epoc
  * @param {string} client
  * @param {Task} task
  */
-async function useSessions(sessions, client, { app, ownerId, tokens, seed, calls, pause, epoch }) {
+async function useSessions(sessions, client, task) {
+  const { app, ownerId, tokens, seed, calls, pause, maxSessions, epoch } = task;
   const random = randomFrom(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
   const pickToken = () => pick(random() < 0.5 ? tokens.slice(-LATEST) : tokens);
   const now = clockSince(epoch);
   const ops = [];
+  /** Which no other call of the history has. They differ by 1,000 seconds or more. */
+  const drawDuration = (n) => 1000 * (256 * Math.floor(50 * random()) + 16 * lane(client) + n + 1);
   for (let n = 0; n < calls; n++) {
     const method = pick(METHODS);
     const id = `${client}-${n}`;
@@ -74,12 +83,16 @@ async function useSessions(sessions, client, { app, ownerId, tokens, seed, calls
     if (method === 'create') {
       op.session = id;
       op.data = { base: id };
-      request = { app, ownerId, data: op.data, duration: 600 };
+      op.duration = drawDuration(n % 16);
+      op.maxSessions = maxSessions;
+      request = { app, ownerId, data: op.data, duration: op.duration, maxSessions };
     } else if (method === 'update') {
       op.data = { [id]: 1, last: id, ...(random() < 0.2 && { pad: PAD }) };
       request.data = op.data;
-    } else if (method === 'refresh') request.duration = 600;
-    else if (method === 'rotate') op.fresh = id;
+    } else if (method === 'refresh') {
+      op.duration = drawDuration(n % 16);
+      request.duration = op.duration;
+    } else if (method === 'rotate') op.fresh = id;
     else if (method === 'kill' && random() < 0.5) request = { app, ownerId, id: idOf(token) };
     else if (method === 'list') request = { app, ownerId };
     else if (method === 'killAll') {

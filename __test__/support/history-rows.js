@@ -8,7 +8,8 @@ const BEGUN = { s: { base: 's' }, t: { base: 't' } };
 const op = (call, end, method, session, answer, more) => ({
   ...{ call, end, method, session, answer },
   ...(method === 'update' && { data: { [more]: 1, last: more } }),
-  ...(method === 'create' && { data: { base: 'new' } }),
+  ...(method === 'create' && { data: { base: session }, duration: 1000, maxSessions: more }),
+  ...(method === 'refresh' && { duration: more }),
   ...(method === 'rotate' && { fresh: more }),
   ...(method === 'killAll' && { except: more }),
 });
@@ -27,10 +28,12 @@ const list = (call, end, ...listed) =>
     undefined,
     listed.map(([name, ...data]) => ({ name, data: dataOf(...data) })),
   );
-const [S, S2, T] = [
+const [S, S2, T, NEW, NEWER] = [
   ['s', 's'],
   ['s2', 's'],
   ['t', 't'],
+  ['new', 'new'],
+  ['newer', 'newer'],
 ];
 const killAllExcept = (call, end, except, answer = true) =>
   op(call, end, 'killAll', undefined, answer, except);
@@ -40,6 +43,9 @@ const kill = (call, end, answer = true, session = 's') => op(call, end, 'kill', 
 const killAll = (call, end, answer = true) => op(call, end, 'killAll', undefined, answer);
 const refresh = (call, end, answer = true) => op(call, end, 'refresh', 's', answer);
 const create = (call, end) => op(call, end, 'create', 'new', 'a token');
+/** A create with `maxSessions`. Of the sessions at the start, `s` ends first. */
+const createAtMost = (call, end, most, session = 'new') =>
+  op(call, end, 'create', session, 'a token', most);
 const again = (op) => ({ ...op, again: true });
 const inDoubt = (op) => ({ ...op, end: Infinity, answer: undefined, again: true });
 
@@ -208,6 +214,50 @@ const HISTORIES = [
     'a killAll finds the excepted session alone',
     [kill(0, 1), killAllExcept(2, 3, 't', false)],
     true,
+  ],
+  ['a create above maxSessions', [createAtMost(0, 1, 2), list(2, 3, T, NEW)], true],
+  [
+    'a create above maxSessions that ends another',
+    [createAtMost(0, 1, 2), list(2, 3, S, NEW)],
+    false,
+  ],
+  [
+    'a create above maxSessions that ends nobody',
+    [createAtMost(0, 1, 2), list(2, 3, S, T, NEW)],
+    false,
+  ],
+  ['a create above maxSessions that ends itself', [createAtMost(0, 1, 2), list(2, 3, S, T)], false],
+  [
+    'a create above maxSessions that ends too many',
+    [createAtMost(0, 1, 2), list(2, 3, NEW)],
+    false,
+  ],
+  ['a create that leaves itself alone', [createAtMost(0, 1, 1), list(2, 3, NEW)], true],
+  ['a create at maxSessions', [createAtMost(0, 1, 3), list(2, 3, S, T, NEW)], true],
+  [
+    'a create above maxSessions behind a refresh of the one that ended first',
+    [op(0, 1, 'refresh', 's', true, 4_000_000), createAtMost(2, 3, 2), list(4, 5, S, NEW)],
+    true,
+  ],
+  [
+    'a create above maxSessions behind a rotation of the one that ends first',
+    [rotate(0, 1), createAtMost(2, 3, 2), list(4, 5, T, NEW)],
+    true,
+  ],
+  [
+    'two creates at once, each of which leaves itself alone',
+    [createAtMost(0, 9, 1), createAtMost(0, 9, 1, 'newer'), list(10, 11, NEWER)],
+    true,
+  ],
+  [
+    'two creates at once that both stay above maxSessions',
+    [createAtMost(0, 9, 1), createAtMost(0, 9, 1, 'newer'), list(10, 11, NEW, NEWER)],
+    false,
+  ],
+  [
+    'an update of a session that a create has ended',
+    [createAtMost(0, 1, 2), update(2, 3, 'a')],
+    false,
   ],
   ['a killAll finds others and is false', [killAllExcept(0, 1, 't', false)], false],
 ];

@@ -2,16 +2,21 @@
 
 // The effect of each call on the sessions of one owner, for `linearizable.js`.
 //
-// A state holds the data under each token as JSON, or null if the token opens nothing. Each update adds a key of its
-// own, so the data shows which updates acted, and in which order. A rotation moves the data from one token to another.
+// A state holds for each token the session that it opens, or null: its data as JSON, and its duration. Each update adds a
+// key of its own, so the data shows which updates acted, and in which order. A rotation moves a session from one token to
+// another. Durations differ by much more than a history takes, so the session with the shortest one ends soonest.
 
 /**
  * @typedef {import('./linearizable.js').Op & {
- *   method: string, session?: string, fresh?: string, except?: string, data?: object, answer?: any,
+ *   method: string, session?: string, fresh?: string, except?: string, data?: object, duration?: number,
+ *   maxSessions?: number, answer?: any,
  * }} SessionOp Sessions are named by their tokens. `fresh` is the name of the new token of a rotation, and `except` that
  *   of the session that a killAll spares. `answer` of `get` and `info` is the data, or null; of `list`, an array of
  *   `{ name, data }`, where `name` is left out if nobody was told the token; of other methods, whether there was a session
  */
+
+/** The durations of the sessions that exist at the start, in seconds. */
+const BEGUN_DURATIONS = [3_000_000, 3_001_000, 3_002_000];
 
 /** The names of all tokens of a history. @param {SessionOp[]} ops @param {Record<string, object>} begun */
 function namesOf(ops, begun) {
@@ -28,40 +33,54 @@ function ownerSpec(ops, begun) {
   const place = new Map(names.map((name, n) => [name, n]));
   const longest = longestReads(ops);
 
-  const replaced = (state, op, text) => state.with(place.get(op.session), text);
+  const replaced = (state, op, session) => state.with(place.get(op.session), session);
   const spared = (state, { except }) =>
-    state.map((text, n) => (except !== undefined && n === place.get(except) ? text : null));
-  const isAnyEnded = (state, op) => spared(state, op).some((text, n) => text !== state[n]);
+    state.map((session, n) => (except !== undefined && n === place.get(except) ? session : null));
+  const isAnyEnded = (state, op) => spared(state, op).some((session, n) => session !== state[n]);
   const moved = (state, op) =>
     replaced(state, op, null).with(place.get(op.fresh), state[place.get(op.session)]);
+  const refreshed = (state, op) =>
+    replaced(state, op, { ...state[place.get(op.session)], duration: op.duration });
+
+  /** The state after a create. Above `maxSessions`, it ends the sessions that would end soonest. */
+  function created(state, op) {
+    const next = replaced(state, op, { text: JSON.stringify(op.data), duration: op.duration });
+    const others = next
+      .map((session, n) => ({ session, n }))
+      .filter(({ session, n }) => session !== null && n !== place.get(op.session))
+      .sort((one, other) => other.session.duration - one.session.duration);
+    for (const { n } of others.slice((op.maxSessions ?? Infinity) - 1)) next[n] = null;
+    return next;
+  }
 
   /** The state after an update, or undefined if it contradicts a read. */
-  function updated(state, op, text) {
-    const data = { ...JSON.parse(text), ...op.data };
+  function updated(state, op, session) {
+    const data = { ...JSON.parse(session.text), ...op.data };
     const read = longest.get(op.session) ?? [];
     const keys = Object.keys(data);
     const alike = keys.slice(0, read.length).every((key, n) => key === read[n]);
-    return alike ? replaced(state, op, JSON.stringify(data)) : undefined;
+    return alike ? replaced(state, op, { ...session, text: JSON.stringify(data) }) : undefined;
   }
 
   /** Whether a list shows the sessions of a state, each once and under its own id. */
   function isList(state, listed) {
     const texts = listed.map(({ data }) => JSON.stringify(data));
-    const there = state.filter((text) => text !== null);
+    const there = state.filter((session) => session !== null).map(({ text }) => text);
     return (
-      listed.every(({ name }, n) => name === undefined || state[place.get(name)] === texts[n]) &&
-      there.sort().join('\n') === texts.sort().join('\n')
+      listed.every(
+        ({ name }, n) => name === undefined || state[place.get(name)]?.text === texts[n],
+      ) && there.sort().join('\n') === texts.sort().join('\n')
     );
   }
 
   function step(state, op) {
     const doubt = op.end === Infinity;
     const answered = (answer) => doubt || op.answer === answer;
-    const text = state[place.get(op.session)];
-    const there = op.method === 'killAll' ? isAnyEnded(state, op) : text !== null;
+    const session = state[place.get(op.session)];
+    const there = op.method === 'killAll' ? isAnyEnded(state, op) : session !== null;
     switch (op.method) {
       case 'create':
-        return replaced(state, op, JSON.stringify(op.data));
+        return created(state, op);
       case 'list':
         return doubt || isList(state, op.answer.slice()) ? state : undefined;
       case 'rotate': {
@@ -72,14 +91,17 @@ function ownerSpec(ops, begun) {
       }
       case 'get':
       case 'info':
-        return doubt || text === JSON.stringify(op.answer) || (!there && op.answer === null)
+        return doubt ||
+          session?.text === JSON.stringify(op.answer) ||
+          (!there && op.answer === null)
           ? state
           : undefined;
       case 'refresh':
-        return answered(there) ? state : undefined;
+        if (!answered(there)) return undefined;
+        return there ? refreshed(state, op) : state;
       case 'update':
         if (!answered(there)) return undefined;
-        return there ? updated(state, op, text) : state;
+        return there ? updated(state, op, session) : state;
       default: {
         // `true` after a lost answer: an earlier attempt of this call may have ended the session.
         const excused = op.answer === true && (op.again || op.partial);
@@ -90,25 +112,30 @@ function ownerSpec(ops, begun) {
   }
 
   function attempt(state, op) {
-    const text = state[place.get(op.session)];
+    const session = state[place.get(op.session)];
     switch (op.method) {
       case 'create':
-        return replaced(state, op, JSON.stringify(op.data));
+        return created(state, op);
+      case 'refresh':
+        return session === null ? undefined : refreshed(state, op);
       case 'update':
-        return text === null ? undefined : updated(state, op, text);
+        return session === null ? undefined : updated(state, op, session);
       case 'kill':
-        return text === null || op.answer === false ? undefined : replaced(state, op, null);
+        return session === null || op.answer === false ? undefined : replaced(state, op, null);
       case 'killAll':
         return op.answer === false ? undefined : spared(state, op);
       case 'rotate':
-        return text === null ? undefined : moved(state, op);
+        return session === null ? undefined : moved(state, op);
       default:
         return undefined;
     }
   }
 
-  const initial = names.map((name) => (name in begun ? JSON.stringify(begun[name]) : null));
-  return { initial, step, attempt, key: (state) => state.join('\n') };
+  const initial = names.map((name, n) =>
+    name in begun ? { text: JSON.stringify(begun[name]), duration: BEGUN_DURATIONS[n] } : null,
+  );
+  const told = (session) => session && `${session.duration} ${session.text}`;
+  return { initial, step, attempt, key: (state) => state.map(told).join('\n') };
 }
 
 /**
@@ -152,4 +179,4 @@ function projections(ops, begun) {
   }));
 }
 
-module.exports = { ownerSpec, projections };
+module.exports = { BEGUN_DURATIONS, ownerSpec, projections };
