@@ -46,7 +46,7 @@ forEachTarget((target, open) => {
 
     test('act at one time each, and so do killAll, and create with maxSessions', async () => {
       for (let n = 0; n < COUNT; n++) {
-        const maxSessions = n % 4 === 3 ? 1 + (n % 3) : undefined;
+        const maxSessions = n % 4 === 3 ? 1 + (Math.floor(n / 12) % 3) : undefined;
         const { ops, begun } = await record(sessions, clients, {
           n,
           calls: 8 + (n % 8),
