@@ -8,7 +8,9 @@ const { startNode } = require('../support/cluster-node.js');
 const { assertExtensionSurvives } = require('../support/extension-in-flight.js');
 const { faultyCluster, patience } = require('../support/faulty-cluster.js');
 const { assertOutage, long, recovers, settled } = require('../support/faults.js');
+const { sessionKey } = require('../support/keys.js');
 const { startLoad } = require('../support/load.js');
+const { hasReplicated } = require('../support/replicated.js');
 const { startProxy } = require('../support/proxy.js');
 const { freePort, startRedis } = require('../support/redis-server.js');
 const { waitUntil } = require('../support/wait-until.js');
@@ -96,11 +98,24 @@ async function promoted(cluster, old) {
   await cluster.settled();
 }
 
+/** Creates sessions of several owners, until one lies on this primary. */
+async function createOn(primary, sessions, app) {
+  for (let n = 0; ; n++) {
+    const ownerId = `lasting-${n}`;
+    const token = await sessions.create({ app, ownerId });
+    const keys = await primary.redis.keys('*');
+    if (keys.includes(sessionKey(app, ownerId, token))) return { ownerId, token };
+  }
+}
+
 for (const { fault, loses, strike, undo } of FAULTS) {
   test(`R36 calls wait for the new primary and succeed after ${fault}, under load`, async (t) => {
     const { cluster, open, app } = await faultyCluster(t, { config: { requirepass: 's3cret' } });
     const patient = open();
-    const work = startLoad(t, patient, { app, commandTimeout: patience });
+    const [old] = await cluster.primaries();
+    const lasting = await createOn(old, patient, app);
+    await hasReplicated(old.redis);
+    const work = startLoad(t, patient, { app, commandTimeout: patience, lasting });
     const hasty = startLoad(t, open({ commandTimeout: HASTY }), {
       app: `${app}-hasty`,
       commandTimeout: HASTY,
@@ -108,7 +123,6 @@ for (const { fault, loses, strike, undo } of FAULTS) {
     });
     const loads = [work, hasty];
     await Promise.all(loads.map((load) => load.goesOn()));
-    const [old] = await cluster.primaries();
     const slots = times(40, (n) => `${fault}-${n}`);
 
     if (loses) for (const load of loads) load.mayLose();

@@ -10,6 +10,7 @@ const { assertExtensionSurvives } = require('../support/extension-in-flight.js')
 const { startFakeSentinel } = require('../support/fake-sentinel.js');
 const { recovers } = require('../support/faults.js');
 const { startLoad } = require('../support/load.js');
+const { hasReplicated } = require('../support/replicated.js');
 const { startRedis } = require('../support/redis-server.js');
 const { startSentinels } = require('../support/sentinel.js');
 const { freshName } = require('../support/targets.js');
@@ -82,7 +83,10 @@ for (const { fault, strike, after } of FAULTS) {
     });
     const old = await group.primary();
     const patient = open(PATIENT);
-    const work = startLoad(t, patient, { app, commandTimeout: PATIENT });
+    const ownerId = 'lasting';
+    const lasting = { ownerId, token: await patient.create({ app, ownerId }) };
+    await hasReplicated(old.client(), { atLeast: 2 });
+    const work = startLoad(t, patient, { app, commandTimeout: PATIENT, lasting });
     const hasty = startLoad(t, open(HASTY), {
       app: `${app}-hasty`,
       commandTimeout: HASTY,

@@ -25,6 +25,7 @@ const ROUNDING = 2;
  * @param {number} options.commandTimeout of the instance
  * @param {number} [options.workers]
  * @param {(worker: number, round: number) => string} [options.ownerOf] no two workers' may be alike
+ * @param {{ ownerId: string, token: string }} [options.lasting] the one session of an owner, which no fault may lose
  */
 function startLoad(t, sessions, options) {
   const load = new Load(sessions, options);
@@ -167,6 +168,7 @@ class Load {
     for (const { data } of all) assert.equal(data.worker, worker, `${ownerId} sees others' data`);
     const { current } = all.find((each) => each.id === id) ?? {};
     assert.ok((id !== undefined && current) || !isExact(), `${ownerId} has lost a session`);
+    await this.#findLasting();
     assert.equal(await this.#call('ping'), undefined);
 
     if (round % 4 === 1) {
@@ -186,6 +188,18 @@ class Load {
     else if (round % 3 === 1) await acts('kill', { ownerId, id: idOf(token) });
     else await acts('kill', { token });
     await isOver(token, 'its end');
+  }
+
+  /** The session that no fault may lose is in its owner's list, whatever else is lost. */
+  async #findLasting() {
+    const { app, lasting } = this.#options;
+    if (!lasting) return;
+    const all = await this.#call('list', { app, ownerId: lasting.ownerId });
+    assert.deepEqual(
+      all.map(({ id }) => id),
+      [idOf(lasting.token)],
+      `the list of ${lasting.ownerId}`,
+    );
   }
 
   /** Makes a call. A rejection is counted, and ends the round. */
