@@ -244,6 +244,7 @@ describe('a user with the rights that docs/access-rights.md names', () => {
  * @property {(servers: any) => object} address as the constructor takes it
  * @property {(servers: any) => [any[], string[][]][]} grants servers, and the rules that make their user
  * @property {string[]} added the rights that one server alone does not ask for
+ * @property {(servers: any) => [any[], string[]][]} ofStore servers, and the rights that the lists of a store add
  * @property {string} [tried] a right that is used if it is there, and not needed
  * @property {(servers: any, sessions: SpotsSessions) => Promise<void>} [more] that is to be done there
  */
@@ -261,6 +262,10 @@ const PLACES = {
       [sentinels, [ON_A_SENTINEL]],
     ],
     added: [BEHIND_SENTINEL, ON_A_SENTINEL].flatMap(rightsOf),
+    ofStore: ({ nodes, sentinels }) => [
+      [nodes, ['+scan']],
+      [sentinels, ['+sentinel|sentinels']],
+    ],
     tried: '+readonly',
   },
   'on a Cluster': {
@@ -268,6 +273,7 @@ const PLACES = {
     address: ({ nodes }) => ({ cluster: nodes.map(({ host, port }) => ({ host, port })) }),
     grants: ({ nodes }) => [[nodes, [ON_A_SERVER, ON_A_CLUSTER]]],
     added: rightsOf(ON_A_CLUSTER),
+    ofStore: ({ nodes }) => [[nodes, ['+scan', '+cluster|info']]],
     // A slot that moves, so that the old node answers with ASK.
     more: async (cluster, sessions) => {
       const token = await sessions.create(owner);
@@ -281,7 +287,9 @@ const PLACES = {
   },
 };
 
-for (const [name, { start, address, grants, added, tried = '', more }] of Object.entries(PLACES)) {
+for (const [name, { start, address, grants, added, ofStore, tried = '', more }] of Object.entries(
+  PLACES,
+)) {
   describe(`users with the rights that docs/access-rights.md names ${name}`, () => {
     let servers;
     /** @type {Map<any, import('ioredis').Redis>} */
@@ -331,6 +339,24 @@ for (const [name, { start, address, grants, added, tried = '', more }] of Object
       await useAll(sessions, servers.client(), await primaries());
       await more?.(servers, sessions);
       await assertNothingRefused();
+    });
+
+    test('lists and clears all sessions of a store with the rights that docs/frameworks.md adds', async (t) => {
+      await grant();
+      const sessions = open('primary');
+      t.after(() => sessions.close());
+      const store = new SessionStore({ sessions, app: 'shop', ownerId: ({ user }) => user });
+      const users = Array.from({ length: 20 }, (_, n) => `user-${n}`);
+      await Promise.all(users.map((user) => store.set(`the id of ${user}`, { cookie: {}, user })));
+      for (const [nodes, rights] of ofStore(servers)) {
+        for (const right of rights) assert.ok(frameworks.includes(`\`${right}\``), right);
+        const add = (node) => admins.get(node).call('ACL', 'SETUSER', login.username, ...rights);
+        await Promise.all(nodes.map(add));
+      }
+      assert.equal((await store.all()).length, users.length);
+      assert.equal((await store.ids()).length, users.length);
+      await store.clear();
+      assert.equal(await store.length(), 0);
     });
 
     test('of one prefix can call all methods with that prefix, and none with another', async (t) => {
