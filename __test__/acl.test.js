@@ -287,9 +287,8 @@ const PLACES = {
   },
 };
 
-for (const [name, { start, address, grants, added, ofStore, tried = '', more }] of Object.entries(
-  PLACES,
-)) {
+for (const [name, place] of Object.entries(PLACES)) {
+  const { start, address, grants, added, ofStore, tried = '', more } = place;
   describe(`users with the rights that docs/access-rights.md names ${name}`, () => {
     let servers;
     /** @type {Map<any, import('ioredis').Redis>} */

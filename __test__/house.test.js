@@ -30,11 +30,13 @@ function codeOf(file) {
 
 describe('the layout of the code', () => {
   test('each operation has one letter, the same in JavaScript and in Rust', () => {
-    const files = filesOf(path.join(root, 'src', 'operation'));
-    const rows = files.flatMap((file) => {
-      const name = path.basename(file, '.rs').replace(/_[a-z]/g, ([, c]) => c.toUpperCase());
-      return [...codeOf(file).matchAll(/ letter: "(\w)"/g)].map(([, letter]) => [name, letter]);
-    });
+    const camelCase = (name) => name.replace(/[ _](\w)/g, (_, first) => first.toUpperCase());
+    const rows = filesOf(path.join(root, 'src', 'operation')).flatMap((file) =>
+      [...codeOf(file).matchAll(/name: "([\w ]+)",\s+letter: "(\w)"/g)].map(([, name, letter]) => {
+        assert.equal(camelCase(name), camelCase(path.basename(file, '.rs')));
+        return [camelCase(name), letter];
+      }),
+    );
     assert.deepEqual(Object.fromEntries(rows), LETTERS);
     assert.equal(new Set(Object.values(LETTERS)).size, rows.length, 'no two share one');
     for (const name of Object.keys(operations)) assert.ok(name in LETTERS, name);

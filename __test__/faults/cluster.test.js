@@ -10,9 +10,9 @@ const { faultyCluster, patience } = require('../support/faulty-cluster.js');
 const { assertOutage, long, recovers, settled } = require('../support/faults.js');
 const { sessionKey } = require('../support/keys.js');
 const { startLoad } = require('../support/load.js');
-const { hasReplicated } = require('../support/replicated.js');
 const { startProxy } = require('../support/proxy.js');
 const { freePort, startRedis } = require('../support/redis-server.js');
+const { hasReplicated } = require('../support/replicated.js');
 const { waitUntil } = require('../support/wait-until.js');
 const { SpotsSessions } = require('../../index.js');
 

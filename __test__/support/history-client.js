@@ -70,8 +70,8 @@ async function useSessions(sessions, client, task) {
   const pickToken = () => pick(random() < 0.5 ? tokens.slice(-LATEST) : tokens);
   const now = clockSince(epoch);
   const ops = [];
-  /** Which no other call of the history has. They differ by 1,000 seconds or more. */
-  const drawDuration = (n) => 1000 * (256 * Math.floor(50 * random()) + 16 * lane(client) + n + 1);
+  /** Which no other of up to 32 calls of each client has. They differ by 1,000 seconds or more. */
+  const drawDuration = (n) => 1000 * (512 * Math.floor(50 * random()) + 32 * lane(client) + n + 1);
   for (let n = 0; n < calls; n++) {
     const method = pick(METHODS);
     const id = `${client}-${n}`;
@@ -83,14 +83,14 @@ async function useSessions(sessions, client, task) {
     if (method === 'create') {
       op.session = id;
       op.data = { base: id };
-      op.duration = drawDuration(n % 16);
+      op.duration = drawDuration(n);
       op.maxSessions = maxSessions;
       request = { app, ownerId, data: op.data, duration: op.duration, maxSessions };
     } else if (method === 'update') {
       op.data = { [id]: 1, last: id, ...(random() < 0.2 && { pad: PAD }) };
       request.data = op.data;
     } else if (method === 'refresh') {
-      op.duration = drawDuration(n % 16);
+      op.duration = drawDuration(n);
       request.duration = op.duration;
     } else if (method === 'rotate') op.fresh = id;
     else if (method === 'kill' && random() < 0.5) request = { app, ownerId, id: idOf(token) };

@@ -1,4 +1,4 @@
-//! `move on`: the second half of a `rotate`. The pointer to the new id exists already.
+//! `rotate_pointed`: the second half of a `rotate`. The pointer to the new id exists already.
 
 use redis::Cmd;
 

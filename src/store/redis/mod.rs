@@ -29,7 +29,7 @@ use super::Policy;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::event::{Event, Observer};
-use crate::operation::{Answer, Extend, OnRedis as _, Operation, Pointer, Unpoint};
+use crate::operation::{Answer, Extend, OnRedis, Operation, Pointer, Unpoint};
 
 /// The owner's sessions are not read from replicas until this long after a change by this process. A replica is
 /// usually milliseconds behind, but nothing bounds its delay.
@@ -146,12 +146,9 @@ impl RedisStore {
                 Some((*used, Extend::of(&target, used.duration_ms)?))
             })
             .collect();
-        let tasks = extends.iter().enumerate().filter_map(|(position, (_, extend))| {
-            let target = extend.target(&self.policy).ok()??;
-            Some(InFlightCall::new(position, extend, target, &follow_ups))
-        });
+        let operations = extends.iter().map(|(_, extend)| extend as &dyn OnRedis);
         let mut unheard = answers.for_nobody();
-        self.send(tasks.collect(), &mut unheard).await;
+        self.send(self.tasks_behind(operations, &follow_ups), &mut unheard).await;
         for (Use { id, duration_ms, .. }, extend) in &extends {
             match extend.left() {
                 Some(left) => self.sliding.note(*id, *duration_ms, left),
@@ -180,11 +177,22 @@ impl RedisStore {
             })
             .collect();
         let follow_ups = FollowUps::new(&self.sliding);
-        let tasks = unpoints.iter().enumerate().filter_map(|(position, unpoint)| {
-            let target = unpoint.target(&self.policy).ok()??;
-            Some(InFlightCall::new(position, unpoint, target, &follow_ups))
+        let operations = unpoints.iter().map(|unpoint| unpoint as &dyn OnRedis);
+        let tasks = self.tasks_behind(operations, &follow_ups);
+        self.send(tasks, &mut answers.for_nobody()).await;
+    }
+
+    /// The calls that are sent behind answers.
+    fn tasks_behind<'c>(
+        &'c self,
+        operations: impl Iterator<Item = &'c dyn OnRedis>,
+        follow_ups: &'c FollowUps<'c>,
+    ) -> Vec<InFlightCall<'c>> {
+        let tasks = operations.enumerate().filter_map(|(position, operation)| {
+            let target = operation.target(&self.policy).ok()??;
+            Some(InFlightCall::new(position, operation, target, follow_ups))
         });
-        self.send(tasks.collect(), &mut answers.for_nobody()).await;
+        tasks.collect()
     }
 
     /// The calls that must be sent. Calls that need no server are answered at once.
