@@ -34,7 +34,7 @@ const MAX_ENDED = 100;
  * @returns {Promise<Loaded | undefined>}
  */
 async function load(sessions, address) {
-  return partsOf(sessions).boundary.send(LETTERS.load, addressOf(address)).then(loaded);
+  return loaded(await partsOf(sessions).boundary.send(LETTERS.load, addressOf(address)));
 }
 
 /**
@@ -145,7 +145,9 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
  */
 async function update(sessions, { app, token, set, deleted }) {
   const { boundary, settings } = partsOf(sessions);
-  return boundary.send(LETTERS.update, addressOf({ app, token }), patchOf(settings, set, deleted));
+  const patch = patchOf(settings, set, deleted);
+  // To return the promise itself would take three microtasks.
+  return await boundary.send(LETTERS.update, addressOf({ app, token }), patch);
 }
 
 /**

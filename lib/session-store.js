@@ -188,12 +188,16 @@ class SessionStore extends FrameworkStore {
 
 /** Notes when express-session's `session.destroy` is called. @param {any} session */
 function noteDestruction(session) {
-  const { destroy } = session;
-  const value = function (...args) {
-    destroyed.add(this);
-    return destroy.apply(this, args);
-  };
-  Object.defineProperty(session, 'destroy', { value, configurable: true, writable: true });
+  Object.defineProperty(session, 'destroy', {
+    value: noteAndDestroy,
+    configurable: true,
+    writable: true,
+  });
+}
+
+function noteAndDestroy(...args) {
+  destroyed.add(this);
+  return Object.getPrototypeOf(this).destroy.apply(this, args);
 }
 
 /**

@@ -28,18 +28,16 @@ class Cookie {
   /** Whether it has the same attributes. Its `expires` changes with every request, so only whether it is set counts. */
   isLike(/** @type {Cookie} */ other) {
     const [mine, theirs] = [this.plain, other.plain];
-    const isSameIn = (name) => isEnd(name) || isSame(freeze(mine[name]), freeze(theirs[name]));
-    return (
-      Object.keys(mine).every(isSameIn) &&
-      Object.keys(theirs).every((name) => mine[name] !== undefined || isSameIn(name)) &&
-      (timeOf(mine.expires) === undefined) === (timeOf(theirs.expires) === undefined)
-    );
+    for (const name of Object.keys(mine)) if (!isSameIn(name, mine, theirs)) return false;
+    for (const name of Object.keys(theirs)) if (!isSameIn(name, mine, theirs)) return false;
+    return (timeOf(mine.expires) === undefined) === (timeOf(theirs.expires) === undefined);
   }
 }
 
-/** @param {string} name of an attribute of a cookie */
-function isEnd(name) {
-  return name === 'expires' || name === 'originalExpires';
+/** Whether two cookies have the same attribute, or it is an end. @param {string} name @param {object} one @param {object} other */
+function isSameIn(name, one, other) {
+  if (one[name] === other[name] || name === 'expires' || name === 'originalExpires') return true;
+  return isSame(freeze(one[name]), freeze(other[name]));
 }
 
 /**
@@ -93,7 +91,15 @@ function thaw(frozen) {
 
 /** @param {Iterable<[string, unknown]>} entries of a snapshot @returns {Record<string, any>} */
 function valuesOf(entries) {
-  return Object.fromEntries(Array.from(entries, ([key, frozen]) => [key, thaw(frozen)]));
+  const values = {};
+  for (const [key, frozen] of entries) setOwn(values, key, thaw(frozen));
+  return values;
+}
+
+/** Sets a property, also one with the name `__proto__`. @param {object} object @param {string} key @param {unknown} value */
+function setOwn(object, key, value) {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true });
 }
 
 /**
@@ -102,10 +108,13 @@ function valuesOf(entries) {
  * @returns {{ set: Record<string, any>, deleted: string[] }} what leads from one to the other
  */
 function differenceOf(before, after) {
-  const [changed, deleted] = [[], []];
-  for (const entry of after) if (!isSame(before.get(entry[0]), entry[1])) changed.push(entry);
+  const set = {};
+  const deleted = [];
+  for (const [key, frozen] of after) {
+    if (!isSame(before.get(key), frozen)) setOwn(set, key, thaw(frozen));
+  }
   for (const key of before.keys()) if (!after.has(key)) deleted.push(key);
-  return { set: valuesOf(changed), deleted };
+  return { set, deleted };
 }
 
 /** Whether two values of snapshots are the same. @param {unknown} one @param {unknown} other */
