@@ -3,6 +3,7 @@
 // `migrate` from version 1: every token opens what it opened, and what cannot be moved is counted and left.
 
 const assert = require('node:assert/strict');
+const { createHash } = require('node:crypto');
 const { beforeEach, describe, test } = require('node:test');
 const { Migration } = require('../lib/migrate/migration.js');
 const { version1 } = require('../lib/migrate/version-1.js');
@@ -232,29 +233,88 @@ onRedis((open) => {
     };
   };
 
+  /** Runs `act` when a command of the migration is answered. */
+  const after = (name, act) => () => {
+    const original = sessions.client[name];
+    sessions.client[name] = async (...args) => {
+      const reply = await original.apply(sessions.client, args);
+      await act();
+      return reply;
+    };
+  };
+
+  /** Writes a session whose JSON is not as JavaScript writes it. */
+  const spaced = async () => {
+    const session = await write(redis, {});
+    await redis.set(session.key, ` ${JSON.stringify(DATA)}`, 'KEEPTTL');
+    return session;
+  };
+
+  test('a key that is not UTF-8 is left, and named by a hash of its bytes', async () => {
+    const { key } = await write(redis, {});
+    const odd = Buffer.concat([Buffer.from(key), Buffer.from([0xff])]);
+    await redis.rename(key, odd);
+    const { done, notMoved, named } = await migrate(sessions);
+    assert.deepEqual([done, notMoved], [0, { badKey: 1 }]);
+    const hash = createHash('sha256').update(odd).digest('hex');
+    assert.deepEqual(named.get('badKey').keys, [hash.slice(0, 16)]);
+    assert.equal(await redis.exists(odd), 1);
+  });
+
+  test('each session is moved by one step, which also gives it its owner and its lifetime', async () => {
+    const limited = open({ lifetime: 60 }).sessions;
+    const written = [await write(redis, {}), await write(redis, { duration: 30 })];
+    await redis.config('RESETSTAT');
+    assert.equal((await migrate(limited)).done, 2);
+    assert.match(await redis.info('commandstats'), /cmdstat_del:calls=2,/);
+    const [long, short] = await Promise.all(
+      written.map(({ token }) => limited.info({ app: 'shop', token })),
+    );
+    assert.ok(Math.abs(long.expiresAt - long.createdAt - 60_000) <= 1);
+    assert.equal(Math.abs(short.expiresAt - written[1].expiresAt) <= 1, true);
+    assert.equal(await limited.killAll({ app: 'shop', ownerId: '42' }), true);
+    assert.equal(await limited.get({ app: 'shop', token: written[0].token }), undefined);
+  });
+
   describe('while it runs', () => {
     test('a session that expires between scan and read is counted as gone', async () => {
       const { key } = await write(redis, {});
-      const prepare = before('readOldKeysBuffer', () => redis.pexpire(key, 0));
+      const prepare = before('readOldValuesBuffer', () => redis.pexpire(key, 0));
       const { done, notMoved } = await migrate(sessions, { prepare });
       assert.deepEqual([done, notMoved], [0, { gone: 1 }]);
     });
 
-    test('a session that is changed between read and delete is left', async () => {
+    test('a session that is changed between read and move is moved as it is then', async () => {
       const [written, refreshed] = [await write(redis, {}), await write(redis, {})];
-      const prepare = before('removeOldKeys', async () => {
+      const prepare = after('readOldValuesBuffer', async () => {
         await redis.set(written.key, '{"name":"Eve"}', 'KEEPTTL');
         await redis.expire(refreshed.key, 7200);
       });
-      const { done, notMoved } = await migrate(sessions, { prepare });
-      assert.deepEqual([done, notMoved], [0, { changed: 2 }]);
-      assert.equal(await redis.exists(written.key, refreshed.key), 2);
+      assert.deepEqual(await migrate(sessions, { prepare }).then(({ done }) => done), 2);
+      await assertMoved(sessions, redis, { ...written, data: { name: 'Eve' } });
+      const { expiresAt } = await sessions.info({ app: 'shop', token: refreshed.token });
+      assert.ok(expiresAt.getTime() > refreshed.expiresAt + 3_000_000);
     });
 
-    test('a session that expires between read and delete is moved', async () => {
-      const { key } = await write(redis, {});
-      const prepare = before('removeOldKeys', () => redis.del(key));
-      assert.equal((await migrate(sessions, { prepare })).done, 1);
+    test('a session that is ended between read and move does not come back', async () => {
+      const { key, token } = await write(redis, {});
+      const prepare = after('readOldValuesBuffer', () => redis.del(key));
+      const { done, notMoved } = await migrate(sessions, { prepare });
+      assert.deepEqual([done, notMoved], [0, { gone: 1 }]);
+      assert.equal(await sessions.get({ app: 'shop', token }), undefined);
+    });
+
+    test('a session that another JSON writer has written is moved in steps, and left if it is changed in between', async () => {
+      const [written, refreshed, ended] = await Promise.all([spaced(), spaced(), spaced()]);
+      const prepare = before('removeOldKeys', async () => {
+        await redis.set(written.key, '{"name":"Eve"}', 'KEEPTTL');
+        await redis.expire(refreshed.key, 7200);
+        await redis.del(ended.key);
+      });
+      const { done, notMoved } = await migrate(sessions, { prepare });
+      assert.deepEqual([done, notMoved], [1, { changed: 2 }]);
+      assert.equal(await redis.exists(written.key, refreshed.key), 2);
+      await assertMoved(sessions, redis, ended);
     });
 
     test('what was stopped is moved by the next run', async () => {
@@ -265,7 +325,7 @@ onRedis((open) => {
       let stopped;
       const prepare = (migration) => {
         stopped = migration;
-        before('removeOldKeys', () => migration.stop())();
+        before('readOldValuesBuffer', () => migration.stop())();
       };
       const first = await migrate(sessions, { prepare });
       assert.equal(stopped.isStopped, true);

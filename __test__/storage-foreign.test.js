@@ -157,6 +157,108 @@ onRedis((open) => {
     });
   });
 
+  describe('a session of another system that is taken over', () => {
+    const json = '{"a":1}';
+
+    /** What takes over the session of an old key. */
+    async function old(given, { value = json, ttl = durationMs } = {}) {
+      const { sessions, redis, app } = given;
+      const [token, key] = [randomBytes(32).toString('base64url'), `old\n${freshName()}`];
+      await redis.set(key, value);
+      if (ttl > 0) await redis.pexpire(key, ttl);
+      const about = { app, token, ownerId, data: { a: 1 }, key, json };
+      const take = (more) => foreign.takeOver(sessions, { ...about, ...more });
+      return { token, key, take };
+    }
+
+    /** Whether nothing was done: the old key is there, and no session and no pointer. */
+    async function isUndone({ redis, app }, { key, token }) {
+      const found = await redis.exists(key, foreignKey(app, token));
+      return found === 1 && (await redis.exists(pointersKey(app, ownerId))) === 0;
+    }
+
+    test('lies like others, ends when it would have ended, and its old key is gone', async () => {
+      for (const ttl of [durationMs, 2 ** 40]) {
+        const given = fresh();
+        const { redis, app, create, lineOf, pointers } = given;
+        const { token, key, take } = await old(given, { ttl });
+        const ends = await redis.pexpiretime(key);
+        assert.equal(await take(), true);
+        assert.equal(await redis.exists(key), 0);
+        assert.equal(await redis.pexpiretime(foreignKey(app, token)), ends);
+        const { nonce, until, createdAt } = JSON.parse(await lineOf(token));
+        const [pointer, score] = await redis.zrange(pointers, 0, -1, 'WITHSCORES');
+        assert.deepEqual([pointer, numberOf(score)], [addressOf(token) + nonce, until]);
+        assert.equal(until, 2 * ends - createdAt);
+        // It differs from one that was created only in its numbers.
+        const form = async (any) =>
+          (await redis.get(foreignKey(app, any))).replace(/[0-9a-z]{13,18}/g, '0');
+        const formOf = async (any) => (await form(any)).replace(addressOf(any).slice(0, 6), 'mark');
+        assert.equal(await formOf(token), await formOf(await create()));
+      }
+    });
+
+    test('may belong to nobody, and end with its lifetime', async () => {
+      const given = fresh({ lifetime: 60 });
+      const { redis, app, aboutOf } = given;
+      const { token, take } = await old(given);
+      assert.equal(await take({ ownerId: undefined }), true);
+      const { endsAt, createdAt, ...about } = await aboutOf(token);
+      assert.deepEqual(Object.keys(about), ['mark', 'nonce']);
+      assert.equal(endsAt, createdAt + 60_000);
+      assert.equal(await redis.pexpiretime(foreignKey(app, token)), endsAt);
+      assert.equal(await redis.exists(pointersKey(app, ownerId)), 0);
+    });
+
+    test('is left alone if its old key is not what was read, or does not expire', async () => {
+      for (const state of [{ value: '{"a":2}' }, { value: ' {"a":1}' }, { ttl: 0 }]) {
+        const given = fresh();
+        const session = await old(given, state);
+        assert.equal(await session.take(), false);
+        assert.equal(await isUndone(given, session), true, JSON.stringify(state));
+      }
+      const given = fresh();
+      const { redis } = given;
+      const session = await old(given);
+      await redis.del(session.key);
+      assert.equal(await session.take(), false);
+      await redis.rpush(session.key, json);
+      await redis.pexpire(session.key, durationMs);
+      assert.equal(await session.take(), false);
+      assert.equal(await isUndone(given, session), true);
+    });
+
+    test('is left alone if it would be stored in other words, or no session can have its token', async () => {
+      const given = fresh();
+      const session = await old(given);
+      assert.equal(await session.take({ data: { a: 1, b: 2 } }), false);
+      assert.equal(await session.take({ token: 'short' }), false);
+      assert.equal(await isUndone(given, session), true);
+    });
+
+    test('is left alone if its token opens a session, which stays as it is', async () => {
+      const given = fresh();
+      const { sessions, redis, app, create, pointers } = given;
+      const { token, key, take } = await old(given);
+      await create({ token, data: { b: 1 } });
+      const members = await redis.zrange(pointers, 0, -1);
+      assert.equal(await take(), false);
+      assert.deepEqual(await redis.zrange(pointers, 0, -1), members);
+      assert.equal(await redis.exists(key), 1);
+      assert.deepEqual((await sessions.get({ app, token })).data, { b: 1 });
+    });
+
+    test('ends a surplus session of its owner', async () => {
+      const given = fresh({ maxSessions: 2 });
+      const { sessions, app, create } = given;
+      for (let n = 0; n < 2; n++) await create({ durationMs: durationMs / 2 });
+      const { token, take } = await old(given);
+      assert.equal(await take(), true);
+      const listed = await sessions.list({ app, ownerId, token });
+      assert.deepEqual([listed.length, listed.some(({ current }) => current)], [2, true]);
+    });
+  });
+
   describe('the pointers of an owner', () => {
     test('name one session: killAll by one with another nonce leaves a later session alone', async () => {
       const { sessions, redis, app, create, pointers } = fresh();

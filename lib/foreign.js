@@ -101,6 +101,28 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
 }
 
 /**
+ * Takes over a session of another system in one step: stores it, and deletes the key that held it. Not on a Cluster, where
+ * the two lie on different slots.
+ *
+ * @param {Sessions} sessions
+ * @param {Address & { ownerId: string | undefined, data: object, key: string, json: string }} session `key`: the key of the
+ *   other system; `json`: what was read there, which is also what a create would store
+ * @returns {Promise<boolean>} false: nothing was done. The key does not hold `json` any more, or does not expire; a create
+ *   would store other text; the token opens a session already, or can open none; or Redis is older than 7.0
+ */
+async function takeOver(sessions, { app, token, ownerId, data, key, json }) {
+  const { boundary, settings } = partsOf(sessions);
+  const address = addressOf({ app, token });
+  const canExist = checkToken(token) !== undefined;
+  if (!canExist || checkData(data, settings.maxDataSize) !== json) return false;
+  const limits = `${newNonce()}\n${checkDuration(settings.lifetime)}`;
+  const fields = `${address}\n${ownerOf(ownerId)}\n${limits}\n${encode(key)}`;
+  const isDone = await boundary.send(LETTERS.takeOver, fields, json);
+  if (isDone) await keepAtMost(sessions, app, ownerId);
+  return isDone;
+}
+
+/**
  * Gives a session another owner, and changes its data.
  *
  * @param {Sessions} sessions
@@ -293,4 +315,14 @@ function newNonce() {
   return timeOf(Date.now()) + nonces.toString(36).padStart(3, '0') + processSuffix;
 }
 
-module.exports = { claim, create, kill, killById, load, loadById, refresh, update };
+module.exports = {
+  claim,
+  create,
+  kill,
+  killById,
+  load,
+  loadById,
+  refresh,
+  takeOver,
+  update,
+};

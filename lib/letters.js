@@ -26,6 +26,7 @@ const LETTERS = Object.freeze({
   put: 'P',
   refreshPointed: 'R',
   rotatePointed: 'M',
+  takeOver: 'O',
 });
 
 module.exports = { LETTERS };

@@ -29,15 +29,21 @@ async function* scan(node, pattern) {
   const onClose = () => {
     isLost = true;
   };
+  const ask = (cursor) => {
+    const reply = node.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+    reply.catch(() => {}); // if nobody wants this page any more
+    return reply;
+  };
   node.on('close', onClose);
   try {
-    for (let cursor = '0', isDone = false; !isDone; ) {
-      const [next, keys] = await node.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-      yield keys;
+    for (let reply = ask('0'); reply !== undefined; ) {
+      const [next, keys] = await reply;
       // A server that was started again has its keys in another order, so a cursor of before would miss some.
-      cursor = isLost ? '0' : String(next);
-      isDone = !isLost && cursor === '0';
+      const cursor = isLost ? '0' : String(next);
+      // Asked now, so that the server looks for these keys while the program uses the others.
+      reply = isLost || cursor !== '0' ? ask(cursor) : undefined;
       isLost = false;
+      yield keys;
     }
   } finally {
     node.off('close', onClose);

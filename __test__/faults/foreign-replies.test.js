@@ -26,7 +26,16 @@ const CALLS = {
   rotate: ['ann', (it, to) => it.rotate(to)],
   kill: ['ann', (it, to) => it.kill(to)],
   killAll: ['ann', (it, { app }) => it.killAll({ app, ownerId: 'ann' })],
+  takeOver: ['nothing', takeOver],
 };
+
+/** Takes over a session of another system, which is written first. */
+async function takeOver(it, { app, token }, redis) {
+  const { ownerId, data } = session;
+  const old = { key: `old:${token}`, json: JSON.stringify(data) };
+  await redis.set(old.key, old.json, 'PX', session.durationMs);
+  return foreign.takeOver(it, { app, token, ownerId, data, ...old });
+}
 
 describe('R06 a lost reply', () => {
   for (const [label, [owner, call]] of Object.entries(CALLS)) {
@@ -46,7 +55,10 @@ describe('R06 a lost reply', () => {
           cut();
           return undefined;
         };
-        const { value, error } = await settled(call(sessions, { app, token }), commandTimeout);
+        const { value, error } = await settled(
+          call(sessions, { app, token }, redis),
+          commandTimeout,
+        );
         proxy.onReply = undefined;
         assert.equal(error, undefined);
         if (label === 'rotate') {
@@ -79,7 +91,7 @@ describe('R06 a lost reply', () => {
           cut();
           return undefined;
         };
-        const { value, error } = await settled(call(sessions, { app, token }), 1000);
+        const { value, error } = await settled(call(sessions, { app, token }, redis), 1000);
         proxy.onReply = undefined;
         if (typeof value === 'string') tokens.push(value);
         const found = await openedBy(place, tokens);

@@ -3,10 +3,14 @@
 // Moves the live sessions of another system to this package, under the tokens that they have. It works in batches:
 // read, create, delete. A session is created only if its token opens none yet. Its old key is deleted only if it still is
 // what was read. So a run may end at any point, and the next run does the rest.
+//
+// On one server and behind Sentinel, one step creates and deletes. That is three times as fast for the client. Whatever it
+// cannot move, and everything on a Cluster, is read again and moved as above.
 
+const { isUtf8 } = require('node:buffer');
 const { createHash } = require('node:crypto');
 const { isDeepStrictEqual } = require('node:util');
-const foreign = require('../foreign.js');
+const { create, load, takeOver } = require('../foreign.js');
 const { partsOf } = require('../operations.js');
 const { EXPIRY, OldKeys } = require('./old-keys.js');
 const { readOldSession } = require('./old-session.js');
@@ -24,7 +28,7 @@ const { readOldSession } = require('./old-session.js');
  */
 
 /** How many batches are under way at once. */
-const MAX_PARALLEL_BATCHES = 4;
+const MAX_PARALLEL_BATCHES = 8;
 /** How many of the keys that are not moved are named, for each reason. */
 const MAX_NAMED_KEYS = 20;
 /** How many sessions a dry run shows. */
@@ -43,7 +47,9 @@ class Migration {
   #endlessMs;
   #maxDataSize;
   #oldKeys;
-  /** The beginning of our own keys, in Latin-1. */
+  /** Whether one step moves a session. */
+  #movesInOneStep;
+  /** The beginning of our own keys. */
   #ours;
   #isStopped = false;
   /** The keys that are under way, because SCAN may give a key twice. @type {Set<string>} */
@@ -74,9 +80,10 @@ class Migration {
     this.#system = system;
     this.#mode = mode;
     this.#endlessMs = endlessMs;
-    const { maxDataSize, prefix } = partsOf(sessions).settings;
+    const { maxDataSize, prefix, server } = partsOf(sessions).settings;
     this.#maxDataSize = maxDataSize;
-    this.#ours = Buffer.from(`${prefix}{`).toString('latin1');
+    this.#ours = `${prefix}{`;
+    this.#movesInOneStep = mode === 'move' && !server?.cluster;
     this.#oldKeys = new OldKeys(sessions.client, system.prefix);
   }
 
@@ -112,26 +119,59 @@ class Migration {
 
   /** @param {Buffer[]} keys */
   async #moveAll(keys) {
-    const fresh = keys.filter((key) => this.#claim(key));
+    const fresh = keys.map((key) => this.#claim(key)).filter((key) => key !== undefined);
     try {
-      for await (const entries of this.#oldKeys.read(fresh, this.#maxDataSize)) {
+      const left = this.#movesInOneStep ? await this.#takeOverAll(fresh) : fresh;
+      for await (const entries of this.#oldKeys.read(left, this.#maxDataSize)) {
         const taken = await Promise.all(entries.map((entry) => this.#take(entry)));
         if (this.#mode === 'move')
           await this.#removeAll(taken.filter((each) => each !== undefined));
       }
     } finally {
-      for (const key of fresh) this.#underWay.delete(key.toString('latin1'));
+      for (const key of fresh) this.#underWay.delete(key);
     }
   }
 
-  /** Marks a key as under way. Returns false if it is ours, or is under way already. @param {Buffer} key */
-  #claim(key) {
-    const name = key.toString('latin1');
+  /**
+   * Marks a key as under way. Returns undefined if it is ours, is under way already, or cannot be moved.
+   *
+   * @param {Buffer} bytes
+   */
+  #claim(bytes) {
+    if (!isUtf8(bytes)) return this.#leave(bytes, 'badKey');
+    const key = bytes.toString();
     // If theirs have no prefix, or the beginning of ours, the scan gives ours too.
-    const isOurs =
-      name.startsWith(this.#ours) && /^[0-9a-f]{8}:/.test(name.slice(this.#ours.length));
-    if (isOurs || this.#underWay.has(name)) return false;
-    this.#underWay.add(name);
+    const isOurs = key.startsWith(this.#ours) && /^[0-9a-f]{8}:/.test(key.slice(this.#ours.length));
+    if (isOurs || this.#underWay.has(key)) return undefined;
+    this.#underWay.add(key);
+    return key;
+  }
+
+  /**
+   * Moves sessions each in one step. Resolves to the keys that it has not moved.
+   *
+   * @param {string[]} keys
+   */
+  async #takeOverAll(keys) {
+    const values = await this.#oldKeys.values(keys, this.#maxDataSize);
+    const taken = await Promise.all(keys.map((key, n) => this.#takeOver(key, values[n])));
+    // If it moves none, it hardly moves others: Redis is old, or the JSON is not as JavaScript writes it.
+    if (keys.length > 0 && !taken.includes(true)) this.#movesInOneStep = false;
+    return keys.filter((_, n) => !taken[n]);
+  }
+
+  /** @param {string} key @param {Buffer | null} value @returns {Promise<boolean>} whether it is moved */
+  async #takeOver(key, value) {
+    const session = readOldSession(this.#system, { key, value }, true);
+    if (typeof session !== 'object') return false;
+    const request = { app: this.#app, key, ...session };
+    try {
+      if (!(await takeOver(this.#sessions, request))) return false;
+    } catch (error) {
+      if (error.code === 'ERR_OUT_OF_RANGE') return false; // its JSON is too long if it is written anew
+      throw error;
+    }
+    this.done += 1;
     return true;
   }
 
@@ -143,10 +183,10 @@ class Migration {
   async #take(entry) {
     const session = readOldSession(this.#system, entry, this.#endlessMs !== undefined);
     if (session === undefined) return undefined;
-    if (typeof session === 'string') return this.#leave(entry, session);
+    if (typeof session === 'string') return this.#leave(entry.key, session);
     if (this.#mode === 'dry-run') return this.#show(entry, session);
     const isNew = await this.#create(entry, session);
-    if (typeof isNew === 'string') return this.#leave(entry, isNew);
+    if (typeof isNew === 'string') return this.#leave(entry.key, isNew);
     const taken = { entry, isNew };
     if (this.#mode === 'copy') this.#count(taken);
     return taken;
@@ -172,13 +212,13 @@ class Migration {
       replace: false,
     };
     try {
-      if (await foreign.create(this.#sessions, request)) return true;
+      if (await create(this.#sessions, request)) return true;
     } catch (error) {
       // Written anew, its JSON may be longer than it was.
       if (error.code === 'ERR_OUT_OF_RANGE') return 'tooLarge';
       throw error;
     }
-    const ours = await foreign.load(this.#sessions, { app, token });
+    const ours = await load(this.#sessions, { app, token });
     const isSame =
       ours?.ownerId === ownerId &&
       isDeepStrictEqual(ours?.data, data) &&
@@ -191,7 +231,7 @@ class Migration {
     const removed = await this.#oldKeys.remove(taken.map(({ entry }) => entry));
     for (const [n, each] of taken.entries()) {
       if (removed[n]) this.#count(each);
-      else this.#leave(each.entry, 'changed');
+      else this.#leave(each.entry.key, 'changed');
     }
   }
 
@@ -209,15 +249,15 @@ class Migration {
     this.samples.push({ key: nameOf(key), ownerId, bytes: value.length, expiresAt });
   }
 
-  /** @param {OldEntry} entry @param {Why} why */
-  #leave({ key }, why) {
+  /** @param {Buffer | string} key @param {Why} why @returns {undefined} */
+  #leave(key, why) {
     const { count = 0, keys = [] } = this.notMoved.get(why) ?? {};
     const named = keys.length < MAX_NAMED_KEYS ? [...keys, nameOf(key)] : keys;
     this.notMoved.set(why, { count: count + 1, keys: named });
   }
 }
 
-/** Names a key, which may hold a token, by a hash. @param {Buffer} key */
+/** Names a key, which may hold a token, by a hash. @param {Buffer | string} key */
 function nameOf(key) {
   return createHash('sha256').update(key).digest('hex').slice(0, 16);
 }

@@ -5,11 +5,11 @@
 
 const { SCAN_COUNT, escapeGlob, primariesOf, scan } = require('../scan.js');
 
-/** How many keys are read, or deleted, in one script. */
-const BATCH_KEYS = 100;
+/** How many keys are read, or deleted, in one script. They are created by three scripts of 32 calls. */
+const BATCH_KEYS = 96;
 
 /** A longer value is read alone, so that a batch takes little memory. */
-const LARGE_BYTES = 2 ** 16;
+const LARGE_BYTES = 2 ** 15;
 
 /** How far two readings of one expiry may differ, on a server that cannot tell it exactly. */
 const TOLERANCE_MS = 2;
@@ -37,6 +37,15 @@ const EXPIRY_OF = `
     until after - before <= 1
     return left < 0 and left or after + left
   end`;
+
+const VALUES = `
+  -- Reads values. ARGV: 1 the most bytes that a value may have. Returns for each key its value, or nil.
+  local most, found = tonumber(ARGV[1]), {}
+  for n, key in ipairs(KEYS) do
+    local value = redis.pcall('GETRANGE', key, '0', ARGV[1])
+    found[n] = type(value) == 'string' and #value <= most and value
+  end
+  return found`;
 
 const READ = `${EXPIRY_OF}
   -- Reads keys. ARGV: 1 the most bytes that a value may have.
@@ -74,7 +83,7 @@ const REMOVE = `${EXPIRY_OF}
 
 /**
  * @typedef {object} OldEntry a key, as it was read
- * @property {Buffer} key
+ * @property {string} key
  * @property {Buffer | null} value null if `expiry` says why
  * @property {number} expiry in ms since 1970 by the server's clock, or one of `EXPIRY`
  * @property {number} left how many ms were left when it was read
@@ -95,6 +104,7 @@ class OldKeys {
     this.#client = client;
     this.#prefix = Buffer.from(prefix);
     this.#pattern = `${escapeGlob(prefix)}*`;
+    client.defineCommand('readOldValues', { lua: VALUES });
     client.defineCommand('readOldKeys', { lua: READ });
     client.defineCommand('removeOldKeys', { lua: REMOVE });
   }
@@ -127,7 +137,7 @@ class OldKeys {
   /**
    * Reads keys, and yields them in parts.
    *
-   * @param {Buffer[]} keys
+   * @param {string[]} keys
    * @param {number} most bytes that a value may have
    * @returns {AsyncGenerator<OldEntry[]>}
    */
@@ -136,6 +146,18 @@ class OldKeys {
     const isLarge = ({ expiry }) => expiry === EXPIRY.TOO_LARGE;
     yield entries.filter((entry) => !isLarge(entry));
     for (const { key } of entries.filter(isLarge)) yield this.#read([key], most);
+  }
+
+  /**
+   * Reads the values of keys. Not on a Cluster.
+   *
+   * @param {string[]} keys
+   * @param {number} most bytes that a value may have
+   * @returns {Promise<(Buffer | null)[]>} null if there is none, or it is long
+   */
+  async values(keys, most) {
+    const entries = keys.map((key) => ({ key }));
+    return this.#inScripts('readOldValuesBuffer', entries, () => [Math.min(most, LARGE_BYTES)]);
   }
 
   /**
@@ -151,20 +173,22 @@ class OldKeys {
     return replies.map((reply) => reply === 1);
   }
 
-  /** @param {Buffer[]} keys @param {number} most @returns {Promise<OldEntry[]>} */
+  /** @param {string[]} keys @param {number} most @returns {Promise<OldEntry[]>} */
   async #read(keys, most) {
     const entries = keys.map((key) => ({ key }));
     const replies = await this.#inScripts('readOldKeysBuffer', entries, () => [most]);
-    return keys.map((key, n) => {
-      const [value, expiry, left] = replies.slice(3 * n, 3 * n + 3);
-      return { key, value, expiry, left };
-    });
+    return keys.map((key, n) => ({
+      key,
+      value: replies[3 * n],
+      expiry: replies[3 * n + 1],
+      left: replies[3 * n + 2],
+    }));
   }
 
   /**
    * Runs a script for keys: once for all of them, or on a Cluster once for each.
    *
-   * @template {{ key: Buffer }} Entry
+   * @template {{ key: string }} Entry
    * @param {string} name
    * @param {Entry[]} entries
    * @param {(group: Entry[]) => unknown[]} argumentsOf

@@ -18,6 +18,7 @@ const { EXPIRY } = require('./old-keys.js');
  * @property {string} token
  * @property {string | undefined} ownerId
  * @property {object} data
+ * @property {string} json the data as it was read
  */
 
 /** Why a key is not moved. The first two are no fault. */
@@ -51,16 +52,17 @@ const WITHOUT_VALUE = {
  * Reads a session.
  *
  * @param {OldSystem} system
- * @param {import('./old-keys.js').OldEntry} entry
+ * @param {{ key: string, value: Buffer | null, expiry?: number }} entry
  * @param {boolean} takesEndless whether a session without an expiry is moved
  * @returns {OldSession | Why | undefined} undefined if the key is not one of the app
  */
 function readOldSession(system, { key, value, expiry }, takesEndless) {
-  if (!isUtf8(key)) return 'badKey';
-  const parsed = system.parseKey(key.toString().slice(system.prefix.length));
+  const parsed = system.parseKey(key.slice(system.prefix.length));
   if (parsed === undefined) return undefined;
   if (value === null) return WITHOUT_VALUE[expiry];
-  const data = parseObject(value);
+  if (!isUtf8(value)) return 'notJson';
+  const json = value.toString();
+  const data = parseObject(json);
   if (data === undefined) return 'notJson';
   if (data === null || !system.isSession(data)) return 'notSession';
   const { token, ownerOf } = parsed;
@@ -68,18 +70,17 @@ function readOldSession(system, { key, value, expiry }, takesEndless) {
   const ownerId = ownerOf(data);
   if ((system.needsOwner || ownerId !== undefined) && !isName(ownerId)) return 'badOwner';
   if (expiry === EXPIRY.NEVER && !takesEndless) return 'endless';
-  return { token, ownerId, data };
+  return { token, ownerId, data, json };
 }
 
 /**
  * Parses JSON. Returns null if it is no object, and undefined if it is not JSON.
  *
- * @param {Buffer} json
+ * @param {string} json
  */
 function parseObject(json) {
-  if (!isUtf8(json)) return undefined;
   try {
-    const value = JSON.parse(json.toString());
+    const value = JSON.parse(json);
     return typeof value === 'object' && !Array.isArray(value) ? value : null;
   } catch {
     return undefined;

@@ -116,10 +116,11 @@ fn every_operation_takes_every_name() {
 }
 
 /// A step of each kind on a session whose token was not made for its owner: its name, and its lines.
-const STEPS: [(&str, &str); 14] = [
+const STEPS: [(&str, &str); 15] = [
     ("Load", "L1\na\nt\n"),
     ("Put", "P1\na\nt\n\"o\"\nn0\n5\n1698765432123\n7\n1698765432123\n1\n1\n{}\n"),
     ("Put", "P1\na\nt\n\"\"\nn0\n5\n\n0\n\n0\n0\n{}\n"),
+    ("TakeOver", "O1\na\nt\n\"o\"\nn0\n7\nu\n{}\n"),
     ("Claim", "C1\na\nt\n\"o\"\n\"p\"\nn0\n1698765432123\n[{},[]]\n"),
     ("Claim", "C1\na\nt\n\"\"\n\"p\"\nn0\n\n\n"),
     ("Peek", "E1\na\n\"o\"\n-_AZaz09AZaz09AZaz09AZ_-8AAA\n"),

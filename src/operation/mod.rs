@@ -33,6 +33,7 @@ pub(crate) use self::foreign::put::WITH_POINTER as PUT_WITH_POINTER;
 pub(crate) use self::foreign::unpoint::{SCRIPT as UNPOINT, Unpoint};
 use self::foreign::{
     claim, kill_pointed, load, peek, point, pointers, put, refresh_pointed, rotate_pointed,
+    take_over,
 };
 pub(crate) use self::get::{is_own_record, read_record};
 pub(crate) use self::info::describe as describe_one;
@@ -101,6 +102,7 @@ operations! {
     refresh_pointed::RefreshPointed,
     rotate_pointed::RotatePointed,
     kill_pointed::KillPointed,
+    take_over::TakeOver,
 }
 
 /// The fixed properties of an operation.
@@ -169,6 +171,11 @@ pub(crate) trait OnRedis: Send + Sync {
     /// The key of the owner's index, or of what its script takes for it.
     fn index_key(&self, target: &Target<'_>) -> Vec<u8> {
         target.index_key()
+    }
+
+    /// A key of another system that its script takes, after ours.
+    fn other_key(&self) -> Option<&[u8]> {
+        None
     }
 
     /// What must be done behind the answer that this reply gives.

@@ -19,6 +19,7 @@ pub(super) const INDEX: &str = include_str!("../store/redis/scripts/index.lua");
 pub(super) const FIRST_LINE: &str = include_str!("../store/redis/scripts/first_line.lua");
 pub(super) const LIFETIME: &str = include_str!("../store/redis/scripts/lifetime.lua");
 pub(super) const FOREIGN: &str = include_str!("../store/redis/scripts/foreign.lua");
+pub(super) const FOREIGN_RECORD: &str = include_str!("../store/redis/scripts/foreign_record.lua");
 pub(super) const POINTER: &str = include_str!("../store/redis/scripts/pointer.lua");
 /// Instead of [`POINTER`].
 pub(super) const NO_POINTER: &str = "local keep_pointer\n";

@@ -115,9 +115,10 @@ impl MemoryStore {
                 // The sessions of an owner are found without pointers, so these steps have nothing to do.
                 Operation::Point(call) => Ok(call.answer_without_pointers()),
                 Operation::Pointers(_) => Ok(Answer::Json(NO_POINTERS.into())),
-                Operation::RefreshPointed(_) | Operation::RotatePointed(_) => {
-                    Ok(Answer::Flag(false))
-                }
+                // Nor does this store hold keys of another system.
+                Operation::RefreshPointed(_)
+                | Operation::RotatePointed(_)
+                | Operation::TakeOver(_) => Ok(Answer::Flag(false)),
             };
             match answer {
                 Ok(answer) => answers.put(position, answer),

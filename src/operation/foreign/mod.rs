@@ -11,6 +11,7 @@ pub mod pointers;
 pub mod put;
 pub mod refresh_pointed;
 pub mod rotate_pointed;
+pub mod take_over;
 pub mod unpoint;
 
 use super::{Answer, Meaning, Target};

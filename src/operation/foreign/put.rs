@@ -7,7 +7,7 @@ use crate::address::OwnerHash;
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Json, Owner, Ttl, or_zero};
 use crate::operation::script::{
-    CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN, INDEX, NO_POINTER, POINTER,
+    CLOCK, EACH, EXPIRY, FIRST_LINE, FOREIGN, FOREIGN_RECORD, INDEX, NO_POINTER, POINTER,
 };
 use crate::operation::{Answer, FollowUp, Meaning, OnRedis, Past, Policy, Script, Spec, Target};
 use crate::protocol::Reply;
@@ -45,6 +45,7 @@ static SCRIPT: Script = Script::new(&[
     EXPIRY,
     FIRST_LINE,
     FOREIGN,
+    FOREIGN_RECORD,
     NO_POINTER,
     EACH,
     include_str!("../../store/redis/scripts/put.lua"),
@@ -57,6 +58,7 @@ pub(crate) static WITH_POINTER: Script = Script::new(&[
     INDEX,
     FIRST_LINE,
     FOREIGN,
+    FOREIGN_RECORD,
     POINTER,
     EACH,
     include_str!("../../store/redis/scripts/put.lua"),

@@ -181,7 +181,8 @@ impl<'c> InFlightCall<'c> {
         // A `create` makes the token of its own session, a `rotate` that of another one.
         let moved = minted.filter(|id| Some(*id) != self.target.id);
         let moved = moved.map(|id| self.target.key_of(&id));
-        [self.session_key(), index, moved].into_iter().flatten()
+        let other = self.operation.other_key().map(<[u8]>::to_vec);
+        [self.session_key(), index, moved, other].into_iter().flatten()
     }
 
     /// Adds the arguments of its script.

@@ -7,17 +7,6 @@
 -- session that it has replaced, if that has a pointer, or its own if it stores nothing. If it is sent again, it finds its own
 -- nonce, or returns -1: a create must begin with another nonce.
 
--- If the data has at least this many bytes, the record says how many, as create.lua does.
-local size_from = 2048
-
--- Reads the owner's hash and the nonce from the first line of the stored session. The third value says whether there is
--- one. An empty value is none.
-local function look(session)
-  local begin = redis.call('GETRANGE', session, '0', '199')
-  local owner, nonce = pointer_in(string.match(begin, '^{[^\n]*}') or '')
-  return owner, nonce, begin ~= ''
-end
-
 -- When the session expires: after ttl_ms, but not after this time.
 local function expiry_before(ttl_ms, not_after)
   local is_sooner = not_after ~= '' and (ttl_ms == '0' or tonumber(not_after) < now + ttl_ms)
@@ -49,17 +38,9 @@ return each(keep_pointer and 2 or 1, keep_pointer and 12 or 11, function(k, a)
   end
 
   local has_pointer = keep_pointer and owner ~= ''
-  local pointed, ends_at, size = '', '', ''
-  if owner ~= '' then
-    local kept_until = ARGV[a + 4]
-    if has_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 12], '', ARGV[a + 5]) end
-    pointed = ',"owner":"' .. owner .. '","until":' .. kept_until
-  end
-  if ARGV[a + 7] ~= '0' then ends_at = string.format(',"endsAt":%.0f', now + ARGV[a + 7]) end
-  if #data >= size_from then size = ',"size":' .. #data end
-  -- In one expression, because Lua makes a string of each step.
-  local record = '{"createdAt":' .. now .. ',"mark":"' .. ARGV[a + 1] .. '","nonce":"' .. nonce .. '"'
-    .. pointed .. ends_at .. size .. '}\n' .. ARGV[a + 10] .. '\n' .. data
+  local kept_until = ARGV[a + 4]
+  if has_pointer then kept_until = keep_pointer(KEYS[k + 2], ARGV[a + 12], '', ARGV[a + 5]) end
+  local record = foreign_record(ARGV[a + 1], nonce, owner, kept_until, ARGV[a + 7], ARGV[a + 10], data)
   if set(session, record, expiry_before(ARGV[a + 5], ARGV[a + 6]), replaces) then
     return { 1, old_owner, old_nonce }
   end

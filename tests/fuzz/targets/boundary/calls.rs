@@ -9,7 +9,7 @@ use spots_sessions::call::decode;
 use spots_sessions::operation::field::Limits;
 use spots_sessions::operation::{
     Claim, Create, Get, Info, Kill, KillAll, KillById, KillPointed, List, Load, Operation, Peek,
-    Point, Pointers, Refresh, RefreshPointed, Rotate, RotatePointed, Update,
+    Point, Pointers, Refresh, RefreshPointed, Rotate, RotatePointed, TakeOver, Update,
 };
 use spots_sessions::token::Token;
 
@@ -34,7 +34,7 @@ pub fn spell_and_read(bytes: &[u8]) {
         let (names, after) = after.split_at(usize::from(*head >> 3).min(after.len()));
         let (app, other) = names.split_at(usize::from(*head & 7).min(names.len()));
         let call =
-            (kind % 19, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
+            (kind % 20, units(app), units(other), u64::from(*head).pow(u32::from(kind >> 5)));
         encode(&mut batch, calls.len(), &call);
         calls.push(call);
         rest = after;
@@ -130,12 +130,16 @@ fn is_read(
                 && nonce.is_empty()
                 && *kind == 18
         }
+        Operation::TakeOver(TakeOver { app: a, token: t, owner, nonce, lifetime, old, data }) => {
+            (**a == app && *t == token && owner.json() == json && *nonce == NONCE)
+                && (*lifetime == time && *old.0 == *name && data.0 == json && *kind == 19)
+        }
         Operation::Ping(_) => false, // `boundary.js` writes it without fields of the input
     }
 }
 
 fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units, Units, u64)) {
-    let letter = char::from(b"cgrukainloLPCETQRMK"[usize::from(*kind)]);
+    let letter = char::from(b"cgrukainloLPCETQRMKO"[usize::from(*kind)]);
     let (app, name, json) = (line(app), line(other), stringify(other));
     let written = match letter {
         'c' => {
@@ -157,6 +161,9 @@ fn encode(batch: &mut String, id: usize, (kind, app, other, number): &(u8, Units
             writeln!(batch, "P{id}\n{app}\n{name}\n{json}\n{times}\n{json}")
         }
         'C' => writeln!(batch, "C{id}\n{app}\n{name}\n{json}\n{json}\n{NONCE}\n\n{json}"),
+        'O' => {
+            writeln!(batch, "O{id}\n{app}\n{name}\n{json}\n{NONCE}\n{number}\n{name}\n{json}")
+        }
         'E' => writeln!(batch, "E{id}\n{app}\n{json}\n{ADDRESS}"),
         'T' => {
             let address = if other.is_empty() { ADDRESS } else { "" };

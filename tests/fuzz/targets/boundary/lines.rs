@@ -50,6 +50,7 @@ fn ids(text: &str) -> Model {
             Some("R") => "nnmNT",
             Some("M") => "nnnHNT",
             Some("K") => "nsAO",
+            Some("O") => "nnsNmnj",
             _ => return Model::Refused,
         };
         let Ok(id) = head[1..].parse() else { return Model::Refused };
