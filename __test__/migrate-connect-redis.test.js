@@ -195,7 +195,8 @@ onRedis((open, server) => {
   test('without a prefix of theirs, our own keys are no sessions of theirs', async () => {
     const cookie = { originalMaxAge: null, expires: null };
     await redis.set('a-session-id', JSON.stringify({ cookie }), 'EX', 60);
-    await sessions.create({ app: APP, ownerId: '1', data: {} });
+    for (const app of [APP, 'not UTF-8: \ud800'])
+      await sessions.create({ app, ownerId: '1', data: {} });
     assert.deepEqual(await migrate(sessions, { prefix: '' }), { done: 1, notMoved: {} });
     assert.deepEqual(await migrate(sessions, { prefix: '' }), { done: 0, notMoved: {} });
   });

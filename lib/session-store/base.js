@@ -68,7 +68,7 @@ class Base {
    * @returns {Promise<T>}
    */
   inTurn(write) {
-    const written = this.#lastWrite === undefined ? write() : this.#lastWrite.then(write);
+    const written = Promise.resolve(this.#lastWrite).then(write);
     this.#lastWrite = written.catch(() => {});
     return written;
   }
