@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
+const { setImmediate } = require('node:timers/promises');
 const { Cookie, Store } = require('express-session');
 const foreign = require('../lib/foreign.js');
 const { SessionStore } = require('../lib/session-store.js');
@@ -209,6 +210,17 @@ forEachTarget((_target, open) => {
           assert.equal(await store.get('789'), undefined);
         }
       });
+    }
+  });
+
+  test('a session that is destroyed while it is saved for the first time is gone', async () => {
+    const store = newStore({ ownerId: ({ user }) => user });
+    for (let n = 0; n < 20; n++) {
+      const session = () => ({ cookie: { originalMaxAge: null, expires: later(MINUTE) }, user: 1 });
+      const saves = [store.set('s', session()), store.set('s', session())];
+      await setImmediate();
+      await Promise.all([...saves, store.destroy('s')]);
+      assert.equal(await store.get('s'), undefined);
     }
   });
 

@@ -18,6 +18,12 @@ class Writer {
   #settings;
   #tokens;
   #onFixation;
+  /**
+   * The creates that are under way, by token. On a Cluster a create takes steps, and a kill in between would find nothing.
+   *
+   * @type {Map<string, Promise<unknown>>}
+   */
+  #creating = new Map();
 
   /**
    * @param {import('./options.js').StoreSettings} settings
@@ -45,7 +51,7 @@ class Writer {
     const durationMs = expiresAt - now;
     if (base.snapshot === undefined) {
       const session = { ...place, ownerId, data: valuesOf(snapshot), durationMs, replace: true };
-      await create(this.#settings.sessions, session);
+      await this.#create(session);
       base.expiresAt = expiresAt;
     } else if (!(await this.#update(base, { snapshot, ownerId }, expiresAt, durationMs))) {
       return false;
@@ -86,8 +92,21 @@ class Writer {
     return expiresAt < base.expiresAt || expiresAt - base.expiresAt >= touchAfterMs;
   }
 
+  /** @param {Parameters<typeof create>[1]} session */
+  #create(session) {
+    const { token } = session;
+    const created = create(this.#settings.sessions, session);
+    const all = Promise.allSettled([this.#creating.get(token), created]);
+    this.#creating.set(token, all);
+    all.then(() => {
+      if (this.#creating.get(token) === all) this.#creating.delete(token);
+    });
+    return created;
+  }
+
   /** @param {Place} place */
   async destroy(place) {
+    await this.#creating.get(place.token);
     await kill(this.#settings.sessions, place);
     this.#tokens?.delete(place.token);
   }
