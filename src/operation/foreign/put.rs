@@ -123,8 +123,7 @@ impl OnRedis for Put<'_> {
 
     /// The owner's pointers.
     fn index_key(&self, target: &Target<'_>) -> Vec<u8> {
-        let owner = OwnerHash::of(&self.app, self.owner.bytes());
-        Target::of_hash(&self.app, owner, target.policy).pointers_key()
+        pointers_key_of(&self.app, &self.owner, target)
     }
 
     fn add_arguments(&self, target: &Target<'_>, past: Past<'_>, command: &mut Cmd) {
@@ -157,6 +156,11 @@ impl OnRedis for Put<'_> {
     fn secret(&self) -> &[u8] {
         self.token.text()
     }
+}
+
+/// The key of the owner's pointers.
+pub(super) fn pointers_key_of(app: &[u8], owner: &Owner<'_>, target: &Target<'_>) -> Vec<u8> {
+    Target::of_hash(app, OwnerHash::of(app, owner.bytes()), target.policy).pointers_key()
 }
 
 /// The owner's hash as the record holds it; empty for nobody.

@@ -4,9 +4,8 @@ use std::fmt;
 
 use redis::Cmd;
 
-use super::put::hash_of;
+use super::put::{hash_of, pointers_key_of};
 use super::{member, read_flag};
-use crate::address::OwnerHash;
 use crate::error::Error;
 use crate::operation::field::{App, Fields, Json, Owner, Ttl, or_zero};
 use crate::operation::script::{
@@ -89,8 +88,7 @@ impl OnRedis for TakeOver<'_> {
 
     /// The owner's pointers.
     fn index_key(&self, target: &Target<'_>) -> Vec<u8> {
-        let owner = OwnerHash::of(&self.app, self.owner.bytes());
-        Target::of_hash(&self.app, owner, target.policy).pointers_key()
+        pointers_key_of(&self.app, &self.owner, target)
     }
 
     fn other_key(&self) -> Option<&[u8]> {
