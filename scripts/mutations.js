@@ -83,6 +83,11 @@ function build(cwd, env) {
   if (status !== 0) throw new Stop(`${stdout}${stderr}The copy does not build.`);
 }
 
+/** Cargo's options for the tests of a file: `src/…` or `tests/redis/…`. @param {string} file */
+function targetOf(file) {
+  return file.startsWith('src/') ? ['--lib'] : ['--test', path.basename(path.dirname(file))];
+}
+
 /**
  * Runs the test that a bug names.
  *
@@ -95,7 +100,7 @@ function verdictOf({ test, name }, cwd, env) {
   const isCore = test.endsWith('.rs');
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const [command, ...args] = isCore
-    ? ['cargo', 'test', '--no-default-features', '--test', path.basename(path.dirname(test)), name]
+    ? ['cargo', 'test', '--no-default-features', ...targetOf(test), name]
     : [process.execPath, '--test', '--test-reporter=tap', '--test-timeout=300000'];
   if (!isCore) args.push(`--test-name-pattern=${pattern}`, test);
   const { stdout } = spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28 });

@@ -62,9 +62,9 @@ impl ReadBuffer {
     }
 
     /// Reads once. Returns 0 at the end.
-    pub fn read(&mut self, socket: &Socket) -> io::Result<usize> {
+    pub fn read(&mut self, mut source: impl io::Read) -> io::Result<usize> {
         self.space.resize(READ_BYTES, 0);
-        let read = socket.read(&mut self.space)?;
+        let read = source.read(&mut self.space)?;
         self.buffer.extend_from_slice(&self.space[..read]);
         Ok(read)
     }

@@ -3,7 +3,7 @@
 //! A socket without TLS is used directly, from any thread. The runtime watches it, by the same descriptor
 //! (`watch.rs`), only while one of its tasks waits for it. Only the runtime uses a TLS stream.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,7 +103,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Clear(socket) => {
-                watch.poll_io(socket, Interest::READABLE, cx, || incoming.read(socket))
+                watch.poll_io(socket, Interest::READABLE, cx, || incoming.read(&**socket))
             }
             Self::Tls(stream) => {
                 let mut stream = lock(stream);
@@ -111,6 +111,26 @@ impl Stream {
                 read.poll(cx)
             }
         }
+    }
+
+    /// Reads what has arrived, whether or not the runtime knows of it. Returns 0 at the end. `Interrupted`: read again.
+    pub fn read_now(&self, incoming: &mut ReadBuffer) -> io::Result<usize> {
+        let stream = match self {
+            Self::Clear(socket) => return incoming.read(&**socket),
+            Self::Tls(stream) => stream,
+        };
+        let mut stream = lock(stream);
+        let (socket, session) = stream.get_mut();
+        if session.wants_read() && session.read_tls(&mut &*SockRef::from(&*socket))? == 0 {
+            return Ok(0);
+        }
+        let failed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        session.process_new_packets().map_err(failed)?;
+        incoming.read(session.reader()).map_err(|error| match error.kind() {
+            // This was not the end of a record, or it holds no reply.
+            io::ErrorKind::WouldBlock => io::ErrorKind::Interrupted.into(),
+            _ => error,
+        })
     }
 }
 
@@ -131,11 +151,6 @@ impl Socket {
         either!(self, socket => (&*socket).write(bytes))
     }
 
-    /// Reads what has arrived. Returns 0 at the end.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, socket => (&*socket).read(buffer))
-    }
-
     /// Ends the connection, for all other owners of the socket too.
     fn shut_down(&self) {
         // It may have ended already.
@@ -145,6 +160,13 @@ impl Socket {
     /// Discards bytes that were written and not sent yet when the socket is closed.
     fn forget_unsent(&self) {
         either!(self, socket => forget_unsent(&SockRef::from(socket)));
+    }
+}
+
+/// Reads what has arrived. Returns 0 at the end.
+impl io::Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => (&*socket).read(buffer))
     }
 }
 

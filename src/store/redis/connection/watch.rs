@@ -104,7 +104,7 @@ fn would_block<T>(done: &io::Result<T>) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use std::future::poll_fn;
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -118,7 +118,7 @@ mod tests {
     async fn read(watch: &mut Watch, socket: &Arc<Socket>) -> Vec<u8> {
         let mut buffer = [0; 16];
         let attempt = |cx: &mut Context<'_>| {
-            watch.poll_io(socket, Interest::READABLE, cx, || socket.read(&mut buffer))
+            watch.poll_io(socket, Interest::READABLE, cx, || (&**socket).read(&mut buffer))
         };
         let length = poll_fn(attempt).await.unwrap();
         buffer[..length].to_vec()
