@@ -1,6 +1,6 @@
 'use strict';
 
-// An Express application with express-session. Its store is SessionStore or connect-redis.
+// An Express application with express-session. Its store is SessionStore, connect-redis or one without a server.
 
 const { once } = require('node:events');
 const cpu = require('../cpu');
@@ -18,6 +18,33 @@ const stores = {
   async 'connect-redis'(url) {
     const { RedisStore } = require('connect-redis');
     return new RedisStore({ client: await require('../peers/node-redis').connect(url) });
+  },
+
+  /** JSON in a Map. It answers all requests of a turn at once, as a client of Redis does. */
+  async map() {
+    const { Store } = require('express-session');
+    const records = new Map();
+    const answers = [];
+    const answer = () => {
+      for (const callback of answers.splice(0)) callback();
+    };
+    const later = (callback) => {
+      if (answers.push(callback) === 1) setImmediate(answer);
+    };
+    return new (class extends Store {
+      get(id, callback) {
+        later(() => callback(null, JSON.parse(records.get(id))));
+      }
+
+      set(id, data, callback) {
+        records.set(id, JSON.stringify(data));
+        later(callback);
+      }
+
+      touch(_id, _data, callback) {
+        later(callback);
+      }
+    })();
   },
 };
 

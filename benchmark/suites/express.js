@@ -1,7 +1,7 @@
 'use strict';
 
 // An Express application with express-session: SessionStore compared with connect-redis. Every request reads its session,
-// and in the second workload it also changes one key.
+// and in the second workload it also changes one key. A store without a server shows the upper limit for all stores.
 
 const { Contestant } = require('../contestant');
 const { measureHttp } = require('../http-measure');
@@ -27,11 +27,12 @@ module.exports = async (bench) => {
         const { label } = require(`../peers/${store}`);
         return { label, store, url: `${stage.server.url}/${db}` };
       });
+      const limit = { label: 'JSON in a Map', store: 'map' };
       for (const { title, path, target } of runs) {
         const rounds = await bench.alternate(
           `express-session, ${connections} connections, ${title}`,
           {
-            contestants: [ours, theirs],
+            contestants: [ours, theirs, limit],
             rounds: bench.choose(9, 2),
             warmUp: false,
             measure: (contestant) => measure(bench, load, contestant, path),
