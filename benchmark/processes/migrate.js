@@ -2,7 +2,6 @@
 
 // Moves sessions of version 1 to other keys: by `migrate`, or by a bare copy in pipelines through ioredis.
 
-const Redis = require('ioredis');
 const { randomBytes } = require('node:crypto');
 const { app, duration, sessionOf } = require('../payload');
 const { answer } = require('../requests');
@@ -11,37 +10,48 @@ const { answer } = require('../requests');
 const scanCount = 1000;
 const batch = 100;
 
-/** @type {Record<string, (url: string) => Promise<number>>} each resolves to how many sessions it moved */
+/**
+ * Each loads what it needs, and returns what moves the sessions and resolves to how many they were.
+ *
+ * @type {Record<string, () => (url: string) => Promise<number>>}
+ */
 const movers = {
-  async migrate(url) {
+  migrate() {
     const { SpotsSessions } = require('../..');
     const { Migration } = require('../../lib/migrate/migration.js');
     const { version1 } = require('../../lib/migrate/version-1.js');
-    const sessions = new SpotsSessions(url);
-    const migration = new Migration(sessions, { app, system: version1({ app }), mode: 'move' });
-    await migration.run();
-    await sessions.close();
-    return migration.done;
+    // What `client` loads when it is first used. The copy has another one.
+    require(require.resolve('ioredis', { paths: [require.resolve('../..')] }));
+    return async (url) => {
+      const sessions = new SpotsSessions(url);
+      const migration = new Migration(sessions, { app, system: version1({ app }), mode: 'move' });
+      await migration.run();
+      await sessions.close();
+      return migration.done;
+    };
   },
 
   /** It makes no index, hashes nothing, checks nothing, and deletes the old key even if it has changed. */
-  async copy(url) {
-    const redis = new Redis(url);
-    let moved = 0;
-    let cursor = '0';
-    do {
-      const [next, keys] = await redis.scan(cursor, 'MATCH', 'app:*', 'COUNT', scanCount);
-      for (let n = 0; n < keys.length; n += batch) {
-        moved += await copyAll(redis, keys.slice(n, n + batch));
-      }
-      cursor = next;
-    } while (cursor !== '0');
-    await redis.quit();
-    return moved;
+  copy() {
+    const Redis = require('ioredis');
+    return async (url) => {
+      const redis = new Redis(url);
+      let moved = 0;
+      let cursor = '0';
+      do {
+        const [next, keys] = await redis.scan(cursor, 'MATCH', 'app:*', 'COUNT', scanCount);
+        for (let n = 0; n < keys.length; n += batch) {
+          moved += await copyAll(redis, keys.slice(n, n + batch));
+        }
+        cursor = next;
+      } while (cursor !== '0');
+      await redis.quit();
+      return moved;
+    };
   },
 };
 
-/** @param {Redis} redis @param {string[]} keys */
+/** @param {import('ioredis').Redis} redis @param {string[]} keys */
 async function copyAll(redis, keys) {
   const reads = redis.pipeline();
   for (const key of keys) reads.get(key).pttl(key);
@@ -56,6 +66,7 @@ async function copyAll(redis, keys) {
 
 answer({
   async fill({ url, count }) {
+    const Redis = require('ioredis');
     const redis = new Redis(url);
     await redis.flushdb();
     for (let n = 0; n < count; n += batch) {
@@ -72,8 +83,9 @@ answer({
   },
 
   async move({ mover, url }) {
+    const move = movers[mover]();
     const begin = performance.now();
-    const moved = await movers[mover](url);
+    const moved = await move(url);
     return { moved, callsPerSecond: (moved / (performance.now() - begin)) * 1000 };
   },
 });
