@@ -121,16 +121,22 @@ impl Stream {
         };
         let mut stream = lock(stream);
         let (socket, session) = stream.get_mut();
-        if session.wants_read() && session.read_tls(&mut &*SockRef::from(&*socket))? == 0 {
-            return Ok(0);
+        let wants = session.wants_read();
+        let came = if wants { session.read_tls(&mut &*SockRef::from(&*socket)) } else { Ok(0) };
+        let processed = session.process_new_packets();
+        match incoming.read(session.reader()) {
+            // What came before an alert is a reply. The next call returns the alert.
+            Ok(read @ 1..) => return Ok(read),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
-        let failed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        session.process_new_packets().map_err(failed)?;
-        incoming.read(session.reader()).map_err(|error| match error.kind() {
-            // This was not the end of a record, or it holds no reply.
-            io::ErrorKind::WouldBlock => io::ErrorKind::Interrupted.into(),
-            _ => error,
-        })
+        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        match came? {
+            0 => Ok(0),
+            // This was not the end of a record, or the record holds no reply.
+            _ => Err(io::ErrorKind::Interrupted.into()),
+        }
     }
 }
 
