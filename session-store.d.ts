@@ -16,8 +16,8 @@ export interface SessionStoreOptions<Data extends object = Record<string, any>> 
   /** The app of the sessions, as in the methods of `sessions`. Another app is another store. */
   app: string | number | bigint;
   /**
-   * Whose a session is. From then on `list`, `kill` by id and `killAll` of `sessions` find it. It is called whenever a
-   * session is written. If it throws, or returns anything else than a name or nobody, the request fails.
+   * Whose a session is. From then on `list`, `kill` by id and `killAll` of `sessions` find it. It is called at the
+   * end of each request with a session. If it throws, or returns anything else than a name or nobody, the request fails.
    *
    * @default nobody's. Without an owner, a session is found by its browser alone
    *
@@ -33,8 +33,8 @@ export interface SessionStoreOptions<Data extends object = Record<string, any>> 
    */
   duration?: number | undefined;
   /**
-   * Seconds: a use of a session that would let it end less than this much later sends nothing to the server. So a session
-   * may end this much earlier after its last use. 0: each use is sent.
+   * Seconds. If a use of a session would move its end by less than this, the store sends nothing. So a session may end up
+   * to this much too early. 0: each use is sent. `Infinity`: no use moves the end, only a change of the cookie does.
    *
    * @default a tenth of the time to live
    */
@@ -49,7 +49,8 @@ export interface SessionStoreOptions<Data extends object = Record<string, any>> 
  * - A session that was destroyed, killed or has expired meanwhile stays gone. The event `gone` tells of such a write.
  * - An outage is an error of the request, with `status` 503. It never means a new, empty session.
  *
- * Each method takes a callback, as the frameworks call it, or returns a promise if it gets none. It never throws.
+ * The methods from `get` to `clear` take a callback, as the frameworks call them, or return a promise if they get none. They
+ * never throw.
  *
  * @typeParam Data what `ownerId` gets: the data of a session, with its `cookie`
  *
@@ -104,7 +105,10 @@ export class SessionStore<Data extends object = Record<string, any>> extends Eve
   length(callback: (error: any, length?: number) => void): void;
   length(): Promise<number>;
 
-  /** Ends all sessions of the store, as {@link SessionStore.all} finds them. */
+  /**
+   * Ends all sessions that {@link SessionStore.all} finds: those of all stores in this app, and those that `migrate` has
+   * moved, also from 1.x.
+   */
   clear(callback: (error?: any) => void): void;
   clear(): Promise<void>;
 

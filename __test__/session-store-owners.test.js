@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
+const { setImmediate } = require('node:timers/promises');
 const { promisify } = require('node:util');
 const foreign = require('../lib/foreign.js');
 const { SessionStore } = require('../lib/session-store.js');
@@ -36,6 +37,43 @@ forEachTarget((_target, open) => {
     await store.set(sid, Object.assign(session, changes));
     return session;
   }
+
+  // After a save that has failed, express-session touches the session of the request, which has other data.
+  test('a touch gives a session no owner that its stored data does not name', async () => {
+    const { app, store } = newStore({ touchAfter: 0 });
+    const cookie = () => ({ originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) });
+    await store.set('of 42', { cookie: cookie(), userId: 42, name: 'of 42' });
+    await store.set('visitor', { cookie: cookie(), name: 'visitor' });
+    const loggedOut = await store.get('of 42');
+    delete loggedOut.userId;
+    const loggedIn = await store.get('visitor');
+    loggedIn.userId = 42;
+    for (const [sid, session] of [
+      ['of 42', loggedOut],
+      ['visitor', loggedIn],
+    ]) {
+      session.cookie = cookie();
+      await store.touch(sid, session);
+    }
+    assert.deepEqual(await listOf(app, 42), ['of 42']);
+    assert.equal(await sessions.killAll({ app, ownerId: '42' }), true);
+    assert.equal(await store.get('of 42'), undefined);
+    assert.equal((await store.get('visitor')).userId, undefined);
+  });
+
+  test('a session that was stored without its owner gets it at its next use, without a warning', async () => {
+    const { app, store: old } = newStore({ ownerId: undefined });
+    const store = new SessionStore({ sessions, app, ownerId });
+    const warnings = [];
+    store.on('warning', (warning) => warnings.push(warning));
+    for (const name of ['touched', 'changed'])
+      await old.set(name, { cookie: {}, userId: 42, name });
+    await store.touch('touched', await store.get('touched'));
+    await change(store, 'changed', { more: true });
+    assert.deepEqual(await listOf(app, 42), ['changed', 'touched']);
+    await setImmediate();
+    assert.deepEqual(warnings, []);
+  });
 
   describe('the sessions of an owner', () => {
     test('are listed with their public ids, ended by one, and all at once', async () => {

@@ -89,14 +89,14 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
     if (stored === true) await pointer();
     return stored;
   };
-  let stored;
+  let [stored, nonce] = [undefined, ''];
   // If the reply was lost, and another call ended the session before the retry, the create starts again with a new nonce.
   do {
-    const nonce = newNonce();
+    nonce = newNonce();
     stored = await (settings.server?.cluster ? inSteps(nonce) : put(nonce, '', owner !== NOBODY));
   } while (stored === 'again');
   if (!stored) return stored;
-  await keepAtMost(sessions, app, ownerId);
+  await keepAtMost(sessions, app, ownerId, nonce);
   return true;
 }
 
@@ -115,10 +115,11 @@ async function takeOver(sessions, { app, token, ownerId, data, key, json }) {
   const address = addressOf({ app, token });
   const canExist = checkToken(token) !== undefined;
   if (!canExist || checkData(data, settings.maxDataSize) !== json) return false;
-  const limits = `${newNonce()}\n${checkDuration(settings.lifetime)}`;
+  const nonce = newNonce();
+  const limits = `${nonce}\n${checkDuration(settings.lifetime)}`;
   const fields = `${address}\n${ownerOf(ownerId)}\n${limits}\n${encode(key)}`;
   const isDone = await boundary.send(LETTERS.takeOver, fields, json);
-  if (isDone) await keepAtMost(sessions, app, ownerId);
+  if (isDone) await keepAtMost(sessions, app, ownerId, nonce);
   return isDone;
 }
 
@@ -154,7 +155,7 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
   };
   let claimed = await attempt(ms);
   while (typeof claimed === 'number') claimed = await attempt(claimed);
-  if (claimed) await keepAtMost(sessions, app, after);
+  if (claimed) await keepAtMost(sessions, app, after, nonce);
   return claimed;
 }
 
@@ -222,18 +223,21 @@ function pointerTo(boundary, address, owner, nonce, ms) {
 }
 
 /**
- * Ends sessions of an owner who has more than `maxSessions` allows.
+ * Ends sessions of an owner who has more than `maxSessions` allows, but not the new one. It may seem to be older than others
+ * if the clock of this process is behind. Then one session too many lives until the next login.
  *
  * @param {Sessions} sessions
  * @param {string} app
  * @param {string | undefined} ownerId
+ * @param {string} own the nonce of the new one
  */
-async function keepAtMost(sessions, app, ownerId) {
+async function keepAtMost(sessions, app, ownerId, own) {
   const { boundary, settings } = partsOf(sessions);
   const most = settings.maxSessions;
   if (ownerId === undefined || most === Number.POSITIVE_INFINITY) return;
   const appAndOwner = `${encode(app)}\n${ownerOf(ownerId)}`;
-  const ended = surplus(await list(boundary, appAndOwner, '', most + MAX_ENDED), most);
+  const listed = await list(boundary, appAndOwner, '', most + MAX_ENDED);
+  const ended = surplus(listed, most).filter(({ nonce }) => nonce !== own);
   const end = ({ id, nonce }) =>
     nonce === undefined
       ? sessions.kill({ app, ownerId, id })

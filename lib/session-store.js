@@ -11,7 +11,7 @@ const { FrameworkStore } = require('./session-store/framework-store.js');
 const { Listing } = require('./session-store/listing.js');
 const { idOf, tokenOf } = require('./session-store/names.js');
 const { readOptions } = require('./session-store/options.js');
-const { snapshotOf } = require('./session-store/snapshot.js');
+const { isSameData, snapshotOf } = require('./session-store/snapshot.js');
 const { Writer } = require('./session-store/writer.js');
 
 // Node's own, taken when this module loads, so that a test's fake timers do not stop the answers.
@@ -37,7 +37,7 @@ class SessionStore extends FrameworkStore {
     super();
     this.#settings = readOptions(options);
     this.#listing = new Listing(this.#settings);
-    this.#writer = new Writer(this.#settings, () => this.#warn());
+    this.#writer = new Writer(this.#settings, (before) => this.#warnOfLogin(before));
   }
 
   get(sid, callback) {
@@ -134,9 +134,13 @@ class SessionStore extends FrameworkStore {
       ? known
       : new Base(sid, this.#placeOf(sid)).keep(new Map(), undefined, -Infinity);
     const ownerId = base === known ? this.#ownerOf(session) : undefined;
+    // Only data that is stored says whose a session is. After a `save` that failed, the session of the request has other data.
+    const whole = ownerId === base.ownerId ? undefined : snapshotOf(session);
     await base.inTurn(() => {
       const snapshot = new Map([...base.snapshot, ...cookie]);
-      return this.#writer.write(base, { snapshot, ownerId, end });
+      const isStored = whole !== undefined && isSameData(base.snapshot, whole);
+      const state = { snapshot, ownerId: isStored ? ownerId : base.ownerId, end };
+      return this.#writer.write(base, state);
     });
   }
 
@@ -169,8 +173,19 @@ class SessionStore extends FrameworkStore {
     return checkName('ownerId', owner);
   }
 
-  #warn() {
-    if (this.#hasWarned) return;
+  /** @param {any} session as it was stored, which the program's function need not expect */
+  #isOwned(session) {
+    try {
+      return this.#ownerOf(session) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @param {any} before the session before it got an owner */
+  #warnOfLogin(before) {
+    // A session that was moved without an owner may have named the user all along.
+    if (this.#hasWarned || this.#isOwned(before)) return;
     this.#hasWarned = true;
     const message =
       'a session has got an owner and kept its id: whoever knew the id before is logged in now ' +

@@ -61,14 +61,14 @@ class Base {
   }
 
   /**
-   * Writes after the writes before it.
+   * Writes after the writes before it. The first one begins at once, so that a `destroy` in the same turn finds it.
    *
    * @template T
    * @param {() => Promise<T>} write
    * @returns {Promise<T>}
    */
   inTurn(write) {
-    const written = Promise.resolve(this.#lastWrite).then(write);
+    const written = this.#lastWrite?.then(write) ?? write();
     this.#lastWrite = written.catch(() => {});
     return written;
   }

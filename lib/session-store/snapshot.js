@@ -117,6 +117,12 @@ function differenceOf(before, after) {
   return { set, deleted };
 }
 
+/** Whether two snapshots have the same data, whatever their cookies are. @param {Snapshot} one @param {Snapshot} other */
+function isSameData(one, other) {
+  const { set, deleted } = differenceOf(one, other);
+  return [...Object.keys(set), ...deleted].every((key) => key === 'cookie');
+}
+
 /** Whether two values of snapshots are the same. @param {unknown} one @param {unknown} other */
 function isSame(one, other) {
   if (one === other) return true;
@@ -125,4 +131,4 @@ function isSame(one, other) {
   return (one instanceof Json || other instanceof Json) && textOf(one) === textOf(other);
 }
 
-module.exports = { KEY, differenceOf, isSame, snapshotOf, valuesOf };
+module.exports = { KEY, differenceOf, isSame, isSameData, snapshotOf, valuesOf };

@@ -17,7 +17,7 @@ const { differenceOf, isSame, snapshotOf, valuesOf } = require('./snapshot.js');
 class Writer {
   #settings;
   #tokens;
-  #onFixation;
+  #onLogin;
   /**
    * The creates that are under way, by token. On a Cluster a create takes steps, and a kill in between would find nothing.
    *
@@ -27,12 +27,12 @@ class Writer {
 
   /**
    * @param {import('./options.js').StoreSettings} settings
-   * @param {() => void} onFixation is called when a session that was loaded without an owner has got one
+   * @param {(before: object) => void} onLogin is called when a session that was loaded without an owner has got one
    */
-  constructor(settings, onFixation) {
+  constructor(settings, onLogin) {
     this.#settings = settings;
     this.#tokens = settings.isInMemory ? tokensOf(settings) : undefined;
-    this.#onFixation = onFixation;
+    this.#onLogin = onLogin;
   }
 
   /**
@@ -132,7 +132,7 @@ class Writer {
     if (answers.includes(false)) return false;
     if (isDue) base.expiresAt = expiresAt;
     const isLogin = base.ownerId === undefined && ownerId !== undefined && isChanged;
-    if (isLogin && base.isLoaded) this.#onFixation();
+    if (isLogin && base.isLoaded) this.#onLogin(valuesOf(base.snapshot));
     return true;
   }
 
