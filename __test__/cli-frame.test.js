@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
+const { describeError } = require('../lib/cli/errors.js');
 const manifest = require('../package.json');
 const { runCli, startCli } = require('./support/command-line.js');
 const { startFakeServer } = require('./support/fake-server.js');
@@ -159,6 +160,11 @@ test('SIGINT ends it at once with 130, although a call is pending', async (t) =>
   child.kill('SIGINT');
   const { code, stdout, stderr } = await ended;
   assert.deepEqual({ code, stdout, stderr }, { code: 130, stdout: '', stderr: '' });
+});
+
+test('an error of a server does not show the keys of a command that it does not know', () => {
+  const message = `ERR unknown command 'scan', with args beginning with: '0' 'sess:${SECRET}' `;
+  assert.equal(describeError(new Error(message)), "ERR unknown command 'scan'");
 });
 
 const noPs = process.platform !== 'linux' && 'only Linux lets a process change what ps shows';

@@ -34,6 +34,7 @@ function needsPassword(error) {
  */
 function describeError(error) {
   return String(error?.message ?? error)
+    .replace(/,? *with args beginning with.*/su, '') // of a command that the server does not know. They may be keys
     .replace(/\p{Cc}+/gu, ' ')
     .slice(0, 400);
 }
