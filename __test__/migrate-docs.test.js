@@ -4,6 +4,7 @@
 // differs is only the server, and `npx`, which runs this package. And what docs/command-line.md shows.
 
 const assert = require('node:assert/strict');
+const { createHash } = require('node:crypto');
 const { chmodSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { after, before, beforeEach, test } = require('node:test');
@@ -76,7 +77,7 @@ test('upgrading from 1.x: nobody logs in again', async (t) => {
       });
     }
   };
-  const [dryRun, copy, removeCopies, move, removeOld, ...more] =
+  const [dryRun, copy, removeCopies, move, removeOld, find, ...more] =
     commandsOf('upgrading-from-1.x.md');
   assert.deepEqual(more, []);
 
@@ -89,6 +90,8 @@ test('upgrading from 1.x: nobody logs in again', async (t) => {
   assert.match(await run(move), /^moved\t300\nalready\t0\nendless\t1\t/);
   await assertOpens(open('spots:'));
   assert.deepEqual(await redis.keys('app:*'), [endless.key]);
+  const hash = createHash('sha256').update(endless.key).digest('hex').slice(0, 16);
+  assert.equal(await run(`${find.replace('0123456789abcdef', hash)} || true`), `${endless.key}\n`);
   await run(removeOld);
   assert.deepEqual(await redis.keys('app:*'), []);
   await assertOpens(open('spots:'));
