@@ -13,6 +13,7 @@ if old_nonce == nonce then return { 1 } end
 if not old_nonce or owner ~= ARGV[1] then return { 0 } end
 if ARGV[3] ~= '' and ARGV[5] ~= FOREVER then
   local left = redis.call('PTTL', session)
+  if left == 0 then return { 0 } end -- it ends in this millisecond
   if left < 0 or clock() + left > tonumber(ARGV[5]) then return { 2, left } end
 end
 if ARGV[6] ~= '' then
