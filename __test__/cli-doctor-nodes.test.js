@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { startCluster } = require('./support/cluster.js');
 const { TELLS_REPLICAS_SOON, diagnose, replicasToBeTold } = require('./support/doctor.js');
-const { waitUntil } = require('./support/redis-server.js');
+const { freePort, waitUntil } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
 
 const HEALTHY = { appendonly: 'yes', ...TELLS_REPLICAS_SOON };
@@ -76,6 +76,14 @@ test('doctor behind Sentinel ends with 3 if the primary is gone, and names it', 
   const lost = `problem: 127.0.0.1:${primary.port} cannot be reached: ECONNREFUSED`;
   assert.ok(messages.includes(lost), messages.join());
   assert.equal(of('rights'), undefined);
+});
+
+test('doctor finds a problem if no sentinel can be reached', async () => {
+  const url = `redis-sentinel://127.0.0.1:${await freePort()}/0?name=mymaster&commandTimeout=500`;
+  const { code, checks } = await diagnose(url);
+  assert.equal(code, 3);
+  assert.equal(checks.at(-1).status, 'problem');
+  assert.equal(checks.at(-1).message, 'no primary can be found');
 });
 
 describe('doctor on a Cluster', () => {

@@ -6,6 +6,8 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
+const { ok } = require('../lib/cli/doctor/finding.js');
+const { Report } = require('../lib/cli/doctor/report.js');
 const { checkVersion } = require('../lib/cli/doctor/server-checks.js');
 const { trySession } = require('../lib/cli/doctor/trial.js');
 const { runCli } = require('./support/command-line.js');
@@ -77,6 +79,13 @@ describe('doctor', () => {
       assert.match(checks[0].remedy, remedy);
       assert.ok(!stdout.includes('hunter2'));
     }
+  });
+
+  test('shows no control characters that a server says', () => {
+    const lines = [];
+    const terminal = { isTerminal: false, print: (line) => lines.push(line) };
+    new Report(terminal, false).add('version', [ok('Redis 7\x1b[2J\tx\u202ey')]);
+    assert.deepEqual(lines, ['ok\tversion\tRedis 7 [2J x y']);
   });
 
   test('ends with 1 if the server is too old', async (t) => {

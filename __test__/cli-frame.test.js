@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
-const { describeError } = require('../lib/cli/errors.js');
+const { EXIT, describeError, exitCodeOf } = require('../lib/cli/errors.js');
 const manifest = require('../package.json');
 const { runCli, startCli } = require('./support/command-line.js');
 const { startFakeServer } = require('./support/fake-server.js');
@@ -165,6 +165,17 @@ test('SIGINT ends it at once with 130, although a call is pending', async (t) =>
 test('an error of a server does not show the keys of a command that it does not know', () => {
   const message = `ERR unknown command 'scan', with args beginning with: '0' 'sess:${SECRET}' `;
   assert.equal(describeError(new Error(message)), "ERR unknown command 'scan'");
+});
+
+test('a server that is lost while its keys are read cannot be reached', () => {
+  const { MaxRetriesPerRequestError } = require('ioredis/built/errors');
+  assert.equal(exitCodeOf(new MaxRetriesPerRequestError(3)), EXIT.unreachable);
+});
+
+test('a reader that closes stderr does not end it', async () => {
+  const { child, ended } = startCli(['list', 'redis://127.0.0.1:1', ...OWNER]);
+  child.stderr.destroy();
+  assert.equal((await ended).code, EXIT.unreachable);
 });
 
 const noPs = process.platform !== 'linux' && 'only Linux lets a process change what ps shows';

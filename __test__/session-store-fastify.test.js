@@ -4,6 +4,8 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
+const { LETTERS } = require('../lib/letters.js');
+const { partsOf } = require('../lib/operations.js');
 const { freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
 const { Browser, startFastify } = require('./support/web.js');
@@ -316,6 +318,23 @@ inMemoryAndOnServer((place) => {
       assert.equal((await browser.get('/')).status, 500);
       store.get = (_sid, callback) => callback(Object.assign(new Error(), { code: 'ENOENT' }));
       assert.equal((await browser.json('/')).visits, 1);
+    });
+
+    test('a reload that fails leaves the session as it was', async (t) => {
+      const { browser } = await open(t);
+      await browser.json('/');
+      const { boundary } = partsOf(place.sessions);
+      const { send } = boundary;
+      let loads = 0;
+      const failing = t.mock.method(boundary, 'send', function (letter, ...fields) {
+        if (letter === LETTERS.load && ++loads === 3) return Promise.reject(boom);
+        return send.call(this, letter, ...fields);
+      });
+      assert.equal((await browser.get('/reload')).status, 500);
+      assert.equal(loads, 3, 'of the request, of the other request, and of the reload');
+      failing.mock.restore();
+      const { visits, other, mine } = await browser.json('/show');
+      assert.deepEqual({ visits, other, mine }, { visits: 1, other: 'request', mine: undefined });
     });
 
     test('a regenerate whose destroy fails still makes the new session, and rejects', async (t) => {

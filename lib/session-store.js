@@ -41,7 +41,8 @@ class SessionStore extends FrameworkStore {
   }
 
   get(sid, callback) {
-    return answer(this.#get(sid, typeof callback === 'function'), callback);
+    const loaded = this.#get(sid, typeof callback === 'function');
+    return answer(loaded, callback, () => this.#unloaded(sid));
   }
 
   set(sid, session, callback) {
@@ -110,6 +111,24 @@ class SessionStore extends FrameworkStore {
     return data;
   }
 
+  /**
+   * What a callback gets beside the error of a load. If `request.session.reload()` fails, @fastify/session makes a session of
+   * it, and saves that. With this base the save changes the stored session, and does not replace it.
+   *
+   * @param {string} sid
+   */
+  #unloaded(sid) {
+    if (typeof sid !== 'string') return undefined;
+    const data = {};
+    setCopiedBase(data, this.#unknownBase(sid));
+    return data;
+  }
+
+  /** The base of a session of which nothing is known. @param {string} sid */
+  #unknownBase(sid) {
+    return new Base(sid, this.#placeOf(sid)).keep(new Map(), undefined, -Infinity);
+  }
+
   /** @param {string} sid @param {any} session */
   async #set(sid, session) {
     const snapshot = snapshotOf(session);
@@ -130,9 +149,7 @@ class SessionStore extends FrameworkStore {
       return;
     }
     const cookie = snapshotOf({ cookie: session.cookie });
-    const base = known?.snapshot
-      ? known
-      : new Base(sid, this.#placeOf(sid)).keep(new Map(), undefined, -Infinity);
+    const base = known?.snapshot ? known : this.#unknownBase(sid);
     const ownerId = base === known ? this.#ownerOf(session) : undefined;
     // Only data that is stored says whose a session is. After a `save` that failed, the session of the request has other data.
     const whole = ownerId === base.ownerId ? undefined : snapshotOf(session);
@@ -220,15 +237,16 @@ function noteAndDestroy(...args) {
  *
  * @template T
  * @param {Promise<T>} promise
- * @param {((error: unknown, value?: T) => void) | undefined} callback
+ * @param {((error: unknown, value?: any) => void) | undefined} callback
+ * @param {() => any} [valueOfError] what the callback gets beside an error
  * @returns {Promise<T> | undefined}
  */
-function answer(promise, callback) {
+function answer(promise, callback, valueOfError) {
   if (typeof callback === 'function') {
     // An error that the callback throws must not become a rejection.
     promise.then(
       (value) => nextTick(callback, null, value),
-      (error) => nextTick(callback, withStatus(error)),
+      (error) => nextTick(callback, withStatus(error), valueOfError?.()),
     );
     return undefined;
   }

@@ -98,7 +98,13 @@ async function examine(sessions, settings, report) {
   const primaries = nodes.filter(({ isPrimary }) => isPrimary);
   try {
     report.add('connection', connections(servers));
-    if (primaries.length === 0) return false;
+    if (primaries.length === 0) {
+      if (report.count('problem') === 0)
+        report.add('connection', [
+          problem('no primary can be found', 'are the servers above running?'),
+        ]);
+      return false;
+    }
     report.add('version', await checkVersion(nodes));
     report.add('encryption', await checkEncryption(nodes, settings.server));
     report.add('rights', await checkRights({ ...servers, nodes }, settings));

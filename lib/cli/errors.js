@@ -17,7 +17,9 @@ class UsageError extends Error {}
 /** @param {any} error */
 function exitCodeOf(error) {
   if (error instanceof UsageError || ARGUMENT.includes(error.code)) return EXIT.usage;
-  const isAway = ['ERR_SESSIONS_CONNECTION', 'ERR_SESSIONS_TIMEOUT'].includes(error.code);
+  const isAway =
+    ['ERR_SESSIONS_CONNECTION', 'ERR_SESSIONS_TIMEOUT'].includes(error.code) ||
+    error.name === 'MaxRetriesPerRequestError'; // of ioredis
   return isAway || LOGIN.includes(error.redisCode) ? EXIT.unreachable : EXIT.wrong;
 }
 

@@ -66,6 +66,8 @@ process.once('SIGINT', () => process.exit(EXIT.interrupted));
 // A reader that has seen enough, such as `head`, closes the pipe.
 process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? EXIT.fine : EXIT.wrong));
 
+process.stderr.on('error', () => {}); // what it closes must not end a migration
+
 const terminal = new Terminal(process);
 const fail = (/** @type {any} */ error) => {
   terminal.complain(`sessions: ${describeError(error)}`);

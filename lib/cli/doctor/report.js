@@ -33,7 +33,7 @@ class Report {
   /** @param {string} check its name @param {import('./finding.js').Finding[]} findings */
   add(check, findings) {
     for (const finding of findings) {
-      const row = { check, ...finding };
+      const row = { check, ...shown(finding) };
       this.#rows.push(row);
       if (this.#asJson) continue;
       for (const line of this.#terminal.isTerminal ? this.#lay(row) : [asFields(row)]) {
@@ -84,6 +84,20 @@ class Report {
       ...(command ? [`    ${this.#terminal.paint('bold', command)}`] : []),
     ];
   }
+}
+
+/**
+ * A finding without control characters. It may repeat what a server says, which could drive the terminal.
+ *
+ * @param {import('./finding.js').Finding} finding
+ * @returns {import('./finding.js').Finding}
+ */
+function shown(finding) {
+  const texts = Object.entries(finding).map(([name, text]) => [
+    name,
+    text?.replace(/[\p{Cc}\p{Cf}]+/gu, ' '),
+  ]);
+  return Object.fromEntries(texts);
 }
 
 /** @param {Row} row */
