@@ -44,6 +44,16 @@ forEachTarget((_target, open, server) => {
           .then((session) => console.log(session.ownerId));`;
       assertEnded(await runScript(code, { given: { url: url() } }), 'alice\n');
     });
+
+    // Of few calls, the event loop's thread reads the answers itself.
+    test('after it has answered many calls at once', async () => {
+      const code = `
+        const sessions = new SpotsSessions(given.url);
+        sessions.create({ app: 'app', ownerId: 'alice' })
+          .then((token) => Promise.all(Array.from({ length: 200 }, () => sessions.get({ app: 'app', token }))))
+          .then((found) => console.log(found.length));`;
+      assertEnded(await runScript(code, { given: { url: url() } }), '200\n');
+    });
   });
 
   test('a pending call keeps the process alive, so a top-level await gets its answer', async () => {
