@@ -38,7 +38,7 @@ forEachTarget((_target, open, server) => {
 
     test('after it has answered calls', async () => {
       const code = `
-        const sessions = new SpotsSessions(given.url);
+        const sessions = globalThis.kept = new SpotsSessions(given.url); // or it would be collected
         sessions.create({ app: 'app', ownerId: 'alice' })
           .then((token) => sessions.get({ app: 'app', token }))
           .then((session) => console.log(session.ownerId));`;
@@ -48,7 +48,7 @@ forEachTarget((_target, open, server) => {
     // Of few calls, the event loop's thread reads the answers itself.
     test('after it has answered many calls at once', async () => {
       const code = `
-        const sessions = new SpotsSessions(given.url);
+        const sessions = globalThis.kept = new SpotsSessions(given.url); // or it would be collected
         sessions.create({ app: 'app', ownerId: 'alice' })
           .then((token) => Promise.all(Array.from({ length: 200 }, () => sessions.get({ app: 'app', token }))))
           .then((found) => console.log(found.length));`;
