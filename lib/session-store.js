@@ -118,10 +118,13 @@ class SessionStore extends FrameworkStore {
    * @param {string} sid
    */
   #unloaded(sid) {
-    if (typeof sid !== 'string') return undefined;
     const data = {};
-    setCopiedBase(data, this.#unknownBase(sid));
-    return data;
+    try {
+      setCopiedBase(data, this.#unknownBase(sid));
+      return data;
+    } catch {
+      return undefined; // it is no id
+    }
   }
 
   /** The base of a session of which nothing is known. @param {string} sid */

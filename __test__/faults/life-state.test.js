@@ -16,7 +16,9 @@ const times = (count, make) => Array.from({ length: count }, (_, n) => make(n));
 async function three(sessions, app, redis) {
   const owner = { app, ownerId: 'ann' };
   const create = (n, more) => sessions.create({ ...owner, data: { n }, duration: 600, ...more });
-  const tokens = [await create(0), await create(1), await create(2, { sliding: true })];
+  // The first one ends soonest, so that `maxSessions` ends it. All may be created in one millisecond.
+  const first = await create(0, { duration: 590 });
+  const tokens = [first, await create(1), await create(2, { sliding: true })];
   await redis.pexpire(sessionKey(app, 'ann', tokens[2]), 300_000);
   const [index, sliding] = [indexKey(app, 'ann'), sessionKey(app, 'ann', tokens[2])];
   return {
