@@ -89,7 +89,8 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
     if (stored === true) await pointer();
     return stored;
   };
-  let [stored, nonce] = [undefined, ''];
+  let stored;
+  let nonce;
   // If the reply was lost, and another call ended the session before the retry, the create starts again with a new nonce.
   do {
     nonce = newNonce();

@@ -98,13 +98,7 @@ async function examine(sessions, settings, report) {
   const primaries = nodes.filter(({ isPrimary }) => isPrimary);
   try {
     report.add('connection', connections(servers));
-    if (primaries.length === 0) {
-      if (report.count('problem') === 0)
-        report.add('connection', [
-          problem('no primary can be found', 'are the servers above running?'),
-        ]);
-      return false;
-    }
+    if (primaries.length === 0) return false;
     report.add('version', await checkVersion(nodes));
     report.add('encryption', await checkEncryption(nodes, settings.server));
     report.add('rights', await checkRights({ ...servers, nodes }, settings));
@@ -134,6 +128,7 @@ function connections({ kind, nodes, sentinels }) {
   };
   const where = answering.map(({ address }) => address).join(', ');
   const lost = nodes.filter(({ failure }) => failure);
+  const hasPrimary = nodes.some(({ isPrimary }) => isPrimary);
   return [
     ...(answering.length > 0 ? [ok(`${names[kind]} at ${where}`)] : []),
     ...lost.map(({ address, failure, isPrimary }) =>
@@ -144,6 +139,7 @@ function connections({ kind, nodes, sentinels }) {
       .map(({ address, failure }) =>
         warning(`sentinel ${address} cannot be reached: ${failure}`, 'is it running?'),
       ),
+    ...(hasPrimary ? [] : [problem('no primary can be found', 'are the servers above running?')]),
   ];
 }
 

@@ -2,6 +2,8 @@
 
 // The exit codes, and the one line that an error becomes.
 
+const { plain } = require('./layout.js');
+
 /** docs/command-line.md lists them. */
 const EXIT = { fine: 0, wrong: 1, usage: 2, unreachable: 3, interrupted: 130 };
 
@@ -35,10 +37,9 @@ function needsPassword(error) {
  * @param {any} error
  */
 function describeError(error) {
-  return String(error?.message ?? error)
-    .replace(/,? *with args beginning with.*/su, '') // of a command that the server does not know. They may be keys
-    .replace(/\p{Cc}+/gu, ' ')
-    .slice(0, 400);
+  const words = String(error?.message ?? error);
+  // The arguments of a command that the server does not know may be keys.
+  return plain(words.replace(/,? *with args beginning with.*/su, '')).slice(0, 400);
 }
 
 module.exports = { EXIT, UsageError, describeError, exitCodeOf, needsPassword };

@@ -65,8 +65,8 @@ process.removeAllListeners('warning').on('warning', () => {});
 process.once('SIGINT', () => process.exit(EXIT.interrupted));
 // A reader that has seen enough, such as `head`, closes the pipe.
 process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? EXIT.fine : EXIT.wrong));
-
-process.stderr.on('error', () => {}); // what it closes must not end a migration
+// Without stderr nobody hears of the progress, and the work goes on.
+process.stderr.on('error', () => {});
 
 const terminal = new Terminal(process);
 const fail = (/** @type {any} */ error) => {

@@ -69,4 +69,9 @@ function show(name) {
   );
 }
 
-module.exports = { show, table, twoColumns, wrap };
+/** Makes one line of a text that a server may have sent, without codes that change a terminal. @param {string} text */
+function plain(text) {
+  return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
+}
+
+module.exports = { plain, show, table, twoColumns, wrap };

@@ -2,7 +2,7 @@
 
 // Prints what is found: lines as they come, or JSON at the end.
 
-const { wrap } = require('../layout.js');
+const { plain, wrap } = require('../layout.js');
 
 /** @type {Record<import('./finding.js').Status, 'green' | 'yellow' | 'red' | 'dim'>} */
 const COLOURS = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'dim' };
@@ -33,7 +33,9 @@ class Report {
   /** @param {string} check its name @param {import('./finding.js').Finding[]} findings */
   add(check, findings) {
     for (const finding of findings) {
-      const row = { check, ...shown(finding) };
+      // It may repeat what a server says.
+      const texts = Object.entries(finding).map(([name, text]) => [name, text && plain(text)]);
+      const row = { check, ...Object.fromEntries(texts) };
       this.#rows.push(row);
       if (this.#asJson) continue;
       for (const line of this.#terminal.isTerminal ? this.#lay(row) : [asFields(row)]) {
@@ -84,20 +86,6 @@ class Report {
       ...(command ? [`    ${this.#terminal.paint('bold', command)}`] : []),
     ];
   }
-}
-
-/**
- * A finding without control characters. It may repeat what a server says, which could drive the terminal.
- *
- * @param {import('./finding.js').Finding} finding
- * @returns {import('./finding.js').Finding}
- */
-function shown(finding) {
-  const texts = Object.entries(finding).map(([name, text]) => [
-    name,
-    text?.replace(/[\p{Cc}\p{Cf}]+/gu, ' '),
-  ]);
-  return Object.fromEntries(texts);
 }
 
 /** @param {Row} row */
