@@ -79,19 +79,6 @@ forEachTarget((_target, open) => {
     assert.equal((await openedBy(place, tokens)).length, 0);
   });
 
-  test('maxSessions never ends the session of the login, if the clock of its process is behind', async (t) => {
-    const place = { sessions: open({ maxSessions: 1 }).sessions, redis, app: freshName() };
-    const first = await make(place);
-    const { now } = Date;
-    const clock = t.mock.method(Date, 'now', () => now() - 5000);
-    const second = await make(place);
-    assert.equal((await openedBy(place, [second])).length, 1);
-    clock.mock.restore();
-    const third = await make(place);
-    assert.equal((await openedBy(place, [third])).length, 1);
-    assert.equal((await openedBy(place, [first, second])).length, 0);
-  });
-
   test('maxSessions ends no session that has taken the place of the one that it had to end', async () => {
     const limited = { sessions: open({ maxSessions: 1 }).sessions, redis, app: freshName() };
     const place = { ...limited, sessions };

@@ -90,14 +90,13 @@ async function create(sessions, { app, token, ownerId, data, durationMs, notAfte
     return stored;
   };
   let stored;
-  let nonce;
   // If the reply was lost, and another call ended the session before the retry, the create starts again with a new nonce.
   do {
-    nonce = newNonce();
+    const nonce = newNonce();
     stored = await (settings.server?.cluster ? inSteps(nonce) : put(nonce, '', owner !== NOBODY));
   } while (stored === 'again');
   if (!stored) return stored;
-  await keepAtMost(sessions, app, ownerId, nonce);
+  await keepAtMost(sessions, app, ownerId);
   return true;
 }
 
@@ -116,11 +115,10 @@ async function takeOver(sessions, { app, token, ownerId, data, key, json }) {
   const address = addressOf({ app, token });
   const canExist = checkToken(token) !== undefined;
   if (!canExist || checkData(data, settings.maxDataSize) !== json) return false;
-  const nonce = newNonce();
-  const limits = `${nonce}\n${checkDuration(settings.lifetime)}`;
+  const limits = `${newNonce()}\n${checkDuration(settings.lifetime)}`;
   const fields = `${address}\n${ownerOf(ownerId)}\n${limits}\n${encode(key)}`;
   const isDone = await boundary.send(LETTERS.takeOver, fields, json);
-  if (isDone) await keepAtMost(sessions, app, ownerId, nonce);
+  if (isDone) await keepAtMost(sessions, app, ownerId);
   return isDone;
 }
 
@@ -156,7 +154,7 @@ async function claim(sessions, { app, token, before, after, set, deleted, durati
   };
   let claimed = await attempt(ms);
   while (typeof claimed === 'number') claimed = await attempt(claimed);
-  if (claimed) await keepAtMost(sessions, app, after, nonce);
+  if (claimed) await keepAtMost(sessions, app, after);
   return claimed;
 }
 
@@ -224,21 +222,18 @@ function pointerTo(boundary, address, owner, nonce, ms) {
 }
 
 /**
- * Ends sessions of an owner who has more than `maxSessions` allows, but not the new one. It may seem to be older than others
- * if the clock of this process is behind. Then one session too many lives until the next login.
+ * Ends sessions of an owner who has more than `maxSessions` allows.
  *
  * @param {Sessions} sessions
  * @param {string} app
  * @param {string | undefined} ownerId
- * @param {string} own the nonce of the new one
  */
-async function keepAtMost(sessions, app, ownerId, own) {
+async function keepAtMost(sessions, app, ownerId) {
   const { boundary, settings } = partsOf(sessions);
   const most = settings.maxSessions;
   if (ownerId === undefined || most === Number.POSITIVE_INFINITY) return;
   const appAndOwner = `${encode(app)}\n${ownerOf(ownerId)}`;
-  const listed = await list(boundary, appAndOwner, '', most + MAX_ENDED);
-  const ended = surplus(listed, most).filter(({ nonce }) => nonce !== own);
+  const ended = surplus(await list(boundary, appAndOwner, '', most + MAX_ENDED), most);
   const end = ({ id, nonce }) =>
     nonce === undefined
       ? sessions.kill({ app, ownerId, id })
