@@ -60,18 +60,19 @@ describe('an outage', () => {
 });
 
 describe('the process', () => {
-  for (const signals of [['SIGTERM'], ['SIGINT'], ['SIGINT', 'SIGTERM']]) {
-    test(`ends by itself after ${signals.join(' and ')}, while a browser keeps connections`, async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    test(`ends by itself after ${signal}, while a browser keeps connections`, async (t) => {
       const example = await startExample();
       t.after(() => example.stop());
       const context = await browser.newContext({ baseURL: example.url });
       await logIn(await context.newPage());
-      for (const signal of signals) example.kill(signal);
+      example.kill(signal);
       assert.deepEqual(await example.ended, [0, null]);
       assert.equal(example.printed(), `listens on ${example.url}, until Ctrl-C\n`);
     });
   }
 
+  // With no request to finish, a second signal may come while Node.js ends, and Node.js no longer listens to it then.
   test('finishes a login that has begun, even after a second signal', async (t) => {
     const example = await startExample();
     t.after(() => example.stop());
