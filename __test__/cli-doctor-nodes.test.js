@@ -28,7 +28,7 @@ describe('doctor behind Sentinel', () => {
     assert.equal(healthy.code, 0);
     for (const { port } of group.nodes)
       assert.ok(healthy.of('connection').message.includes(`:${port}`));
-    assert.equal(healthy.of('replicas').message, '1 of 1 primary');
+    assert.equal(healthy.of('replicas').message, '1 replica of 1 primary');
 
     const [replica] = group.nodes.slice(1);
     await group.kill(replica);
@@ -41,7 +41,7 @@ describe('doctor behind Sentinel', () => {
     assert.deepEqual(messages.map((text) => text.replace(/127\S+/, 'it')).sort(), [
       'warning connection: it cannot be reached: ECONNREFUSED',
       'warning connection: sentinel it cannot be reached: ECONNREFUSED',
-      'warning replicas: 0 of 1 primary: what a lost primary had is lost',
+      'warning replicas: it has no replica: what a lost primary had is lost',
     ]);
   });
 });
@@ -62,7 +62,7 @@ test('doctor behind Sentinel warns of a replica that does not hear from its prim
   const from = `a replica does not hear from its primary ${primary.host}:${primary.port} `;
   assert.ok(warning.message.startsWith(from), warning.message);
   assert.match(warning.message, /\((connect|connecting|sync|handshake)\)$/);
-  assert.equal(result.of('replicas').message, '1 of 1 primary');
+  assert.equal(result.of('replicas').message, '1 replica of 1 primary');
 });
 
 test('doctor behind Sentinel ends with 3 if the primary is gone, and names it', async (t) => {
@@ -76,6 +76,26 @@ test('doctor behind Sentinel ends with 3 if the primary is gone, and names it', 
   const lost = `problem: 127.0.0.1:${primary.port} cannot be reached: ECONNREFUSED`;
   assert.ok(messages.includes(lost), messages.join());
   assert.equal(of('rights'), undefined);
+});
+
+test('doctor warns of sentinels that tell different primaries', async (t) => {
+  const group = await startSentinels({
+    replicas: 1,
+    sentinels: 2,
+    downAfter: 60_000,
+    config: HEALTHY,
+  });
+  t.after(() => group.stop());
+  const [primary, replica] = group.nodes;
+  const sentinel = group.sentinels[1].client();
+  await sentinel.call('SENTINEL', 'REMOVE', 'mymaster');
+  await sentinel.call('SENTINEL', 'MONITOR', 'mymaster', replica.host, replica.port, 2);
+  const result = await diagnose(group.url);
+  assert.equal(result.code, 0);
+  const [warning, ...more] = wrong(result);
+  assert.deepEqual([warning.check, warning.status, more], ['connection', 'warning', []]);
+  const both = [primary, replica].map(({ host, port }) => `${host}:${port}`).join(', ');
+  assert.equal(warning.message, `the sentinels do not agree on the primary: ${both}`);
 });
 
 test('doctor finds a problem if no sentinel can be reached', async () => {
@@ -100,7 +120,7 @@ describe('doctor on a Cluster', () => {
     assert.deepEqual(wrong(healthy), []);
     assert.equal(healthy.code, 0);
     assert.equal(healthy.of('cluster').message, 'all slots are served');
-    assert.equal(healthy.of('replicas').message, '3 of 3 primaries');
+    assert.equal(healthy.of('replicas').message, '3 replicas of 3 primaries');
     for (const { port } of cluster.nodes)
       assert.ok(healthy.of('connection').message.includes(`:${port}`));
 
@@ -146,6 +166,29 @@ describe('doctor on a Cluster', () => {
     assert.equal(of('cluster').remedy, 'see CLUSTER INFO and CLUSTER NODES');
   });
 
+  test('warns of a primary without a replica, although another has two', async (t) => {
+    const cluster = await startCluster({
+      primaries: 3,
+      replicas: 1,
+      downAfter: 60_000,
+      config: HEALTHY,
+    });
+    t.after(() => cluster.stop());
+    const [one, other] = await cluster.primaries();
+    const idOf = (node) => node.cluster('MYID');
+    const [from, to] = await Promise.all([idOf(one), idOf(other)]);
+    const [moved] = await cluster.replicas(one);
+    await moved.cluster('REPLICATE', to);
+    const views = () => Promise.all(cluster.nodes.map((node) => node.cluster('SLOTS')));
+    const nodesOf = (view, id) => view.find((range) => range[2][2] === id).slice(2).length;
+    const isMoved = (view) => nodesOf(view, from) === 1 && nodesOf(view, to) === 3;
+    await waitUntil(async () => (await views()).every(isMoved), 'all nodes to see the move');
+    const result = await diagnose(cluster.url);
+    const [found, ...more] = wrong(result);
+    assert.deepEqual([found.check, found.status, more], ['replicas', 'warning', []]);
+    assert.equal(found.message, `${one.address} has no replica: what a lost primary had is lost`);
+  });
+
   test('warns of a primary without a replica, and finds the one that is gone', async (t) => {
     const cluster = await startCluster({
       primaries: 3,
@@ -156,10 +199,9 @@ describe('doctor on a Cluster', () => {
     t.after(() => cluster.stop());
     const result = await diagnose(cluster.url);
     assert.equal(result.code, 0);
-    assert.deepEqual(
-      wrong(result).map(({ check }) => check),
-      ['replicas'],
-    );
+    const [found, ...more] = wrong(result);
+    assert.deepEqual([found.check, found.status, more], ['replicas', 'warning', []]);
+    for (const { address } of cluster.nodes) assert.ok(found.message.includes(address));
 
     const [lost] = cluster.nodes;
     await lost.kill();

@@ -89,7 +89,21 @@ describe('doctor on one server', () => {
     const after = await diagnose(asLogin(server.url));
     assert.deepEqual([after.code, after.of('rights').status], [0, 'ok']);
   });
+
+  test('says what to leave out for a user who may use all keys already', async () => {
+    await acl('SETUSER', 'spots', 'reset', 'on', '>password', '~*');
+    await grantWithoutNames(admin, (await diagnose(asLogin(server.url))).of('rights'));
+    assert.equal((await diagnose(asLogin(server.url))).code, 0);
+  });
 });
+
+/** Grants what a finding prints for a user who may use all names already, as the finding says. */
+async function grantWithoutNames(redis, { remedy, command }) {
+  const words = command.split(' ').slice(1);
+  await assert.rejects(redis.call('ACL', ...words), /is not valid/);
+  assert.match(remedy, /without the last word if the user may use all (keys|channels) already:$/);
+  await redis.call('ACL', ...words.slice(0, -1));
+}
 
 for (const [name, start, rule] of [
   [
@@ -145,4 +159,11 @@ test('doctor finds what the user of the sentinels lacks, and the command that it
     await admin.call('ACL', ...found.command.split(' ').slice(1));
     assert.equal((await diagnose(url)).code, 0);
   }
+
+  const mute = ON_SENTINELS.filter((word) => word !== '+subscribe');
+  await admin.call('ACL', ...mute, 'allchannels');
+  const { checks } = await diagnose(url);
+  const [found] = checks.filter(({ check, status }) => check === 'rights' && status === 'problem');
+  await grantWithoutNames(admin, found);
+  assert.equal((await diagnose(url)).code, 0);
 });

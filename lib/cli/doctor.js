@@ -139,8 +139,23 @@ function connections({ kind, nodes, sentinels }) {
       .map(({ address, failure }) =>
         warning(`sentinel ${address} cannot be reached: ${failure}`, 'is it running?'),
       ),
+    ...disagreements(sentinels),
     ...(hasPrimary ? [] : [problem('no primary can be found', 'are the servers above running?')]),
   ];
+}
+
+/**
+ * Warns if sentinels tell different primaries. The rest of the checks follows the first of them.
+ *
+ * @param {import('./doctor/servers.js').Servers['sentinels']} sentinels
+ */
+function disagreements(sentinels) {
+  const told = new Set(sentinels.flatMap(({ primary }) => primary ?? []));
+  if (told.size < 2) return [];
+  const says = `the sentinels do not agree on the primary: ${[...told].join(', ')}`;
+  const remedy =
+    'run this again, in case a failover is under way; else see SENTINEL MASTERS on each';
+  return [warning(says, remedy)];
 }
 
 module.exports = command;

@@ -73,8 +73,9 @@ function checkRights({ nodes, kind }, { prefix, server: { db } }) {
     const missing = await tryAll(node, needed, key, db);
     // A server looks at the command first. If it refuses each, nobody knows about the keys.
     const onKeys = needed.filter(([, words]) => words(key, db).includes(key));
-    if (onKeys.every(([right]) => missing.has(right))) missing.add('~');
-    if (missing.size > 0) return missingRights(node.user, missing, prefix);
+    const isUnsure = onKeys.every(([right]) => missing.has(right));
+    if (isUnsure) missing.add('~');
+    if (missing.size > 0) return missingRights(node.user, missing, prefix, isUnsure);
     const more = kind === 'cluster' ? await tryAll(node, FOR_REPLICAS, key, db) : new Set();
     if (more.size === 0) return ok(`user ${node.user} may do all that the methods need`);
     const why = "only readFrom: 'replica' needs that";
@@ -101,7 +102,8 @@ function checkSentinelRights({ sentinels }, { server }) {
       // Who may not subscribe may lack the channel, too: a server looks at the command first.
       const command = ['ACL SETUSER', user, ...commands, '&+switch-master'].join(' ');
       const says = `user ${user} of the sentinels may not find the primary, or hear of a failover`;
-      return problem(says, 'an administrator runs this on each sentinel:', command);
+      const isUnsure = missing.has('subscribe');
+      return problem(says, remedy('sentinel', isUnsure && 'channels'), command);
     },
   );
 }
@@ -131,19 +133,34 @@ async function tryAll(node, needed, key, db) {
   return missing;
 }
 
-/** @param {string} user @param {Set<string>} missing @param {string} prefix */
-function missingRights(user, missing, prefix) {
+/**
+ * @param {string} user
+ * @param {Set<string>} missing
+ * @param {string} prefix
+ * @param {boolean} isUnsure whether the user may have the right to all keys
+ */
+function missingRights(user, missing, prefix, isUnsure) {
   const commands = [...missing].filter((right) => right !== '~');
   const parts = [
     commands.length > 0 && `call ${commands.join(', ')}`,
     missing.has('~') && `touch the keys ${prefix}*`,
   ].filter(Boolean);
-  const remedy = 'an administrator runs this on each server:';
   return problem(
     `user ${user} may not ${parts.join(', nor ')}`,
-    remedy,
+    remedy('server', isUnsure && 'keys'),
     grant(user, missing, prefix),
   );
+}
+
+/**
+ * What to do with a command. A server refuses one that names a few keys or channels for a user who may use all of them.
+ *
+ * @param {string} place
+ * @param {string | false} names of which the last word may be such
+ */
+function remedy(place, names) {
+  const unless = names ? `, without the last word if the user may use all ${names} already` : '';
+  return `an administrator runs this on each ${place}${unless}:`;
 }
 
 /** @param {string} user @param {Set<string>} missing @param {string} [prefix] */

@@ -11,6 +11,13 @@ const PLAIN = {
   ...{ maxRetriesPerRequest: 0, retryStrategy: () => null },
 };
 
+/**
+ * @typedef {object} Place where a server is
+ * @property {string} host
+ * @property {number} port
+ * @property {string} [primary] whose replica it is
+ */
+
 /** A server, or a sentinel. */
 class Server {
   #client;
@@ -18,11 +25,13 @@ class Server {
   /**
    * @param {{ connectTimeout: number, commandTimeout: number }} settings
    * @param {any} server as `readOptions` returns it
-   * @param {{ host: string, port: number, isPrimary?: boolean }} place
+   * @param {Place} place
    */
-  constructor({ connectTimeout, commandTimeout }, server, { host, port, isPrimary = true }) {
+  constructor({ connectTimeout, commandTimeout }, server, { host, port, primary }) {
     this.address = server.path ?? `${host}:${port}`;
-    this.isPrimary = isPrimary;
+    /** The address of the primary that a replica follows, or that a sentinel tells. @type {string | undefined} */
+    this.primary = primary;
+    this.isPrimary = primary === undefined;
     this.user = server.username ?? 'default';
     const clientOptions = { ...server.clientOptions, ...PLAIN, commandTimeout };
     const one = { cluster: undefined, sentinels: undefined, natMap: undefined };
@@ -116,7 +125,7 @@ class Server {
  */
 async function connectAll(settings) {
   const { server } = settings;
-  /** @param {any} place @param {any} [login] */
+  /** @param {Place} place @param {any} [login] */
   const open = (place, login = server) => new Server(settings, login, place).connect();
   if (server.cluster) {
     const { ranges, places } = await readSlots(server.cluster, open);
@@ -130,7 +139,9 @@ async function connectAll(settings) {
   if (server.sentinels) {
     const { name, nodes: places, ...login } = server.sentinels;
     const own = { db: 0, clientOptions: {}, ...login };
-    const sentinels = await Promise.all(places.map((/** @type {any} */ place) => open(place, own)));
+    const sentinels = await Promise.all(
+      places.map((/** @type {Place} */ place) => open(place, own)),
+    );
     const nodes = (await readGroup(name, sentinels)).map((place) => open(place));
     return { kind: 'sentinel', nodes: await Promise.all(nodes), sentinels, ranges: [] };
   }
@@ -149,9 +160,10 @@ async function readSlots(seeds, open) {
     try {
       /** @type {[from: number, to: number, ...nodes: [host: string, port: number][]][]} */
       const slots = await node.ask('CLUSTER', 'SLOTS');
-      const places = slots.flatMap(([, , ...nodes]) =>
-        nodes.map(([host, port], n) => ({ host: host || seed.host, port, isPrimary: n === 0 })),
-      );
+      const places = slots.flatMap(([, , ...nodes]) => {
+        const [first, ...others] = nodes.map(([host, port]) => ({ host: host || seed.host, port }));
+        return [first, ...others.map((place) => ({ ...place, primary: addressOf(first) }))];
+      });
       return { ranges: slots.map(([from, to]) => [from, to]), places: distinct(places) };
     } catch {
       // Another node may know.
@@ -159,10 +171,16 @@ async function readSlots(seeds, open) {
       node.close();
     }
   }
-  return { ranges: [], places: seeds.map(({ host, port }) => ({ host, port, isPrimary: true })) };
+  return { ranges: [], places: seeds.map(({ host, port }) => ({ host, port })) };
 }
 
-/** Asks sentinels for the primary and its replicas. @param {string} name @param {Server[]} sentinels */
+/**
+ * Asks sentinels for the primary and its replicas.
+ *
+ * @param {string} name
+ * @param {Server[]} sentinels
+ * @returns {Promise<Place[]>}
+ */
 async function readGroup(name, sentinels) {
   const answers = await Promise.all(
     sentinels.map(async (sentinel) => {
@@ -170,12 +188,15 @@ async function readGroup(name, sentinels) {
         .ask('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)
         .catch(() => {});
       const replicas = await sentinel.ask('SENTINEL', 'REPLICAS', name).catch(() => []);
+      if (!primary) return [];
+      const first = { host: primary[0], port: Number(primary[1]) };
+      sentinel.primary = addressOf(first);
       return [
-        ...(primary ? [{ host: primary[0], port: Number(primary[1]), isPrimary: true }] : []),
+        first,
         ...replicas.map(pairs).map((/** @type {any} */ { ip, port }) => ({
           host: ip,
           port: Number(port),
-          isPrimary: false,
+          primary: sentinel.primary,
         })),
       ];
     }),
@@ -183,9 +204,16 @@ async function readGroup(name, sentinels) {
   return distinct(answers.flat());
 }
 
-/** @template {{ host: string, port: number }} P @param {P[]} places @returns {P[]} */
+/** Keeps the first of the places with one address. @param {Place[]} places */
 function distinct(places) {
-  return [...new Map(places.map((place) => [`${place.host}:${place.port}`, place])).values()];
+  return [
+    ...new Map(places.map((place) => [addressOf(place), place]).reverse()).values(),
+  ].reverse();
+}
+
+/** @param {Place} place */
+function addressOf({ host, port }) {
+  return `${host}:${port}`;
 }
 
 /** @param {any[]} list names and values @returns {Record<string, any>} */

@@ -19,13 +19,15 @@ async function checkReplicas({ kind, nodes }) {
     const says = `a replica does not hear from its primary ${host}:${port} (${state})`;
     return warning(says, 'it lacks what changes meanwhile: see the log of both');
   });
-  if (replicas.length >= primaries.length) {
-    return [
-      ok(`${replicas.length} of ${count(primaries.length, 'primary', 'primaries')}`),
-      ...links,
-    ];
+  const alone = primaries.filter(
+    ({ address }) => !replicas.some(({ primary }) => primary === address),
+  );
+  if (alone.length === 0) {
+    const of = count(primaries.length, 'primary', 'primaries');
+    return [ok(`${count(replicas.length, 'replica', 'replicas')} of ${of}`), ...links];
   }
-  const says = `${replicas.length} of ${count(primaries.length, 'primary', 'primaries')}: what a lost primary had is lost`;
+  const which = alone.map(({ address }) => address).join(', ');
+  const says = `${which} has no replica: what a lost primary had is lost`;
   return [warning(says, 'give each primary a replica, on another machine'), ...links];
 }
 
