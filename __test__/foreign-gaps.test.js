@@ -97,6 +97,27 @@ const ENDS = {
   'a killAll that spares one': ({ ownerId }) => ownerId === 'ann',
 };
 
+/**
+ * Asserts what a list shows although another call runs between its steps: the owner's sessions that lived before it and
+ * live after it, and no other owner's, and each once.
+ */
+function assertListed(listed, { before, after }) {
+  const made = listed.map(({ data }) => data.made);
+  assert.equal(new Set(listed.map(({ id }) => id)).size, made.length, 'an id is listed twice');
+  const ofAnn = (sessions) => sessions.filter((session) => session?.ownerId === 'ann');
+  const own = [...ofAnn(before), ...ofAnn(after)].map((session) => session.made);
+  assert.deepEqual(
+    made.filter((each) => !own.includes(each)),
+    [],
+    'sessions of others',
+  );
+  for (const session of ofAnn(before)) {
+    const isSame = (each) => each.made === session.made && each.token === session.token;
+    const lives = ofAnn(after).some(isSame);
+    if (lives) assert.ok(made.includes(session.made), `${session.made} is not listed`);
+  }
+}
+
 forEachTarget((_target, open) => {
   let sessions;
   let redis;
@@ -120,7 +141,9 @@ forEachTarget((_target, open) => {
           inEachGap(async (gap) => {
             const { place, given, tokens } = await raceAbout(owner);
             const { token, spared } = given;
-            const [kept, other] = [await opened(place, spared), await opened(place, tokens[2])];
+            const [before, kept, other] = await Promise.all(
+              tokens.map((each) => opened(place, each)),
+            );
             const [first, second] = [`${gap} stopped`, `${gap} meanwhile`];
             const ended = new Set();
             /** Makes a call, and notes which session must have ended when it has resolved. */
@@ -157,6 +180,10 @@ forEachTarget((_target, open) => {
                 );
                 const sparing = [label, name].every((each) => !/killAll$/.test(each));
                 if (sparing) assert.deepEqual(await opened(place, spared), kept);
+                const lists = [label === 'a list' && end.value, name === 'a list' && value];
+                for (const listed of lists.filter(Boolean)) {
+                  assertListed(listed, { before: [before, kept], after: found });
+                }
                 const rotated = [end.value, value].some((each) => typeof each === 'string');
                 const made = [label, name].some((each) => each.includes('create'));
                 if (rotated && !made) assert.equal(await opened(place, token), undefined);

@@ -281,6 +281,21 @@ forEachTarget((target, open) => {
       assert.equal(await claim(undefined, 'bob'), false);
     });
 
+    test('keeps the end of its lifetime when it is claimed, however often it is refreshed', async () => {
+      const app = freshName();
+      const token = newToken();
+      const limited = open({ lifetime: 3600 }).sessions;
+      const session = { app, token, ownerId: undefined, data: {}, durationMs, replace: false };
+      assert.equal(await foreign.create(limited, session), true);
+      const address = { app, token, durationMs: 7_200_000 };
+      const patch = { set: {}, deleted: [] };
+      const claim = { ...address, ...patch, before: undefined, after: ownerId };
+      assert.equal(await foreign.claim(limited, claim), true);
+      assert.equal(await foreign.refresh(limited, address), true);
+      const { createdAt, expiresAt } = await foreign.load(limited, { app, token });
+      assert.equal(expiresAt - createdAt, 3_600_000);
+    });
+
     test('is claimed when its record is full of patches', async () => {
       const app = freshName();
       const small = open({ maxDataSize: 1024 }).sessions;

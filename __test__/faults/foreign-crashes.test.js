@@ -7,7 +7,7 @@ const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
 const foreign = require('../../lib/foreign.js');
 const checks = require('../support/foreign-checks.js');
-const { inEachGap } = require('../support/foreign-steps.js');
+const { inEachGap, stepByStep } = require('../support/foreign-steps.js');
 const { runScript } = require('../support/scripts.js');
 const { forEachTarget, freshName } = require('../support/targets.js');
 
@@ -39,7 +39,7 @@ const SCRIPT = `
   const foreign = require(root + '/lib/foreign.js');
   const { stepByStep } = require(root + '/__test__/support/foreign-steps.js');
   const patch = { set: {}, deleted: [] };
-  const sessions = new SpotsSessions(given.connectionString);
+  const sessions = new SpotsSessions(given.options);
   const dieIn = (gap) => gap === given.gap && process.kill(process.pid, 'SIGKILL');
   const it = stepByStep(sessions, ({ n }) => dieIn(n));
   const end = () => {
@@ -71,21 +71,47 @@ forEachTarget((target, open) => {
             data: { made: 'it' },
             durationMs: 60_000,
           };
-          const given = { connectionString, gap, session, id: checks.publicIdOf(token) };
-          const code = `${SCRIPT}\n${call}.then(end);`;
-          const { signal, code: exit, stdout, stderr } = await runScript(code, { given });
-          if (exit === 0) {
+          const given = { gap, session, id: checks.publicIdOf(token) };
+          const { died, resolved } = await dieIn(call, { ...given, options: { connectionString } });
+          if (!died) {
             assert.ok(gap >= 2, 'its process died');
             break;
           }
-          assert.equal(signal, 'SIGKILL', stderr);
-          const isKilled = stdout === 'resolved' && label.startsWith('kill');
+          const isKilled = resolved && label.startsWith('kill');
           if (isKilled) assert.equal(await opened(place, token), undefined);
           await assertRight(place, label, [token, other]);
         }
       });
     });
   }
+
+  for (const label of ['create', 'claim of an anonymous session'])
+    test(`maxSessions holds from the next login on, whenever the process of a ${label} dies`, async () => {
+      const maxSessions = 2;
+      const limited = open({ maxSessions }).sessions;
+      const [owner, call] = CALLS[label];
+      for (let gap = 0; ; gap++) {
+        const place = { sessions, redis, app: freshName() };
+        const { app } = place;
+        const token = owner === 'nothing' ? newToken() : await make(place, { ownerId: owner });
+        const tokens = [token, await make(place), await make(place)];
+        const session = { app, token, ownerId: 'ann', data: { made: 'it' }, durationMs: 60_000 };
+        const options = { connectionString, maxSessions };
+        const { died } = await dieIn(call, { gap, session, options });
+        const count = (await sessions.list({ app, ownerId: 'ann' })).length;
+        if (!died) {
+          assert.equal(count, maxSessions);
+          assert.ok(gap >= 3, 'its process died');
+          break;
+        }
+        assert.ok(count >= maxSessions);
+        const last = await make({ ...place, sessions: limited });
+        const ids = (await sessions.list({ app, ownerId: 'ann' })).map(({ id }) => id);
+        assert.equal(ids.length, maxSessions);
+        assert.ok(ids.includes(checks.publicIdOf(last)));
+        await assertFound(place, [...tokens, last]);
+      }
+    });
 
   const patch = { set: {}, deleted: [], durationMs: 600_000 };
   /** Calls that make a pointer, and who owns the session before. */
@@ -130,7 +156,42 @@ forEachTarget((target, open) => {
     assert.equal(await sessions.killAll({ app, ownerId: 'ann' }), true);
     assert.equal(await opened(place, token), undefined);
   });
+
+  for (const durationMs of [Infinity, 60_000])
+    test(`a pointer that is lost of a session without an end is put back by a refresh for ${durationMs} ms`, async () => {
+      const place = { sessions, redis, app: freshName() };
+      const { app } = place;
+      const token = await make(place, { durationMs: Infinity });
+      await redis.del(checks.pointersKey(app, 'ann'));
+      assert.equal(await foreign.refresh(sessions, { app, token, durationMs }), true);
+      await assertFound(place, [token]);
+    });
+
+  test('a session that had no end once is refreshed in one step like others', async () => {
+    const place = { sessions, redis, app: freshName() };
+    const { app } = place;
+    const token = await make(place, { durationMs: Infinity });
+    const refresh = { app, token, durationMs: 60_000 };
+    assert.equal(await foreign.refresh(sessions, refresh), true);
+    const stepped = stepByStep(sessions, () => {});
+    assert.equal(await foreign.refresh(stepped, refresh), true);
+    assert.equal(stepped.steps, 'r');
+  });
 });
+
+/**
+ * Makes a call in a process that dies in a gap of it. Resolves to whether it died, and whether the call had resolved by then.
+ *
+ * @param {string} call
+ * @param {object} given to the script
+ */
+async function dieIn(call, given) {
+  const { signal, code, stdout, stderr } = await runScript(`${SCRIPT}\n${call}.then(end);`, {
+    given,
+  });
+  if (code !== 0) assert.equal(signal, 'SIGKILL', stderr);
+  return { died: code !== 0, resolved: stdout === 'resolved' };
+}
 
 /**
  * What holds at once: nothing is refreshed first, because a refresh puts back a pointer that is missing. A session may have

@@ -15,14 +15,23 @@ const { hasReplicated } = require('../support/replicated.js');
 const { startSentinels } = require('../support/sentinel.js');
 const { freshName } = require('../support/targets.js');
 
-const { assertFound, foreignKey, make, newToken, openedBy, pointersKey } = checks;
+const { assertFound, foreignKey, make, newToken, openedBy, pointersKey, publicIdOf } = checks;
 
 const patch = { set: {}, deleted: [], durationMs: 600_000 };
-const session = { ownerId: 'ann', data: { made: 'it' }, durationMs: 600_000, replace: false };
+const session = { ownerId: 'ann', data: { made: 'it' }, durationMs: 600_000 };
 
 /** The calls, and who owns the session before, if there is one. */
 const CALLS = {
-  create: ['nothing', (it, address) => foreign.create(it, { ...address, ...session }), true],
+  create: [
+    'nothing',
+    (it, address) => foreign.create(it, { ...address, ...session, replace: false }),
+    true,
+  ],
+  'create in the place of a session': [
+    'bob',
+    (it, address) => foreign.create(it, { ...address, ...session, replace: true }),
+    true,
+  ],
   claim: [
     'bob',
     (it, address) => foreign.claim(it, { ...address, ...patch, before: 'bob', after: 'ann' }),
@@ -30,6 +39,12 @@ const CALLS = {
   ],
   rotate: ['ann', (it, address) => it.rotate(address), undefined],
   refresh: ['ann', (it, address) => it.refresh({ ...address, duration: 3600 }), true],
+  kill: ['ann', (it, address) => it.kill(address), true],
+  'kill by id': [
+    'ann',
+    (it, { app, token }) => it.kill({ app, ownerId: 'ann', id: publicIdOf(token) }),
+    true,
+  ],
   killAll: ['ann', (it, { app }) => it.killAll({ app, ownerId: 'ann' }), true],
   list: ['ann', (it, { app }) => it.list({ app, ownerId: 'ann' }), undefined],
 };
@@ -49,9 +64,9 @@ function inEachGapOf(label, on, fault) {
       check: async ({ value }) => {
         if (expected !== undefined) assert.equal(value, expected);
         if (label === 'list') assert.equal(value.length, 1);
-        if (label === 'killAll') assert.equal((await openedBy(place, tokens)).length, 1);
-        else assert.equal((await openedBy(place, [...tokens, value].filter(isText))).length, 2);
-        await assertFound(place, [...tokens, value].filter(isText));
+        const all = [...tokens, value].filter(isText);
+        assert.equal((await openedBy(place, all)).length, label.startsWith('kill') ? 1 : 2);
+        await assertFound(place, all);
       },
     };
   });
@@ -118,7 +133,7 @@ describe('on a cluster', () => {
         });
         const value = await pending;
         const tokens = [token, value].filter(isText);
-        assert.equal((await openedBy(place, tokens)).length, label === 'killAll' ? 0 : 1);
+        assert.equal((await openedBy(place, tokens)).length, label.startsWith('kill') ? 0 : 1);
         await assertFound(place, tokens);
       });
 });

@@ -7,7 +7,9 @@ const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { SpotsSessions } = require('../../index.js');
 const foreign = require('../../lib/foreign.js');
+const { startProxies } = require('../support/cluster-proxies.js');
 const { connectedByProxy, settled } = require('../support/faults.js');
+const { faultyCluster } = require('../support/faulty-cluster.js');
 const checks = require('../support/foreign-checks.js');
 const { stepByStep } = require('../support/foreign-steps.js');
 const { freshName } = require('../support/targets.js');
@@ -25,9 +27,14 @@ const CALLS = {
   refresh: ['ann', (it, to) => it.refresh({ ...to, duration: 3600 })],
   rotate: ['ann', (it, to) => it.rotate(to)],
   kill: ['ann', (it, to) => it.kill(to)],
+  'kill by id': ['ann', killById],
   killAll: ['ann', (it, { app }) => it.killAll({ app, ownerId: 'ann' })],
   takeOver: ['nothing', takeOver],
 };
+
+function killById(it, { app, token }) {
+  return it.kill({ app, ownerId: 'ann', id: checks.publicIdOf(token) });
+}
 
 /** Takes over a session of another system, which is written first. */
 async function takeOver(it, { app, token }, redis) {
@@ -37,41 +44,61 @@ async function takeOver(it, { app, token }, redis) {
   return foreign.takeOver(it, { app, token, ownerId, data, ...old });
 }
 
+/** Instances that reach their servers by proxies. */
+const TARGETS = {
+  'one server': async (t) => {
+    const { sessions, redis, proxy } = await connectedByProxy(t, { commandTimeout });
+    return { sessions, redis, proxies: [proxy] };
+  },
+  'a Cluster': async (t) => {
+    const { cluster, open } = await faultyCluster(t, { primaries: 3, replicas: 0 });
+    const { proxies, url } = await startProxies(t, cluster);
+    const sessions = open({ connectionString: url, commandTimeout });
+    await sessions.ping();
+    return { sessions, redis: cluster.client(), proxies };
+  },
+};
+
 describe('R06 a lost reply', () => {
-  for (const [label, [owner, call]] of Object.entries(CALLS)) {
-    test(`to any step of ${label} is made up for`, async (t) => {
-      const { sessions, redis, proxy } = await connectedByProxy(t, { commandTimeout });
-      for (let nth = 0; ; nth++) {
-        const place = { sessions, redis, app: freshName() };
-        const { app } = place;
-        const token = owner === 'nothing' ? newToken() : await make(place, { ownerId: owner });
-        const tokens = [token, await make(place, { ownerId: 'cid' })];
-        let seen = 0;
-        let lost = false;
-        proxy.onReply = ({ bytes, cut }) => {
-          // Replies to a handshake are of other connections, and not counted.
-          if (lost || seen++ < nth) return bytes;
-          lost = true;
-          cut();
-          return undefined;
+  for (const [label, [owner, call]] of Object.entries(CALLS))
+    for (const [target, connect] of Object.entries(TARGETS)) {
+      if (label === 'takeOver' && target === 'a Cluster') continue; // migrate does not use it there
+      test(`to any step of ${label} on ${target} is made up for`, async (t) => {
+        const { sessions, redis, proxies } = await connect(t);
+        const onReply = (act) => {
+          for (const proxy of proxies) proxy.onReply = act;
         };
-        const { value, error } = await settled(
-          call(sessions, { app, token }, redis),
-          commandTimeout,
-        );
-        proxy.onReply = undefined;
-        assert.equal(error, undefined);
-        if (label === 'rotate') {
-          assert.equal(await opened(place, token), undefined);
-          tokens.push(value);
-        } else assert.equal(value, true);
-        const count = label.startsWith('kill') ? 1 : 2;
-        assert.equal((await openedBy(place, tokens)).length, count);
-        await assertFound(place, tokens);
-        if (!lost) break;
-      }
-    });
-  }
+        for (let nth = 0; ; nth++) {
+          const place = { sessions, redis, app: freshName() };
+          const { app } = place;
+          const token = owner === 'nothing' ? newToken() : await make(place, { ownerId: owner });
+          const tokens = [token, await make(place, { ownerId: 'cid' })];
+          let seen = 0;
+          let lost = false;
+          onReply(({ bytes, cut }) => {
+            // Replies to a handshake are of other connections, and not counted.
+            if (lost || seen++ < nth) return bytes;
+            lost = true;
+            cut();
+            return undefined;
+          });
+          const { value, error } = await settled(
+            call(sessions, { app, token }, redis),
+            commandTimeout,
+          );
+          onReply(undefined);
+          assert.equal(error, undefined);
+          if (label === 'rotate') {
+            assert.equal(await opened(place, token), undefined);
+            tokens.push(value);
+          } else assert.equal(value, true);
+          const count = label.startsWith('kill') ? 1 : 2;
+          assert.equal((await openedBy(place, tokens)).length, count);
+          await assertFound(place, tokens);
+          if (!lost) break;
+        }
+      });
+    }
 
   test('to every step is an error in time, and nothing is told as done that is not', async (t) => {
     const { sessions, redis, proxy, server } = await connectedByProxy(t, {

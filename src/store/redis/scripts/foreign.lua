@@ -22,7 +22,8 @@ end
 -- Gives a session a new time to live, at most to the end of its lifetime. If its pointer has just been lengthened, `nonce`
 -- is that of the pointer, and `kept_until` says until when it is kept. Returns 1, or 0 if there is no such session. If the
 -- pointer must be lengthened first, because it would be kept for less than half the time to live after the session's end,
--- does nothing and returns 0, the hash of the owner and the nonce.
+-- does nothing and returns 0, the hash of the owner and the nonce. So is a pointer that is kept for ever: nothing else would
+-- put it back if a failover lost it.
 local function refresh_foreign(session, line, ttl_ms, nonce, kept_until)
   local expiry = within_lifetime(expiry_after(ttl_ms), line)
   local owner, own_nonce = pointer_in(line)
@@ -30,8 +31,8 @@ local function refresh_foreign(session, line, ttl_ms, nonce, kept_until)
     overwrite(session, line, 'until', kept_until)
   elseif owner then
     kept_until = string.match(line, UNTIL)
-    local is_short = not expiry or kept_until - expiry < ttl_ms / 2
-    if kept_until ~= FOREVER and is_short then return { 0, owner, own_nonce } end
+    local is_sure = expiry and kept_until ~= FOREVER and kept_until - expiry >= ttl_ms / 2
+    if not is_sure then return { 0, owner, own_nonce } end
   end
   if expiry then return redis.call('PEXPIREAT', session, expiry) end
   redis.call('PERSIST', session)
