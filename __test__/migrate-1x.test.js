@@ -7,6 +7,7 @@ const { createHash } = require('node:crypto');
 const { beforeEach, describe, test } = require('node:test');
 const { Migration } = require('../lib/migrate/migration.js');
 const { version1 } = require('../lib/migrate/version-1.js');
+const { primariesOf } = require('../lib/scan.js');
 const { expiryOf } = require('./support/expiries.js');
 const { HOSTILE, createIn1x, keyOf1x } = require('./support/old-sessions.js');
 const { forEachTarget, onRedis } = require('./support/targets.js');
@@ -204,6 +205,30 @@ forEachTarget((target, open) => {
       );
     }
     assert.equal(await redis.dbsize(), 7);
+  });
+
+  test('a stop ends it at the next page of keys, also if few of them are sessions', async () => {
+    const others = Array.from({ length: 20_000 }, (_, n) => redis.set(`other:${n}`, ''));
+    await Promise.all(others);
+    const all = await Promise.all(Array.from({ length: 10 }, () => write(redis, {})));
+    let pages = 0;
+    const prepare = async (migration) => {
+      for (const node of await primariesOf(sessions.client, 4000)) {
+        const original = node.scanBuffer;
+        node.scanBuffer = async (...args) => {
+          const page = await original.apply(node, args);
+          if (++pages === 2) migration.stop();
+          return page;
+        };
+      }
+    };
+    const { done } = await migrate(sessions, { prepare });
+    // The third page was asked for when the second one arrived. Of more than 20 pages in all.
+    assert.ok(pages <= 3, `${pages} pages`);
+    assert.equal((await redis.keys('app:*')).length, all.length - done);
+    assert.equal((await migrate(open().sessions)).done, all.length - done);
+    assert.ok(pages <= 3, `${pages} pages`);
+    await Promise.all(all.map((each) => assertMoved(sessions, redis, each)));
   });
 
   test('values from 1 byte to maxDataSize arrive whole', async () => {

@@ -1,19 +1,46 @@
 'use strict';
 
-// Finds keys with SCAN, which looks at some keys at a time and so never blocks the server. A key may come twice.
+// Finds keys through `client` with SCAN, which looks at some keys at a time and so never blocks the server. A key may come
+// twice.
+
+const { SpotsSessionsError } = require('./errors.js');
 
 /** How many keys one SCAN looks at. That takes the server about a third of a millisecond. */
 const SCAN_COUNT = 1000;
 
 /**
+ * Waits for a reply to a command of `client`, which itself would wait for a silent server without end.
+ *
+ * @template T
+ * @param {number} ms
+ * @param {Promise<T>} reply
+ * @returns {Promise<T>}
+ */
+async function inTime(ms, reply) {
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    const message = `redis did not answer a command of \`client\` within ${ms} ms`;
+    const fail = () => reject(new SpotsSessionsError('ERR_SESSIONS_TIMEOUT', message));
+    timer = setTimeout(fail, ms);
+  });
+  try {
+    return await Promise.race([reply, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
  * Resolves to the servers that have all keys together: each primary of a Cluster, or the only server.
  *
  * @param {any} client of ioredis
+ * @param {number} ms that a command may take
  * @returns {Promise<any[]>}
  */
-async function primariesOf(client) {
+async function primariesOf(client, ms) {
   if (!client.isCluster) return [client];
-  await client.ping(); // by then it knows the nodes
+  await inTime(ms, client.ping()); // by then it knows the nodes
   return client.nodes('master');
 }
 
@@ -22,9 +49,10 @@ async function primariesOf(client) {
  *
  * @param {any} node
  * @param {string} pattern
+ * @param {number} ms that a page may take
  * @returns {AsyncGenerator<Buffer[]>}
  */
-async function* scan(node, pattern) {
+async function* scan(node, pattern, ms) {
   let isLost = false;
   const onClose = () => {
     isLost = true;
@@ -37,7 +65,7 @@ async function* scan(node, pattern) {
   node.on('close', onClose);
   try {
     for (let reply = ask('0'); reply !== undefined; ) {
-      const [next, keys] = await reply;
+      const [next, keys] = await inTime(ms, reply);
       // A server that was started again has its keys in another order, so a cursor of before would miss some.
       const cursor = isLost ? '0' : String(next);
       // Asked now, so that the server looks for these keys while the program uses the others.
@@ -55,4 +83,4 @@ function escapeGlob(text) {
   return text.replace(/[\\*?[\]^]/g, '\\$&');
 }
 
-module.exports = { SCAN_COUNT, escapeGlob, primariesOf, scan };
+module.exports = { SCAN_COUNT, escapeGlob, inTime, primariesOf, scan };

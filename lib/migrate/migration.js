@@ -51,7 +51,6 @@ class Migration {
   #movesInOneStep;
   /** The beginning of our own keys. */
   #ours;
-  #isStopped = false;
   /** The keys that are under way, because SCAN may give a key twice. @type {Set<string>} */
   #underWay = new Set();
 
@@ -80,11 +79,11 @@ class Migration {
     this.#system = system;
     this.#mode = mode;
     this.#endlessMs = endlessMs;
-    const { maxDataSize, prefix, server } = partsOf(sessions).settings;
+    const { commandTimeout, maxDataSize, prefix, server } = partsOf(sessions).settings;
     this.#maxDataSize = maxDataSize;
     this.#ours = Buffer.from(`${prefix}{`);
     this.#movesInOneStep = mode === 'move' && !server?.cluster;
-    this.#oldKeys = new OldKeys(sessions.client, system.prefix);
+    this.#oldKeys = new OldKeys(sessions.client, system.prefix, commandTimeout);
   }
 
   /** How many keys were looked at so far, of all kinds. */
@@ -94,12 +93,12 @@ class Migration {
 
   /** Whether `stop` ended it. */
   get isStopped() {
-    return this.#isStopped;
+    return this.#oldKeys.isStopped;
   }
 
-  /** Lets the batches that are under way end, and begins no other. */
+  /** Lets the batches that are under way end, begins no other, and looks for no more keys. */
   stop() {
-    this.#isStopped = true;
+    this.#oldKeys.isStopped = true;
   }
 
   /** Resolves when all is moved, or when it was stopped and the batches under way have ended. */
@@ -108,7 +107,7 @@ class Migration {
     const batches = this.#oldKeys.batches();
     const worker = async () => {
       for await (const keys of batches) {
-        if (this.#isStopped) return;
+        if (this.isStopped) return;
         await this.#moveAll(keys);
       }
     };

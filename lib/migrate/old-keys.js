@@ -3,7 +3,7 @@
 // The keys of another system: finds them with SCAN, reads them, and deletes those that are unchanged. Each command is
 // short, so the server is never blocked. On a Cluster every primary is scanned, and each key is a command of its own.
 
-const { SCAN_COUNT, escapeGlob, primariesOf, scan } = require('../scan.js');
+const { SCAN_COUNT, escapeGlob, inTime, primariesOf, scan } = require('../scan.js');
 
 /** How many keys are read, or deleted, in one script. They are created by three scripts of 32 calls. */
 const BATCH_KEYS = 96;
@@ -91,17 +91,22 @@ const REMOVE = `${EXPIRY_OF}
 
 class OldKeys {
   #client;
+  #commandTimeout;
   #prefix;
   #pattern;
   /** How many keys were looked at so far, of all kinds. */
   scanned = 0;
+  /** Whether `batches` ends when the server has sent its next page of keys. */
+  isStopped = false;
 
   /**
    * @param {any} client of ioredis
    * @param {string} prefix what the keys begin with
+   * @param {number} commandTimeout in milliseconds
    */
-  constructor(client, prefix) {
+  constructor(client, prefix, commandTimeout) {
     this.#client = client;
+    this.#commandTimeout = commandTimeout;
     this.#prefix = Buffer.from(prefix);
     this.#pattern = `${escapeGlob(prefix)}*`;
     client.defineCommand('readOldValues', { lua: VALUES });
@@ -111,15 +116,19 @@ class OldKeys {
 
   /** Resolves to how many keys the server has, of all kinds. */
   async count() {
-    const sizes = await Promise.all((await primariesOf(this.#client)).map((node) => node.dbsize()));
+    const ms = this.#commandTimeout;
+    const primaries = await primariesOf(this.#client, ms);
+    const sizes = await inTime(ms, Promise.all(primaries.map((node) => node.dbsize())));
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** Yields the keys in batches. A key may come twice, as SCAN says. @returns {AsyncGenerator<Buffer[]>} */
   async *batches() {
     let batch = [];
-    for (const node of await primariesOf(this.#client)) {
-      for await (const keys of scan(node, this.#pattern)) {
+    for (const node of await primariesOf(this.#client, this.#commandTimeout)) {
+      for await (const keys of scan(node, this.#pattern, this.#commandTimeout)) {
+        // Asked here too, because of many pages none may fill a batch.
+        if (this.isStopped) return;
         this.scanned += SCAN_COUNT;
         for (const key of keys) {
           if (!key.subarray(0, this.#prefix.length).equals(this.#prefix)) continue;
@@ -198,7 +207,7 @@ class OldKeys {
     const groups = this.#client.isCluster ? entries.map((entry) => [entry]) : [entries];
     const run = (group) =>
       this.#client[name](group.length, ...group.map(({ key }) => key), ...argumentsOf(group));
-    return (await Promise.all(groups.map(run))).flat();
+    return (await inTime(this.#commandTimeout, Promise.all(groups.map(run)))).flat();
   }
 }
 

@@ -5,7 +5,7 @@
 
 const { killById, loadById } = require('../foreign.js');
 const { partsOf } = require('../operations.js');
-const { escapeGlob, primariesOf, scan } = require('../scan.js');
+const { escapeGlob, inTime, primariesOf, scan } = require('../scan.js');
 const { publicId } = require('./names.js');
 
 /** The longest first line of a record, in bytes. */
@@ -17,15 +17,18 @@ const MAX_FIRST_LINE = 200;
  */
 async function* pagesOnServer({ sessions, app }) {
   const { client } = sessions;
-  const { prefix } = partsOf(sessions).settings;
+  const { prefix, commandTimeout } = partsOf(sessions).settings;
   const pattern = `${escapeGlob(prefix)}{????????:${escapeGlob(app)}}:s:*`;
   const seen = new Set();
-  for (const primary of await primariesOf(client)) {
-    for await (const found of scan(primary, pattern)) {
+  for (const primary of await primariesOf(client, commandTimeout)) {
+    for await (const found of scan(primary, pattern, commandTimeout)) {
       const keys = found.map((key) => key.toString());
       const fresh = keys.filter((key) => !seen.has(key));
       for (const key of fresh) seen.add(key);
-      const marked = await Promise.all(fresh.map((key) => isMarked(client, key)));
+      const marked = await inTime(
+        commandTimeout,
+        Promise.all(fresh.map((key) => isMarked(client, key))),
+      );
       yield fresh.flatMap((key, index) => {
         const id = idIn(key, prefix, app);
         return id !== undefined && marked[index] ? entryOf(sessions, app, key, id) : [];
@@ -67,7 +70,8 @@ function entryOf(sessions, app, key, id) {
     async kill() {
       const found = await load();
       // What cannot be read belongs to nobody, and goes, too.
-      return found ? killById(sessions, { app, id, ...found }) : sessions.client.del(key);
+      if (found) return killById(sessions, { app, id, ...found });
+      return inTime(partsOf(sessions).settings.commandTimeout, sessions.client.del(key));
     },
   };
 }
