@@ -10,6 +10,9 @@ const { follow, press } = require('./browser.js');
 const root = path.join(__dirname, '..', '..');
 const server = path.join(root, 'examples', 'web', 'server.js');
 
+/** What the shell of a developer may set. With NODE_ENV, Express might behave in another way. */
+const UNSET = { REDIS_URL: undefined, ORIGIN: undefined, NODE_ENV: undefined };
+
 /**
  * Starts it, and resolves when it listens.
  *
@@ -19,7 +22,7 @@ async function startExample({ args = [], env, command = [process.execPath, serve
   const [program, ...first] = command;
   const child = spawn(program, [...first, ...args], {
     cwd: root,
-    env: { ...process.env, PORT: '0', REDIS_URL: undefined, ORIGIN: undefined, ...env },
+    env: { ...process.env, PORT: '0', ...UNSET, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'close');

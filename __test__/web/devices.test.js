@@ -198,15 +198,29 @@ describe('without a mouse, and without JavaScript', () => {
     assert.equal(await headingOf(phone), 'Log in');
   });
 
-  test('everything works in a browser that runs no JavaScript', async () => {
+  test('all of it works in a browser that runs no JavaScript', async () => {
     const phone = await openFor(USER_AGENTS.phone, { javaScriptEnabled: false });
     const laptop = await openFor(USER_AGENTS.laptop, { javaScriptEnabled: false });
     await press(laptop, `Log out ${PHONE}`);
     assert.deepEqual(await devicesOf(laptop), [`${LAPTOP} *`]);
     await goHome(phone);
     assert.equal(await headingOf(phone), 'Log in');
+    await logIn(phone);
+    await press(laptop, 'Log out all other devices');
+    assert.deepEqual(await devicesOf(laptop), [`${LAPTOP} *`]);
+    await goHome(phone);
+    assert.equal(await headingOf(phone), 'Log in');
+    await logIn(phone);
+    await press(phone, 'Log out this device');
+    assert.equal(await noteOf(phone), 'You are logged out.');
+    await goHome(laptop);
+    assert.deepEqual(await devicesOf(laptop), [`${LAPTOP} *`]);
+    await logIn(phone);
     await press(laptop, 'Log out everywhere');
-    assert.equal(await headingOf(laptop), 'Log in');
+    for (const page of [laptop, phone]) {
+      await goHome(page);
+      assert.equal(await headingOf(page), 'Log in');
+    }
   });
 });
 

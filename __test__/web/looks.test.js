@@ -9,7 +9,7 @@ const path = require('node:path');
 const axe = require('axe-core');
 const { after, before, describe, test } = require('node:test');
 const { USER_AGENTS, press, startBrowser } = require('../support/browser.js');
-const { devicesOf, logIn, startExample } = require('../support/web-example.js');
+const { devicesOf, headingOf, logIn, noteOf, startExample } = require('../support/web-example.js');
 
 const root = path.join(__dirname, '..', '..');
 const folder = process.env.SCREENSHOTS;
@@ -20,15 +20,29 @@ const SIZES = {
 };
 const EVERY_LOOK = ['desktop-light', 'desktop-dark', 'phone-light', 'phone-dark'];
 
-/** Each page: how to get there, and the looks of it that are kept as images. */
+/** Each page: its file in examples/web/pages, how to get there, and the looks of it that are kept as images. */
 const PAGES = {
-  login: { open: (page) => page.goto('/login'), kept: EVERY_LOOK },
-  'wrong-password': { open: (page) => logIn(page, 'ada', 'hopper'), kept: ['phone-light'] },
-  devices: { open: openThreeDevices, kept: EVERY_LOOK },
-  outage: { open: openDuringOutage, kept: ['desktop-light', 'phone-dark'] },
-  'another-site': { open: openFromAnotherSite, kept: ['desktop-light'] },
-  'no-such-page': { open: openNothing, kept: ['desktop-light'] },
+  login: { file: 'login', open: (page) => page.goto('/login'), kept: EVERY_LOOK },
+  'wrong-password': { file: 'login', open: openWrongPassword, kept: ['phone-light'] },
+  devices: { file: 'devices', open: openThreeDevices, kept: EVERY_LOOK },
+  outage: { file: 'outage', open: openDuringOutage, kept: ['desktop-light', 'phone-dark'] },
+  'another-site': { file: 'elsewhere', open: openFromAnotherSite, kept: ['desktop-light'] },
+  'no-such-page': { file: 'missing', open: openNothing, kept: ['desktop-light'] },
 };
+
+/** The headings of the whole pages, by their files. The other files are parts of pages. */
+const HEADINGS = new Map(
+  fs
+    .readdirSync(path.join(root, 'examples', 'web', 'pages'))
+    .map((file) => [path.parse(file).name, headingIn(file)])
+    .filter(([, heading]) => heading !== undefined),
+);
+
+/** @param {string} file */
+function headingIn(file) {
+  const html = fs.readFileSync(path.join(root, 'examples', 'web', 'pages', file), 'utf8');
+  return /<h1>(.*)<\/h1>/.exec(html)?.[1];
+}
 
 /** @type {Awaited<ReturnType<typeof startBrowser>>} */
 let browser;
@@ -42,6 +56,11 @@ before(async () => {
   broken = await startExample({ args: ['redis://localhost:1'] });
 });
 after(() => Promise.all([browser, example, broken].map((each) => each?.stop())));
+
+async function openWrongPassword(page) {
+  await logIn(page, 'ada', 'hopper');
+  assert.equal(await noteOf(page), 'The name or the password is wrong.');
+}
 
 async function openThreeDevices(page) {
   await logIn(page);
@@ -72,7 +91,7 @@ async function openNothing(page) {
   await page.goto('/nothing');
 }
 
-for (const [name, { open, kept }] of Object.entries(PAGES)) {
+for (const [name, { file, open, kept }] of Object.entries(PAGES)) {
   describe(`the page ${name}`, () => {
     for (const [size, device] of Object.entries(SIZES)) {
       for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
@@ -83,6 +102,7 @@ for (const [name, { open, kept }] of Object.entries(PAGES)) {
           t.after(() => context.close());
           const page = await context.newPage();
           await open(page);
+          assert.equal(await headingOf(page), HEADINGS.get(file));
 
           // Contrast, labels, landmarks, headings, language and more.
           await page.evaluate(axe.source);
@@ -149,6 +169,21 @@ async function assertNoSidewaysScrolling(page) {
   ]);
   assert.ok(content <= window, `${content} pixels of ${window}`);
 }
+
+describe('the images in docs/screenshots', () => {
+  test('are those that are kept, and no others', () => {
+    const kept = Object.entries(PAGES).flatMap(([name, page]) =>
+      page.kept.map((look) => `${name}-${look}.webp`),
+    );
+    assert.deepEqual(fs.readdirSync(path.join(root, 'docs', 'screenshots')).sort(), kept.sort());
+  });
+
+  test('show every page of the example', () => {
+    const shown = Object.values(PAGES).flatMap(({ file, kept }) => kept.map(() => file));
+    assert.deepEqual([...new Set(shown)].sort(), [...HEADINGS.keys()].sort());
+    for (const [name, { kept }] of Object.entries(PAGES)) assert.notEqual(kept.length, 0, name);
+  });
+});
 
 describe('the example', () => {
   test('is short enough to be read: at most 200 lines of JavaScript', () => {

@@ -6,9 +6,9 @@ const assert = require('node:assert/strict');
 const net = require('node:net');
 const { once } = require('node:events');
 const { after, before, describe, test } = require('node:test');
-const { startBrowser } = require('../support/browser.js');
+const { follow, press, startBrowser } = require('../support/browser.js');
 const { startRedis, waitUntil } = require('../support/redis-server.js');
-const { devicesOf, goHome, headingOf, logIn, startExample } = require('../support/web-example.js');
+const { devicesOf, headingOf, logIn, startExample } = require('../support/web-example.js');
 
 /** @type {Awaited<ReturnType<typeof startBrowser>>} */
 let browser;
@@ -25,32 +25,64 @@ async function probes({ url }) {
   return { health: health.status, readiness: readiness.status };
 }
 
+/** Acts, and asserts that the last answer is the page of an outage. @param {import('playwright-core').Page} page */
+async function assertOutage(page, act) {
+  let status;
+  const note = (response) => {
+    if (response.request().isNavigationRequest()) status = response.status();
+  };
+  page.on('response', note);
+  await act();
+  page.off('response', note);
+  assert.equal(status, 503);
+  assert.equal(await headingOf(page), 'Back in a moment');
+}
+
+const REFUSES = { begin: (server) => server.down(), end: (server) => server.start() };
+const IS_SILENT = {
+  begin: (server) => server.kill('SIGSTOP'),
+  end: (server) => server.kill('SIGCONT'),
+};
+const OUTAGES = {
+  'a server that refuses connections': REFUSES,
+  'the same in a browser without JavaScript': { ...REFUSES, javaScriptEnabled: false },
+  'a server that accepts connections and is silent': IS_SILENT,
+};
+
 describe('an outage', () => {
-  test('is a page with status 503, and logs nobody out', async (t) => {
-    // It writes each change to its disk before it answers, so that the sessions are there when it is back.
-    const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
-    t.after(() => server.stop());
-    const example = await startExample({ env: { REDIS_URL: server.url } });
-    t.after(() => example.stop());
-    const context = await browser.newContext({ baseURL: example.url });
-    const page = await context.newPage();
-    await logIn(page);
-    assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
-    const cookies = await context.cookies();
+  for (const [name, { begin, end, javaScriptEnabled }] of Object.entries(OUTAGES)) {
+    test(`is a page with status 503, and logs nobody out: ${name}`, async (t) => {
+      // It writes each change to its disk before it answers, so that the sessions are there when it is back.
+      const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
+      t.after(() => server.stop());
+      const example = await startExample({ env: { REDIS_URL: server.url } });
+      t.after(() => example.stop());
+      const options = { baseURL: example.url, javaScriptEnabled };
+      const context = await browser.newContext(options);
+      const page = await context.newPage();
+      await logIn(page);
+      const visitors = await browser.newContext(options);
+      const visitor = await visitors.newPage();
+      assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
+      const cookies = await context.cookies();
 
-    await server.down();
-    const response = await page.goto('/');
-    assert.equal(response.status(), 503);
-    assert.equal(await headingOf(page), 'Back in a moment');
-    assert.deepEqual(await context.cookies(), cookies);
-    assert.deepEqual(await probes(example), { health: 200, readiness: 503 });
+      await begin(server);
+      await assertOutage(page, () => press(page, 'Log out everywhere'));
+      await assertOutage(page, () => follow(page, () => page.getByText('Try again').click()));
+      await assertOutage(visitor, () => logIn(visitor, 'grace', 'hopper'));
+      assert.deepEqual(await context.cookies(), cookies);
+      assert.deepEqual(await visitors.cookies(), []);
+      assert.deepEqual(await probes(example), { health: 200, readiness: 503 });
 
-    await server.start();
-    await goHome(page);
-    assert.equal(await headingOf(page), 'Your devices');
-    assert.equal((await devicesOf(page)).length, 1);
-    assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
-  });
+      await end(server);
+      await follow(page, () => page.getByText('Try again').click());
+      assert.equal(await headingOf(page), 'Your devices');
+      assert.equal((await devicesOf(page)).length, 1);
+      await logIn(visitor, 'grace', 'hopper');
+      assert.equal(await headingOf(visitor), 'Your devices');
+      assert.deepEqual(await probes(example), { health: 200, readiness: 200 });
+    });
+  }
 
   test('before the first connection ends no process', async (t) => {
     const example = await startExample({ args: ['redis://localhost:1'] });

@@ -35,7 +35,7 @@ function createApplication({ sessions, origin }) {
     return cookies?.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
   };
 
-  const web = express().disable('x-powered-by');
+  const web = express().disable('x-powered-by').set('env', 'production'); // shows no stack traces
   web.get('/healthz', (_request, response) => response.sendStatus(200)); // the process is up
   web.get('/readyz', async (_request, response) => {
     await sessions.ping(); // Redis answers, or the error handler says 503

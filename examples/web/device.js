@@ -3,7 +3,7 @@
 // The browser and the system of a device, as its User-Agent header tells them. It is enough for users to recognise their
 // own devices, and proves nothing. A library such as ua-parser-js knows many more.
 
-// The order counts: Edge and Opera also say "Chrome", Chrome also says "Safari", and Android also says "Linux".
+// The order counts: Edge and Opera also say "Chrome", Chrome says "Safari", Android "Linux", and an iPhone "Mac OS".
 const browsers = ['Edg', 'OPR', 'Firefox', 'FxiOS', 'Chrome', 'CriOS', 'Safari'];
 const systems = ['iPhone', 'iPad', 'Android', 'Windows', 'CrOS', 'Mac OS', 'Linux'];
 /** @type {Record<string, string>} What people call those whose header says something else. */
