@@ -5,7 +5,12 @@
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { startCluster } = require('./support/cluster.js');
-const { TELLS_REPLICAS_SOON, diagnose, replicasToBeTold } = require('./support/doctor.js');
+const {
+  TELLS_REPLICAS_SOON,
+  diagnose,
+  diagnoseInEachForm,
+  replicasToBeTold,
+} = require('./support/doctor.js');
 const { freePort, waitUntil } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
 
@@ -33,7 +38,7 @@ describe('doctor behind Sentinel', () => {
     const [replica] = group.nodes.slice(1);
     await group.kill(replica);
     await group.kill(group.sentinels[2]);
-    const broken = await diagnose(group.url);
+    const broken = await diagnoseInEachForm(group.url);
     assert.equal(broken.code, 0);
     const messages = wrong(broken).map(
       ({ check, status, message }) => `${status} ${check}: ${message}`,
@@ -135,7 +140,7 @@ describe('doctor on a Cluster', () => {
     const views = () => Promise.all(cluster.nodes.map((node) => node.cluster('SLOTS')));
     const hasSlot = (view) => view.some(([from, to]) => from <= 6 && to >= 6);
     await waitUntil(async () => !(await views()).some(hasSlot), 'all nodes to miss the slots');
-    const { code, of } = await diagnose(`${cluster.url}?commandTimeout=1000`);
+    const { code, of } = await diagnoseInEachForm(`${cluster.url}?commandTimeout=1000`);
     assert.equal(code, 1);
     assert.match(
       of('cluster').message,

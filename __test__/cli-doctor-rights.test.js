@@ -9,7 +9,12 @@ const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { FOR_REPLICAS, MORE, ON_A_SENTINEL, ON_A_SERVER } = require('../lib/cli/doctor/rights.js');
 const { startCluster } = require('./support/cluster.js');
-const { TELLS_REPLICAS_SOON, diagnose, replicasToBeTold } = require('./support/doctor.js');
+const {
+  TELLS_REPLICAS_SOON,
+  diagnose,
+  diagnoseInEachForm,
+  replicasToBeTold,
+} = require('./support/doctor.js');
 const { root } = require('./support/packed.js');
 const { startRedis } = require('./support/redis-server.js');
 const { startSentinels } = require('./support/sentinel.js');
@@ -82,7 +87,7 @@ describe('doctor on one server', () => {
 
   test('gives a user who may do nothing all that it needs, in one command', async () => {
     await acl('SETUSER', 'spots', 'reset', 'on', '>password');
-    const before = await diagnose(asLogin(server.url));
+    const before = await diagnoseInEachForm(asLogin(server.url));
     assert.equal(before.code, 1);
     assert.equal(await admin.dbsize(), 0);
     await acl(...before.of('rights').command.split(' ').slice(1));

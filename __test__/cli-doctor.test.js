@@ -11,7 +11,7 @@ const { Report } = require('../lib/cli/doctor/report.js');
 const { checkVersion } = require('../lib/cli/doctor/server-checks.js');
 const { trySession } = require('../lib/cli/doctor/trial.js');
 const { runCli } = require('./support/command-line.js');
-const { diagnose } = require('./support/doctor.js');
+const { diagnose, diagnoseInEachForm } = require('./support/doctor.js');
 const { hello, startFakeServer } = require('./support/fake-server.js');
 const { freePort, startRedis, waitUntil } = require('./support/redis-server.js');
 
@@ -20,6 +20,24 @@ async function startFor(t, config) {
   const server = await startRedis({ config });
   t.after(() => server.stop());
   return server;
+}
+
+/** What Redis 5.0.6 says of itself. */
+const INFO_OF_REDIS_5 = {
+  server: 'redis_version:5.0.6\r\nredis_mode:standalone\r\n',
+  replication: 'role:master\r\nconnected_slaves:0\r\n',
+  memory: 'maxmemory:0\r\nmaxmemory_policy:noeviction\r\n',
+  persistence: 'aof_enabled:1\r\naof_last_write_status:ok\r\n',
+};
+
+/** Answers as Redis 5.0.6 does, which has no session. @param {string[]} command */
+function answerAsRedis5([name, first]) {
+  const bulk = (text) => `$${text.length}\r\n${text}\r\n`;
+  if (name === 'HELLO') return '-ERR unknown command `HELLO`, with args beginning with: \r\n';
+  if (name === 'INFO') return bulk(INFO_OF_REDIS_5[first]);
+  if (name === 'TIME') return `*2\r\n${bulk(String(Math.floor(Date.now() / 1000)))}${bulk('0')}`;
+  if (name === 'SCAN') return `*2\r\n${bulk('0')}*0\r\n`;
+  return null;
 }
 
 /** Runs the command that mends a finding, as redis-cli would. */
@@ -34,7 +52,7 @@ describe('doctor', () => {
       async () => /connected_slaves:1/.test(await redis.info('replication')),
       'the replica to be connected',
     );
-    const { code, ok, checks } = await diagnose(server.url);
+    const { code, ok, checks } = await diagnoseInEachForm(server.url);
     const names = ['connection', 'version', 'encryption', 'rights', 'eviction', 'persistence'];
     names.push('replicas', 'clock', 'round trip', 'sessions', 'trial');
     assert.deepEqual(
@@ -55,7 +73,7 @@ describe('doctor', () => {
   });
 
   test('ends with 3 if there is no server', async () => {
-    const { code, checks } = await diagnose(
+    const { code, checks } = await diagnoseInEachForm(
       `redis://127.0.0.1:${await freePort()}?commandTimeout=500`,
     );
     assert.equal(code, 3);
@@ -73,7 +91,9 @@ describe('doctor', () => {
       ['ann:hunter2@', /WRONGPASS/, /check the user and the password/],
       ['', /NOAUTH/, /set REDIS_URL to one with a password/],
     ]) {
-      const { code, checks, stdout } = await diagnose(`redis://${login}${host}:${port}`);
+      // Without a password, a terminal asks for one: cli-terminal.test.js.
+      const run = login ? diagnoseInEachForm : diagnose;
+      const { code, checks, stdout } = await run(`redis://${login}${host}:${port}`);
       assert.equal(code, 3);
       assert.match(checks[0].message, message);
       assert.match(checks[0].remedy, remedy);
@@ -92,7 +112,7 @@ describe('doctor', () => {
     const server = await startFakeServer(t, ([name]) =>
       name === 'HELLO' ? hello({ version: '6.0.16' }) : null,
     );
-    const { code, of } = await diagnose(server.url);
+    const { code, of } = await diagnoseInEachForm(server.url);
     assert.equal(code, 1);
     assert.match(
       of('connection').message,
@@ -101,9 +121,72 @@ describe('doctor', () => {
     assert.equal(of('connection').remedy, 'upgrade the server');
   });
 
+  test('finds a server too old that does not know HELLO, as Redis 5', async (t) => {
+    const server = await startFakeServer(t, answerAsRedis5);
+    const { code, checks, of } = await diagnoseInEachForm(server.url);
+    assert.equal(code, 1);
+    assert.deepEqual(
+      checks.filter(({ status }) => status !== 'ok').map(({ check, status }) => [check, status]),
+      [
+        ['version', 'problem'],
+        ['replicas', 'warning'],
+      ],
+    );
+    assert.equal(of('version').message, 'Redis 5.0.6 is too old');
+    assert.match(of('version').remedy, /^upgrade it to Redis 6\.2 or later$/);
+    assert.match(of('replicas').message, /^none: /);
+  });
+
+  for (const [login, words, remedy] of [
+    [':hunter2@', 'ERR invalid password', /^check the user and the password/],
+    [
+      'ann:hunter2@',
+      "ERR wrong number of arguments for 'auth' command",
+      /^upgrade the server: it has no users/,
+    ],
+  ]) {
+    test(`ends with 3 if Redis 5 refuses the login: ${words}`, async (t) => {
+      const server = await startFakeServer(t, ([name, ...args]) =>
+        name === 'AUTH' ? `-${words}\r\n` : answerAsRedis5([name, ...args]),
+      );
+      const { code, checks, stdout } = await diagnose(server.url.replace('//', `//${login}`));
+      assert.equal(code, 3);
+      assert.deepEqual(
+        checks.map(({ check, message }) => [check, message]),
+        [['connection', `redis refused: ${words}`]],
+      );
+      assert.match(checks[0].remedy, remedy);
+      assert.ok(!stdout.includes('hunter2'));
+    });
+  }
+
+  test('knows the version of a server that is configured without HELLO', async (t) => {
+    const [usual, without] = await Promise.all([
+      startFor(t),
+      startFor(t, { 'rename-command': ['HELLO', ''] }),
+    ]);
+    const [expected, found] = [await diagnose(usual.url), await diagnose(without.url)];
+    assert.deepEqual(found.of('version'), expected.of('version'));
+    assert.deepEqual(found.of('replicas'), expected.of('replicas'));
+    assert.equal(found.code, 0);
+
+    const redis = without.client();
+    await redis.call('ACL', 'SETUSER', 'ann', 'on', '>pw', '~*', '+@all', '-info');
+    const { of } = await diagnose(without.url.replace('//', '//ann:pw@'));
+    assert.equal(of('version').status, 'unknown');
+    assert.equal(of('version').command, 'ACL SETUSER ann +info');
+  });
+
+  test('prints nothing else about a password that the server does not need', async (t) => {
+    const { host, port } = await startFor(t);
+    const { code, stdout } = await diagnoseInEachForm(`redis://:hunter2@${host}:${port}`);
+    assert.equal(code, 0);
+    assert.ok(!stdout.includes('hunter2'));
+  });
+
   test('says how to stop a server from evicting, and that helps', async (t) => {
     const server = await startFor(t, { maxmemory: '100mb', 'maxmemory-policy': 'volatile-lru' });
-    const { code, of } = await diagnose(server.url);
+    const { code, of } = await diagnoseInEachForm(server.url);
     assert.equal(code, 1);
     assert.equal(of('eviction').status, 'problem');
     assert.match(of('eviction').message, /^volatile-lru: .* killAll may miss/);
@@ -122,7 +205,7 @@ describe('doctor', () => {
 
   test('warns of no persistence and of snapshots, and what it says helps', async (t) => {
     const server = await startFor(t);
-    const none = await diagnose(server.url);
+    const none = await diagnoseInEachForm(server.url);
     assert.equal(none.code, 0);
     assert.equal(none.of('persistence').status, 'warning');
     assert.match(
@@ -239,7 +322,7 @@ describe('doctor', () => {
       async () => /master_link_status:up/.test(await replica.client().info('replication')),
       'the replica to be connected',
     );
-    const { code, of } = await diagnose(replica.url);
+    const { code, of } = await diagnoseInEachForm(replica.url);
     assert.equal(code, 1);
     assert.equal(of('replicas').status, 'problem');
     assert.equal(of('replicas').remedy, `use its primary, 127.0.0.1:${primary.port}, or Sentinel`);

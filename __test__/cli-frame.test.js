@@ -187,6 +187,7 @@ test('ps does not show a password that stands in the URL', { skip: noPs }, async
   await waitUntil(() => server.commands.length > 0, 'it to ask the server');
   const { stdout } = await execFile('ps', ['-o', 'args=', '-p', String(child.pid)]);
   assert.match(stdout, /^sessions kill-all/);
+  assert.ok(!stdout.includes(SECRET), stdout);
   child.kill('SIGINT');
   await ended;
 });

@@ -3,16 +3,45 @@
 // The command line in a terminal: widths, colours, questions and the password that is not shown.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { after, before, describe, test } = require('node:test');
 const { SpotsSessions } = require('../index.js');
 const { execFile } = require('../scripts/children.js');
 const { noTerminal, runInTerminal, startInTerminal } = require('./support/command-line.js');
 const { idOf } = require('./support/keys.js');
 const { createIn1x } = require('./support/old-sessions.js');
-const { startRedis } = require('./support/redis-server.js');
+const { startRedis, waitUntil } = require('./support/redis-server.js');
 
 const PASSWORD = 'correct horse';
+/** What of it stands in a URL, too. */
+const SECRET = /horse/;
 const OWNER = ['--app', 'shop', '--owner', '42'];
+
+/**
+ * The processes that a process has started, and those that these have: what `ps` shows of each, and its environment.
+ *
+ * @param {number} pid
+ */
+async function processesOf(pid) {
+  const { stdout } = await execFile('ps', ['-ww', '-eo', 'pid=,ppid=,args=']);
+  const all = [...stdout.matchAll(/^ *(\d+) +(\d+) (.*)$/gm)].map(([, ...fields]) => fields);
+  const below = (parent) => all.filter(([, of]) => of === parent).flatMap(withChildren);
+  const withChildren = (row) => [row, ...below(row[0])];
+  return below(String(pid)).map(([pid, , args]) => ({
+    pid,
+    args,
+    environment: environmentOf(pid),
+  }));
+}
+
+/** @param {string} pid */
+function environmentOf(pid) {
+  try {
+    return fs.readFileSync(`/proc/${pid}/environ`, 'latin1');
+  } catch {
+    return ''; // it has ended meanwhile
+  }
+}
 
 describe('in a terminal', { skip: noTerminal }, () => {
   /** @type {Awaited<ReturnType<typeof startRedis>>} */
@@ -177,6 +206,69 @@ describe('in a terminal', { skip: noTerminal }, () => {
       }
     });
 
+    /** Each of the other commands: what it prints once the password is there, and what it has done then. */
+    const COMMANDS = [
+      {
+        name: 'doctor',
+        prepare: async () => ['doctor'],
+        prints: /^ok +connection +server at [\d.:]+\r\n.*^ok +trial /ms,
+        code: 0,
+        async check(_args, stdout) {
+          assert.doesNotMatch(stdout, /^(problem|unknown)/m);
+        },
+      },
+      {
+        name: 'kill',
+        prepare: killArgs,
+        prints: /^ended session [\w-]{22} of owner eve in app shop\r\n$/,
+        code: 0,
+        async check(args) {
+          const listed = await sessions.list({ app: 'shop', ownerId: 'eve' });
+          assert.ok(listed.every(({ id }) => id !== args.at(-1)));
+        },
+      },
+      {
+        name: 'migrate',
+        async prepare() {
+          await fillMigration();
+          return MIGRATE;
+        },
+        prints: /^moved 7 sessions of app shop in /,
+        code: 1, // because some are broken
+        async check() {
+          const moved = await sessions.list({ app: 'shop', ownerId: 'owner-3' });
+          assert.ok(moved.length > 0);
+        },
+      },
+    ];
+
+    for (const { name, prepare, prints, code, check } of COMMANDS) {
+      test(`is asked for by ${name}, before it prints anything, and not shown`, async () => {
+        for (const [url, question] of urls()) {
+          const args = await prepare();
+          const ended = await run([...args, url], {
+            answers: [[question, `${PASSWORD}\r`]],
+            env: { NO_COLOR: '1', REDIS_URL: undefined },
+          });
+          const [asked, ...more] = ended.stdout.replaceAll(CLEARED, '').split(`${question}\r\n`);
+          assert.deepEqual([asked, more.length], ['', 1], ended.stdout);
+          assert.match(more[0], prints);
+          assert.doesNotMatch(ended.stdout, SECRET);
+          assert.equal(ended.code, code, ended.stdout);
+          await check(args, ended.stdout);
+        }
+      });
+    }
+
+    test('that is wrong is what doctor finds', async () => {
+      const [[url, question]] = urls();
+      const answers = [[question, 'hunter2\r']];
+      const { code, stdout } = await run(['doctor', url], { answers, env: { NO_COLOR: '1' } });
+      assert.match(stdout, /^Password: \r\nproblem {2}connection {3}redis refused: WRONGPASS /);
+      assert.doesNotMatch(stdout, /hunter2|NOAUTH/);
+      assert.equal(code, 3);
+    });
+
     test('may be corrected while it is typed', async () => {
       const [[url, question]] = urls();
       const { code } = await run(['list', url, ...OWNER], {
@@ -195,7 +287,7 @@ describe('in a terminal', { skip: noTerminal }, () => {
       assert.equal((await typed('\x03')).code, 130);
     });
 
-    test('is not in what ps shows, nor in the environment', async () => {
+    test('is in neither the arguments nor the environment of a process', async () => {
       const [[url, question]] = urls();
       const { ended, shows, type, child } = startInTerminal([
         'kill-all',
@@ -209,14 +301,39 @@ describe('in a terminal', { skip: noTerminal }, () => {
       try {
         type(`${PASSWORD}\r`);
         await shows(`${question}\r\n`);
-        const { stdout } = await execFile('ps', ['-eo', 'pid=,args=']);
-        assert.match(stdout, /sessions kill-all/);
-        assert.ok(!stdout.includes(PASSWORD));
+        const processes = await processesOf(child.pid);
+        const own = processes.find(({ args }) => args.startsWith('sessions kill-all'));
+        assert.match(own.environment, /\0TERM=xterm-256color\0/);
+        for (const { args, environment } of processes) {
+          for (const text of [args, environment]) assert.doesNotMatch(text, SECRET);
+        }
       } finally {
         server.kill('SIGCONT');
       }
       assert.equal((await ended).code, 0);
-      assert.ok(child.pid);
     });
+  });
+
+  test('a password in REDIS_URL is in no arguments, and only the same user may read the environment', async () => {
+    server.kill('SIGSTOP');
+    try {
+      const { ended, child } = startInTerminal(['list', ...OWNER], {
+        env: { REDIS_URL: server.url },
+      });
+      const findOwn = async () => {
+        const processes = await processesOf(child.pid);
+        for (const { args } of processes) assert.doesNotMatch(args, SECRET);
+        return processes.find(({ args }) => args.startsWith('sessions list'));
+      };
+      const own = await waitUntil(findOwn, 'the command to run');
+      // It is what the system started the process with. The process itself cannot change what /proc shows.
+      assert.match(own.environment, SECRET);
+      const { mode, uid } = fs.statSync(`/proc/${own.pid}/environ`);
+      assert.deepEqual([mode & 0o077, uid], [0, process.getuid()]);
+      server.kill('SIGCONT');
+      assert.equal((await ended).code, 0);
+    } finally {
+      server.kill('SIGCONT');
+    }
   });
 });

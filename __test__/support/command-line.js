@@ -19,10 +19,13 @@ const CLI = path.join(__dirname, '..', '..', 'lib', 'cli', 'index.js');
  * Starts it on pipes.
  *
  * @param {string[]} args
- * @param {{ env?: Record<string, string | undefined> }} [options] `undefined`: not set
+ * @param {{ env?: Record<string, string | undefined>, hook?: string }} [options] `env`: `undefined`: not set; `hook`: a
+ *   module that its process runs first
  */
-function startCli(args, { env } = {}) {
-  return start(process.execPath, [CLI, ...args], env);
+function startCli(args, { env, hook } = {}) {
+  const url = hook && `data:text/javascript,${encodeURIComponent(hook)}`;
+  const flags = url === undefined ? [] : ['--import', url];
+  return start(process.execPath, [...flags, CLI, ...args], env);
 }
 
 /** Runs it on pipes, and resolves when it has ended. @param {string[]} args @param {Parameters<typeof startCli>[1]} [options] */

@@ -10,6 +10,7 @@ const { PROGRAM } = require('./help.js');
 const REMEDIES = [
   [/WRONGPASS|invalid password/, 'check the user and the password of the URL'],
   [/NOAUTH/, 'set REDIS_URL to one with a password'],
+  [/arguments for 'auth'/, 'upgrade the server: it has no users before Redis 6'],
   [/needs Redis/, 'upgrade the server'],
 ];
 

@@ -9,6 +9,8 @@ const EXIT = { fine: 0, wrong: 1, usage: 2, unreachable: 3, interrupted: 130 };
 
 /** The codes with which a server refuses a login. */
 const LOGIN = ['NOAUTH', 'WRONGPASS'];
+/** How Redis before 6 says that, which has no codes for it: a wrong password, and a user, which it does not know. */
+const OLD_LOGIN = /\bERR (invalid password|wrong number of arguments for 'auth')/;
 
 /** The codes of the errors that our methods and Node have for a wrong argument. */
 const ARGUMENT = ['ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE'];
@@ -22,7 +24,8 @@ function exitCodeOf(error) {
   const isAway =
     ['ERR_SESSIONS_CONNECTION', 'ERR_SESSIONS_TIMEOUT'].includes(error.code) ||
     error.name === 'MaxRetriesPerRequestError'; // of ioredis
-  return isAway || LOGIN.includes(error.redisCode) ? EXIT.unreachable : EXIT.wrong;
+  const isRefused = LOGIN.includes(error.redisCode) || OLD_LOGIN.test(error.message);
+  return isAway || isRefused ? EXIT.unreachable : EXIT.wrong;
 }
 
 /** Whether the server asks for a password. Sentinels ask for another one. @param {any} error */

@@ -62,6 +62,8 @@ async function main(argv, terminal) {
 
 // Node prints warnings with its own name and id. `doctor` tells what they say.
 process.removeAllListeners('warning').on('warning', () => {});
+// ioredis prints one if the server needs no password and the URL has one. It would stand between the lines of `doctor`.
+console.warn = () => {};
 process.once('SIGINT', () => process.exit(EXIT.interrupted));
 // A reader that has seen enough, such as `head`, closes the pipe.
 process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? EXIT.fine : EXIT.wrong));

@@ -61,7 +61,7 @@ function printReport(terminal, report) {
     return;
   }
   const rate = `${count(rateOf(moved + already, seconds))}/s`;
-  const what = `${DONE[mode]} ${count(moved)} sessions of app ${show(app)}`;
+  const what = `${DONE[mode]} ${count(moved)} session${moved === 1 ? '' : 's'} of app ${show(app)}`;
   for (const line of wrap(`${what} in ${duration(seconds)} (${rate})`, terminal.width))
     terminal.print(terminal.paint('bold', line));
   if (already > 0) terminal.print(`${count(already)} had been moved by an earlier run`);

@@ -8,7 +8,6 @@ class ProgressLine {
   #stream;
   #text;
   #timer;
-  #isShown = false;
 
   /** @param {NodeJS.WriteStream} stream @param {() => string} text */
   constructor(stream, text) {
@@ -17,15 +16,14 @@ class ProgressLine {
     this.#timer = setInterval(() => this.#show(), stream.isTTY ? TERMINAL_MS : PIPE_MS);
   }
 
-  /** Shows nothing more, and clears the line on a terminal. */
+  /** Shows nothing more, and clears the line on a terminal. A terminal shows ^C there, even if nothing else was shown. */
   end() {
     clearInterval(this.#timer);
-    if (this.#isShown && this.#stream.isTTY) this.#stream.write('\r\x1b[K');
+    if (this.#stream.isTTY) this.#stream.write('\r\x1b[K');
   }
 
   #show() {
     const text = this.#text();
-    this.#isShown = true;
     // A text of more than one line could not be replaced by the next one.
     const columns = this.#stream.columns || 80;
     this.#stream.write(this.#stream.isTTY ? `\r\x1b[K${text.slice(0, columns - 1)}` : `${text}\n`);

@@ -99,9 +99,24 @@ class Server {
     return Object.fromEntries([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, ...pair]) => pair));
   }
 
-  /** What HELLO tells: any user may ask that. @returns {Promise<Record<string, any>>} */
+  /**
+   * What HELLO tells: any user may ask that. A server that does not know the command tells the same by INFO: HELLO came
+   * with Redis 6.0, and a server may be configured without it.
+   *
+   * @returns {Promise<Record<string, any>>}
+   */
   async hello() {
-    return pairs(await this.ask('HELLO'));
+    try {
+      return pairs(await this.ask('HELLO'));
+    } catch (error) {
+      if (error.code !== 'ERR') throw error;
+      const about = await this.info('server');
+      const server = about.server_name ?? 'redis'; // only Valkey has a name there
+      const version = about[`${server}_version`];
+      if (version === undefined) throw error;
+      const { role } = await this.info('replication');
+      return { server, version, mode: about.redis_mode, role };
+    }
   }
 
   close() {
