@@ -4,8 +4,12 @@
 
 const assert = require('node:assert/strict');
 const { after, before, beforeEach, describe, test } = require('node:test');
+const { RedisStore } = require('connect-redis');
+const { createClient } = require('redis');
+const { SpotsSessions } = require('../index.js');
 const { ProgressLine } = require('../lib/cli/progress-line.js');
 const { progressOf, secondsLeft } = require('../lib/migrate/progress.js');
+const { SessionStore } = require('../lib/session-store.js');
 const {
   noTerminal,
   runCli,
@@ -13,6 +17,7 @@ const {
   startCli,
   startInTerminal,
 } = require('./support/command-line.js');
+const { Browser, startSite } = require('./support/express-site.js');
 const { createIn1x, keyOf1x } = require('./support/old-sessions.js');
 const { startProxy } = require('./support/proxy.js');
 const { startRedis } = require('./support/redis-server.js');
@@ -120,6 +125,45 @@ test('--json prints the result for machines', async () => {
   assert.deepEqual(notMoved, [{ why: 'notJson', isFault: true, count: 1, keys: notMoved[0].keys }]);
   assert.equal(typeof seconds, 'number');
   assertNothingSecret(stdout + stderr, all);
+});
+
+describe('--from-prefix', () => {
+  const session = JSON.stringify({ cookie: { originalMaxAge: null } });
+
+  for (const [label, prefix, others] of [
+    ['of its own', 'shop-sess:', ['sess:an-id', 'shop-sess']],
+    ['that is a pattern', 's[e]s*:?', ['ses1:?an-id', 'sess:an-id', 's[e]s*:']],
+    // Any key could be one of theirs.
+    ['that is empty', '', []],
+  ]) {
+    test(`moves the sessions of a prefix ${label}, and no other keys; browsers stay logged in`, async (t) => {
+      const client = createClient({ url: server.url });
+      await client.connect();
+      t.after(() => client.destroy());
+      const old = await startSite(new RedisStore({ client, prefix }));
+      t.after(() => old.close());
+      const browsers = Array.from({ length: 5 }, () => new Browser());
+      for (const [n, browser] of browsers.entries()) await browser.ask(old, `/login/${n}`);
+      await Promise.all(others.map((key) => redis.set(key, session, 'EX', 600)));
+      const sessions = new SpotsSessions(server.url);
+      t.after(() => sessions.close());
+      const token = await sessions.create({ app: 'shop', ownerId: '0', data: { ours: true } });
+
+      const args = ['--from', 'connect-redis', '--app', 'shop', '--owner', 'passport.user'];
+      const { code, stdout, stderr } = await migrate(...args, `--from-prefix=${prefix}`);
+      assert.deepEqual([code, stdout], [0, 'moved\t5\nalready\t0\n'], stderr);
+      const left = (await redis.keys('*')).filter((key) => !key.startsWith('spots:'));
+      assert.deepEqual(left.sort(), others.sort());
+      const ownerId = ({ passport }) => passport?.user;
+      const site = await startSite(new SessionStore({ sessions, app: 'shop', ownerId }));
+      t.after(() => site.close());
+      for (const [n, browser] of browsers.entries()) {
+        assert.equal((await browser.ask(site, '/me')).data.passport?.user, `${n}`);
+      }
+      assert.deepEqual((await sessions.get({ app: 'shop', token })).data, { ours: true });
+      assert.equal((await sessions.list({ app: 'shop', ownerId: '0' })).length, 2);
+    });
+  }
 });
 
 test('on a terminal it shows the end in words', { skip: noTerminal }, async () => {

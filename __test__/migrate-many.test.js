@@ -8,7 +8,6 @@ const assert = require('node:assert/strict');
 const { randomBytes } = require('node:crypto');
 const { after, before, beforeEach, test } = require('node:test');
 const { RedisStore } = require('connect-redis');
-const session = require('express-session');
 const { createClient } = require('redis');
 const { SpotsSessions } = require('../index.js');
 const foreign = require('../lib/foreign.js');
@@ -18,16 +17,21 @@ const { version1 } = require('../lib/migrate/version-1.js');
 const { runCli } = require('./support/command-line.js');
 const { expiryOf } = require('./support/expiries.js');
 const { HOUR_MS } = require('./support/express-site.js');
-const { HOSTILE, keyOf1x } = require('./support/old-sessions.js');
+const {
+  HOSTILE,
+  HOSTILE_APP,
+  each,
+  keyOf1x,
+  writeIn1x,
+  writeInStore,
+} = require('./support/old-sessions.js');
 const { startProxy } = require('./support/proxy.js');
 const { startRedis, waitUntil } = require('./support/redis-server.js');
 const { keysOfScan } = require('./support/scan-reply.js');
-const { runScript } = require('./support/scripts.js');
 
+const APP = HOSTILE_APP;
 const COUNT = 100_000;
 const OWNERS = 20_000;
-/** How many commands are sent together. */
-const AT_ONCE = 5000;
 
 /** How many of the sessions are not simply moved. */
 const ALREADY = 500;
@@ -57,86 +61,7 @@ after(async () => {
 });
 beforeEach(() => redis.flushall());
 
-/**
- * @typedef {object} Written a session of the other system
- * @property {string} key
- * @property {string} token
- * @property {string} ownerId
- * @property {object} data
- */
-
-/** Resolves to what `call` resolves to for each item, some at once. */
-async function each(items, call) {
-  const results = [];
-  for (let n = 0; n < items.length; n += AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(n, n + AT_ONCE).map(call))));
-  }
-  return results;
-}
-
-/** The values of sessions. @param {{ key: string }[]} written @returns {Promise<string[]>} */
-async function valuesOf(written) {
-  const values = [];
-  for (let n = 0; n < written.length; n += AT_ONCE) {
-    values.push(...(await redis.mget(written.slice(n, n + AT_ONCE).map(({ key }) => key))));
-  }
-  return values;
-}
-
-/**
- * Lets version 1 create sessions. Its keys are those of `createIn1x`, on which other tests rely.
- *
- * @param {string} app
- * @param {number[]} numbers
- * @returns {Promise<Written[]>}
- */
-async function writeIn1x(app, numbers) {
-  const all = numbers.map((n) => ({ ownerId: ownerOf(n), data: { n, name: HOSTILE[n % 7] } }));
-  const { stdout, stderr } = await runScript(
-    `require(root + '/benchmark/peers/version-1.js').open(given.url).then(async (peer) => {
-      const create = (session, n) => peer.create({ app: given.app, duration: 3600 + n, ...session });
-      const tokens = await Promise.all(given.all.map(create));
-      process.stdout.write(tokens.join('\\n'), () => process.exit(0));
-    });`,
-    { given: { url: server.url, app, all } },
-  );
-  assert.equal(stderr, '');
-  const tokens = stdout.split('\n');
-  const written = all.map((session, n) => {
-    return { ...session, token: tokens[n], key: keyOf1x(app, tokens[n], session.ownerId) };
-  });
-  assert.deepEqual(
-    await valuesOf(written),
-    written.map(({ data }) => JSON.stringify(data)),
-  );
-  return written;
-}
-
-/**
- * Lets express-session make sessions, and connect-redis save them.
- *
- * @param {RedisStore} store
- * @param {number[]} numbers
- * @returns {Promise<Written[]>}
- */
-async function writeInStore(store, numbers) {
-  // It gives the store its method `generate`.
-  session({ store, secret: 'a secret', resave: false, saveUninitialized: false });
-  const { parseKey } = connectRedis({ prefix: 'sess:' });
-  const written = await each(numbers, async (n) => {
-    const request = /** @type {any} */ ({});
-    store.generate(request);
-    const { sessionID, session } = request;
-    const ownerId = ownerOf(n);
-    // Without it, the cookie lives as long as the browser.
-    if (n % 3 > 0) session.cookie.maxAge = HOUR_MS + n;
-    Object.assign(session, { passport: { user: ownerId }, nothing: null });
-    await store.set(sessionID, session);
-    return { key: `sess:${sessionID}`, token: parseKey(sessionID).token, ownerId };
-  });
-  const values = await valuesOf(written);
-  return written.map((session, n) => ({ ...session, data: JSON.parse(values[n]) }));
-}
+/** @typedef {import('./support/old-sessions.js').Written} Written */
 
 /**
  * Runs the command, and lets some sessions expire when its first SCAN has found them. Resolves to their keys, to the
@@ -176,11 +101,11 @@ function assertSame(found, written, expiries) {
 }
 
 /** `list` finds each session of each owner, and after `killAll` none opens. */
-async function assertOwned(app, written, opens) {
+async function assertOwned(written, opens) {
   const owners = [...new Set(written.map(({ ownerId }) => ownerId))];
-  const lists = await each(owners, (ownerId) => sessions.list({ app, ownerId }));
+  const lists = await each(owners, (ownerId) => sessions.list({ app: APP, ownerId }));
   assert.equal(lists.flat().length, written.length);
-  const killed = await each(owners, (ownerId) => sessions.killAll({ app, ownerId }));
+  const killed = await each(owners, (ownerId) => sessions.killAll({ app: APP, ownerId }));
   assert.ok(killed.every(Boolean));
   const left = await each(written, opens);
   assert.deepEqual(left.filter(Boolean), []);
@@ -190,7 +115,6 @@ async function assertOwned(app, written, opens) {
  * Writes the sessions, migrates them, and checks what has become of each.
  *
  * @param {object} what
- * @param {string} what.app
  * @param {import('../lib/migrate/old-session.js').OldSystem} what.system
  * @param {string[]} what.args
  * @param {(numbers: number[]) => Promise<Written[]>} what.write
@@ -198,20 +122,20 @@ async function assertOwned(app, written, opens) {
  * @param {() => string} what.newKey
  * @param {(session: Written) => Promise<any>} what.opens
  */
-async function check({ app, system, args, write, writeEndless, newKey, opens }) {
+async function check({ system, args, write, writeEndless, newKey, opens }) {
   const numbers = Array.from({ length: COUNT }, (_, n) => n);
   const take = (count) => numbers.splice(0, count);
 
   // An earlier run was cut off when it had created these, and before it deleted their old keys.
   const already = await write(take(ALREADY));
-  const earlier = new Migration(sessions, { app, system, mode: 'copy' });
+  const earlier = new Migration(sessions, { app: APP, system, mode: 'copy' });
   await earlier.run();
   assert.equal(earlier.done, ALREADY);
 
   const endless = await writeEndless(take(ENDLESS));
   const others = await write(numbers);
   const differs = others.splice(0, DIFFERS);
-  const theirs = { app, ownerId: 'eve', data: { theirs: true }, durationMs: HOUR_MS };
+  const theirs = { app: APP, ownerId: 'eve', data: { theirs: true }, durationMs: HOUR_MS };
   await each(differs, ({ token }) => foreign.create(sessions, { ...theirs, token, replace: true }));
   const broken = Array.from({ length: BROKEN }, newKey);
   await each(broken, (key) => redis.set(key, '{"cookie":{},"name":', 'EX', 3600));
@@ -222,7 +146,7 @@ async function check({ app, system, args, write, writeEndless, newKey, opens }) 
   const expiries = new Map(all.map(({ key }, n) => [key, ends[n]]));
 
   const keys = new Set(others.map(({ key }) => key));
-  const { code, gone, report } = await migrate(keys, ['--app', app, ...args]);
+  const { code, gone, report } = await migrate(keys, ['--app', APP, ...args]);
   assert.equal(code, 1);
   const { moved, complete, notMoved } = report;
   assert.deepEqual(
@@ -250,18 +174,21 @@ async function check({ app, system, args, write, writeEndless, newKey, opens }) 
   assert.equal(await redis.exists(left), left.length);
   assert.deepEqual((await each(endless, opens)).filter(Boolean), []);
   for (const { ownerId } of await each(differs, opens)) assert.equal(ownerId, 'eve');
-  await assertOwned(app, live, opens);
-  await sessions.killAll({ app, ownerId: 'eve' });
+  await assertOwned(live, opens);
+  await sessions.killAll({ app: APP, ownerId: 'eve' });
   await redis.del(left);
   assert.equal((await redis.keys(`${system.prefix.replace('*', '\\*')}*`)).length, 0);
 }
 
 test(`${COUNT} sessions of version 1 move: each token opens what it opened`, async () => {
-  const app = 'shop *|🦀';
-  const write = (numbers) => writeIn1x(app, numbers);
+  const write = (numbers) => {
+    const all = numbers.map((n) => {
+      return { ownerId: ownerOf(n), data: { n, name: HOSTILE[n % 7] }, duration: 3600 + n };
+    });
+    return writeIn1x(server, APP, all);
+  };
   await check({
-    app,
-    system: version1({ app }),
+    system: version1({ app: APP }),
     args: ['--from', '1.x'],
     write,
     async writeEndless(numbers) {
@@ -270,24 +197,29 @@ test(`${COUNT} sessions of version 1 move: each token opens what it opened`, asy
       await each(written, ({ key }) => redis.persist(key));
       return written;
     },
-    newKey: () => keyOf1x(app, randomBytes(128).toString('base64'), 'a|b'),
-    opens: ({ token }) => sessions.info({ app, token }),
+    newKey: () => keyOf1x(APP, randomBytes(128).toString('base64'), 'a|b'),
+    opens: ({ token }) => sessions.info({ app: APP, token }),
   });
 });
 
 test(`${COUNT} sessions of connect-redis move: each id opens what it opened`, async (t) => {
-  const app = 'shop';
   // With both cores busy, a command may wait longer than its five seconds.
   const client = createClient({ url: server.url, commandOptions: { timeout: undefined } });
   await client.connect();
   t.after(() => client.destroy());
+  const write = (store, numbers) => {
+    const all = numbers.map((n) => {
+      const maxAge = n % 3 > 0 ? HOUR_MS + n : undefined;
+      return { ownerId: ownerOf(n), data: { nothing: null }, maxAge };
+    });
+    return writeInStore(server, store, all);
+  };
   await check({
-    app,
     system: connectRedis({ prefix: 'sess:', owner: 'passport.user' }),
     args: ['--from', 'connect-redis', '--owner', 'passport.user'],
-    write: (numbers) => writeInStore(new RedisStore({ client }), numbers),
-    writeEndless: (numbers) => writeInStore(new RedisStore({ client, disableTTL: true }), numbers),
+    write: (numbers) => write(new RedisStore({ client }), numbers),
+    writeEndless: (numbers) => write(new RedisStore({ client, disableTTL: true }), numbers),
     newKey: () => `sess:${randomBytes(24).toString('base64url')}`,
-    opens: ({ token }) => foreign.load(sessions, { app, token }),
+    opens: ({ token }) => foreign.load(sessions, { app: APP, token }),
   });
 });

@@ -14,7 +14,10 @@ const FORECAST_FROM_SECONDS = 2;
 function progressOf(migration, seconds) {
   const { done, already } = migration;
   const sessions = done + already;
-  const parts = [`${count(sessions)} sessions`, `${count(rateOf(sessions, seconds))}/s`];
+  const parts = [
+    `${count(sessions)} session${sessions === 1 ? '' : 's'}`,
+    `${count(rateOf(sessions, seconds))}/s`,
+  ];
   const left = secondsLeft(migration, seconds);
   if (left !== undefined) parts.push(`about ${duration(left)} left`);
   return parts.join(', ');
