@@ -112,7 +112,10 @@ export class SessionStore<Data extends object = Record<string, any>> extends Eve
   clear(callback: (error?: any) => void): void;
   clear(): Promise<void>;
 
-  /** express-session calls it: gives a request a new session, after its old one was destroyed. */
+  /**
+   * express-session calls it: gives a request a new session, after its old one was destroyed. If that fails, the request keeps
+   * the old one, and writes nothing more to it.
+   */
   regenerate(request: any, callback: (error?: any) => any): void;
   /** Loads a session as express-session makes it, with its methods. */
   load(sid: string, callback: (error: any, session?: any) => any): void;

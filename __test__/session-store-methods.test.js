@@ -4,12 +4,8 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
-const { promisify } = require('node:util');
-const { Browser } = require('./support/web.js');
+const { Browser, run, writesOf } = require('./support/web.js');
 const { forEachExpress } = require('./support/web-suites.js');
-
-/** Calls a method of a session. @param {any} session @param {string} name */
-const run = (session, name) => promisify((callback) => session[name](callback))();
 
 const login = (request, response) => {
   request.session.user = 'ada';
@@ -88,6 +84,32 @@ forEachExpress((place, start) => {
       assert.equal((await store.get(newId)).fresh, true);
       assert.equal((await browser.json('/')).id, newId);
     });
+
+    for (const saveUninitialized of [false, true]) {
+      test(`that fails leaves the browser its session: saveUninitialized: ${saveUninitialized}`, async (t) => {
+        const store = place.newStore({ touchAfter: 0 });
+        const act = async (request, response) => {
+          const { session } = request;
+          const error = await run(session, 'regenerate').catch((error) => error);
+          const isSame = request.session === session;
+          // A login that does not look at the error must not log in whoever knows the old id.
+          if (request.query.careless) request.session.user = 'eve';
+          response.status(500).json([error.message, isSame]);
+        };
+        const { browser } = await open(t, act, { store, saveUninitialized });
+        const id = await browser.json('/login');
+        store.destroy = (_sid, callback) => callback(new Error('boom'));
+        const writes = writesOf(t, place.sessions);
+        for (const path of ['/act', '/act?careless=1']) {
+          const { text, setCookies } = await browser.get(path);
+          assert.deepEqual([JSON.parse(text), setCookies], [['boom', true], []]);
+        }
+        assert.deepEqual(writes, []);
+        delete store.destroy;
+        assert.deepEqual(await browser.json('/'), { id, user: 'ada' });
+        assert.equal(await store.length(), 1);
+      });
+    }
   });
 
   describe('reload', () => {

@@ -13,25 +13,60 @@ const { freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
 const { Browser, EXPRESS, startExpress, startFastify } = require('./support/web.js');
 
-/** How an answer to a route is sent, in either framework. */
-const visit = (request, response) => {
-  request.session.visits = (request.session.visits ?? 0) + 1;
-  response.send({ visits: request.session.visits });
-};
-const save = async (request, response) => {
-  request.session.visits = 1;
-  await new Promise((resolve, reject) =>
-    request.session.save((error) => (error ? reject(error) : resolve())),
-  );
-  response.send({});
-};
-const routes = { '/': visit, '/save': save };
+/** Calls a method of a session of either framework, and resolves when it has called back. */
+const run = (session, name) =>
+  new Promise((resolve, reject) => {
+    session[name]((error) => (error ? reject(error) : resolve(undefined)));
+  });
 
-const frameworks = {
-  'Express 4': (t, options) => startExpress(t, options, routes, { express: EXPRESS['Express 4'] }),
-  'Express 5': (t, options) => startExpress(t, options, routes),
-  Fastify: (t, options) => startFastify(t, { saveUninitialized: false, ...options }, routes),
+/** What requests do with their session, in either framework. */
+const acts = {
+  visit: ({ session }) => {
+    session.visits = (session.visits ?? 0) + 1;
+  },
+  read: () => {},
+  save: ({ session }) => {
+    session.visits = (session.visits ?? 0) + 1;
+    return run(session, 'save');
+  },
+  regenerate: ({ session }) => run(session, 'regenerate'),
+  destroy: ({ session }) => run(session, 'destroy'),
 };
+
+/**
+ * A route for each, by its name. The answer is the number of visits. In `/late/` the act comes after `onLoaded`.
+ *
+ * @param {() => unknown} onLoaded
+ */
+function routesOf(onLoaded = () => {}) {
+  const each = Object.entries(acts).flatMap(([name, act]) =>
+    ['', '/late'].map((path) => [
+      `${path}/${name}`,
+      async (request, response) => {
+        if (path === '/late') await onLoaded();
+        await act(request);
+        response.send({ visits: request.session?.visits });
+      },
+    ]),
+  );
+  return Object.fromEntries(each);
+}
+
+const OUTAGE = 'ERR_SESSIONS_CONNECTION';
+
+/** Starts a server on each framework. */
+const frameworks = {
+  'Express 4': (t, options, routes, errors) => onExpress(t, options, routes, 'Express 4', errors),
+  'Express 5': (t, options, routes, errors) => onExpress(t, options, routes, 'Express 5', errors),
+  Fastify: (t, options, routes, errors) =>
+    startFastify(t, { saveUninitialized: false, ...options }, routes, { errors }),
+};
+
+function onExpress(t, options, routes, name, errors) {
+  // Express logs an error that comes after the answer, except in tests.
+  const before = (web) => web.set('env', 'test');
+  return startExpress(t, options, routes, { express: EXPRESS[name], before, errors });
+}
 
 describe('a server that goes down and comes back', () => {
   let server, proxy, sessions;
@@ -46,32 +81,125 @@ describe('a server that goes down and comes back', () => {
     await server?.stop();
   });
 
+  const codeOfPing = () =>
+    sessions.ping().then(
+      () => undefined,
+      ({ code }) => code,
+    );
+  const works = async () => (await codeOfPing()) === undefined;
+
+  /** A browser with a session, and the errors that requests end with. */
+  async function open(t, start, onLoaded) {
+    const store = new SessionStore({ sessions, app: freshName(), touchAfter: 0 });
+    store.on('disconnect', assert.fail);
+    const errors = [];
+    const browser = new Browser(await start(t, { store }, routesOf(onLoaded), errors));
+    await browser.json('/visit');
+    return { browser, errors, cookies: new Map(browser.cookies) };
+  }
+
+  /** What goes wrong, how it is mended, and what the error is. */
+  const outages = {
+    'no connection': [
+      async () => {
+        await proxy.refuse();
+        await waitUntil(async () => (await codeOfPing()) === OUTAGE, 'the instance to notice');
+      },
+      () => proxy.accept(),
+      OUTAGE,
+    ],
+    'a server that hangs': [
+      () => server.kill('SIGSTOP'),
+      () => server.kill('SIGCONT'),
+      'ERR_SESSIONS_TIMEOUT',
+    ],
+    'a server that refuses': [
+      () => {
+        proxy.onReply = () => Buffer.from('-ERR injected\r\n');
+      },
+      () => proxy.reset(),
+      'ERR_SESSIONS_REDIS',
+    ],
+  };
   for (const [name, start] of Object.entries(frameworks)) {
-    test(`is a 503 for each request with a session, and each has its session again: ${name}`, async (t) => {
-      const store = new SessionStore({ sessions, app: freshName() });
-      store.on('disconnect', assert.fail);
-      const browser = new Browser(await start(t, { store }));
-      await browser.json('/');
-      const cookies = new Map(browser.cookies);
-      await proxy.refuse();
-      try {
-        for (let n = 0; n < 2; n++) {
-          const { status, text, setCookies } = await browser.get('/');
-          assert.equal(status, 503);
-          assert.deepEqual(setCookies, [], 'the browser keeps its cookie');
-          assert.match(text, /cannot reach redis/);
+    for (const [label, [begin, mend, code]] of Object.entries(outages)) {
+      test(`is a 503 for each request with a session, and each has its session again: ${name}, ${label}`, async (t) => {
+        const { browser, errors, cookies } = await open(t, start);
+        await begin();
+        try {
+          for (let n = 0; n < 2; n++) {
+            const { status, text, setCookies } = await browser.get('/visit');
+            assert.equal(status, 503);
+            assert.deepEqual(setCookies, [], 'the browser keeps its cookie');
+            if (code === OUTAGE) assert.match(text, /cannot reach redis/);
+          }
+          assert.deepEqual(browser.cookies, cookies);
+          const stranger = new Browser(browser.url);
+          assert.equal((await stranger.get('/save')).status, 503);
+          assert.equal(errors[0].code, code);
+          for (const error of errors) assert.equal(error.status, 503);
+        } finally {
+          await mend();
+          await waitUntil(works, 'the server');
         }
-        assert.deepEqual(browser.cookies, cookies);
-        const stranger = new Browser(browser.url);
-        assert.equal((await stranger.get('/save')).status, 503);
-      } finally {
-        await proxy.accept();
+        assert.deepEqual(await browser.json('/visit'), { visits: 2 });
+      });
+    }
+
+    describe(`that begins after the session was loaded: ${name}`, () => {
+      /**
+       * What the browser gets. express-session has sent the head of its answer by the time that it saves or touches at the
+       * end, so the error can only reach the application's error handler. @fastify/session answers the error of a
+       * `regenerate` with a cookie that has expired, because it has a new session that it does not save.
+       */
+      const isFastify = name === 'Fastify';
+      const rows = {
+        visit: { status: isFastify ? 503 : 200 },
+        read: { status: isFastify ? 503 : 200 },
+        save: { status: 503 },
+        regenerate: { status: 503, dropsCookie: isFastify },
+        destroy: { status: 503 },
+      };
+      for (const [act, { status: expected, dropsCookie = false }] of Object.entries(rows)) {
+        test(`${act} ends with an error, without a new cookie, and the session is as it was`, async (t) => {
+          const { browser, errors, cookies } = await open(t, start, () => proxy.refuse());
+          try {
+            const { status, setCookies } = await browser.get(`/late/${act}`);
+            assert.equal(status, expected);
+            if (dropsCookie)
+              assert.match(setCookies.join(), /^sessionId=; .*Expires=Thu, 01 Jan 1970/);
+            else assert.deepEqual(setCookies, []);
+            await waitUntil(() => errors.length > 0, 'the error');
+            for (const error of errors) {
+              assert.match(error.code, /^ERR_SESSIONS_(CONNECTION|TIMEOUT)$/);
+              assert.equal(error.status, 503);
+            }
+          } finally {
+            await proxy.accept();
+            await waitUntil(works, 'the server');
+          }
+          browser.cookies = cookies;
+          assert.deepEqual(await browser.json('/visit'), { visits: 2 });
+        });
       }
-      await waitUntil(async () => (await browser.get('/')).status === 200, 'the server');
-      const { visits } = await browser.json('/');
-      assert.ok(visits >= 3, `${visits} visits`);
     });
   }
+
+  test('that takes no writes is a 503 for a save, and the session is as it was', async (t) => {
+    const redis = server.client();
+    const store = new SessionStore({ sessions, app: freshName() });
+    const browser = new Browser(await startExpress(t, { store }, routesOf()));
+    await browser.json('/visit');
+    await redis.config('SET', 'maxmemory', '1');
+    try {
+      const { status, text } = await browser.get('/save');
+      assert.equal(status, 503);
+      assert.match(text, /OOM/);
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+    assert.deepEqual(await browser.json('/visit'), { visits: 2 });
+  });
 });
 
 describe('a save that failed', () => {
@@ -141,7 +269,10 @@ describe('an instance that is closed', () => {
         t,
         { store },
         {
-          '/': visit,
+          '/': ({ session }, response) => {
+            session.visits = 1;
+            response.send({});
+          },
           '/destroy': async (request, response) => {
             await sessions.close();
             request.session.destroy();

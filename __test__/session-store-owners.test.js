@@ -5,19 +5,15 @@
 const assert = require('node:assert/strict');
 const { before, describe, test } = require('node:test');
 const { setImmediate } = require('node:timers/promises');
-const { promisify } = require('node:util');
 const foreign = require('../lib/foreign.js');
 const { SessionStore } = require('../lib/session-store.js');
 const { tokenOf } = require('../lib/session-store/names.js');
 const { forEachTarget, freshName } = require('./support/targets.js');
 const { waitUntil } = require('./support/wait-until.js');
-const { Browser } = require('./support/web.js');
-const { forEachExpress } = require('./support/web-suites.js');
+const { Browser, run, startFastify } = require('./support/web.js');
+const { forEachExpress, inMemoryAndOnServer } = require('./support/web-suites.js');
 
 const ownerId = (session) => session.userId;
-
-/** @param {any} session @param {string} name */
-const run = (session, name) => promisify((callback) => session[name](callback))();
 
 forEachTarget((_target, open) => {
   let sessions;
@@ -118,6 +114,20 @@ forEachTarget((_target, open) => {
       for (const sid of ['a', 'b', 'c']) await store.set(sid, { cookie: {}, userId: 1, name: sid });
       assert.equal((await limited.list({ app, ownerId: '1' })).length, 2);
       assert.equal((await store.get('c')).name, 'c');
+    });
+
+    test('are not counted by `create({ maxSessions })`, nor ended for it', async () => {
+      const { app, store } = newStore();
+      const sids = ['phone', 'laptop', 'tablet'];
+      for (const name of sids) await store.set(name, { cookie: {}, userId: 42, name });
+      const login = (name) =>
+        sessions.create({ app, ownerId: '42', data: { name }, duration: 60, maxSessions: 1 });
+      const first = await login('first');
+      assert.deepEqual(await listOf(app, 42), ['first', 'laptop', 'phone', 'tablet']);
+      await login('second');
+      assert.deepEqual(await listOf(app, 42), ['laptop', 'phone', 'second', 'tablet']);
+      assert.equal(await sessions.get({ app, token: first }), undefined);
+      for (const sid of sids) assert.equal((await store.get(sid)).name, sid);
     });
   });
 
@@ -335,5 +345,71 @@ forEachExpress((place, start) => {
     assert.deepEqual(await Promise.all(browsers.map((each) => each.json('/'))), ['42', '42']);
     await place.sessions.killAll({ app, ownerId: '42' });
     assert.deepEqual(await Promise.all(browsers.map((each) => each.json('/'))), [null, null]);
+  });
+
+  describe('an `ownerId` that throws', () => {
+    const boom = new Error('boom');
+    const open = async (t) => {
+      const store = place.newStore({
+        ownerId: ({ userId }) => {
+          if (userId === 'eve') throw boom;
+          return userId;
+        },
+      });
+      const errors = [];
+      const more = {
+        '/user': (request, response) => {
+          request.session.userId = request.query.name;
+          response.json({});
+        },
+        '/save': async (request, response) => {
+          request.session.userId = 'eve';
+          await run(request.session, 'save');
+          response.json({});
+        },
+      };
+      // Express logs an error that comes after the answer, except in tests.
+      const before = (web) => web.set('env', 'test');
+      const url = await start(t, { store }, { ...routes, ...more }, { before, errors });
+      return { browser: new Browser(url), store, errors };
+    };
+
+    test('is an error of the request, and nothing is stored', async (t) => {
+      const { browser, store, errors } = await open(t);
+      const { status, text } = await browser.get('/save');
+      assert.deepEqual([status, text, await store.length()], [500, 'boom', 0]);
+      await new Browser(browser.url).get('/user?name=eve');
+      await waitUntil(() => errors.length === 2, 'the error at the end of a request');
+      assert.deepEqual([errors, await store.length()], [[boom, boom], 0]);
+    });
+
+    test('leaves a session that is there as it was', async (t) => {
+      const { browser, errors } = await open(t);
+      await browser.get('/user?name=ada');
+      for (const path of ['/save', '/user?name=eve']) await browser.get(path);
+      await waitUntil(() => errors.length === 2, 'the error at the end of a request');
+      assert.deepEqual(errors, [boom, boom]);
+      assert.equal(await browser.json('/'), 'ada');
+    });
+  });
+});
+
+describe('@fastify/session', () => {
+  inMemoryAndOnServer((place) => {
+    test('an `ownerId` that throws is an error of the request, and nothing is stored', async (t) => {
+      const boom = new Error('boom');
+      const store = place.newStore({
+        ownerId: () => {
+          throw boom;
+        },
+      });
+      const errors = [];
+      const routes = { '/': (request, reply) => reply.send({ id: request.session.sessionId }) };
+      const browser = new Browser(await startFastify(t, { store }, routes, { errors }));
+      const { status, setCookies } = await browser.get('/');
+      // Fastify saves the session of its answer to the error, too.
+      assert.deepEqual([status, setCookies, errors], [500, [], [boom, boom]]);
+      assert.equal(await store.length(), 0);
+    });
   });
 });

@@ -45,12 +45,20 @@ function routesWith(door) {
   const set = (session, { key, value }) => {
     session[key] = value;
   };
+  const setInCart = (session, { key, value }) => {
+    session.cart = Object.assign(session.cart ?? {}, { [key]: value });
+  };
   return {
     '/set': async (request, response) => {
       set(request.session, request.query);
       response.send('');
     },
     '/slowly': slowly(set),
+    '/set-in-cart': async (request, response) => {
+      setInCart(request.session, request.query);
+      response.send('');
+    },
+    '/slowly-in-cart': slowly(setInCart),
     '/look-slowly': slowly(() => {}),
     '/delete-slowly': slowly((session, { key }) => {
       delete session[key];
@@ -66,7 +74,7 @@ function routesWith(door) {
   };
 }
 
-/** The two stories. Each resolves to what is there in the end. */
+/** The stories. Each resolves to what is there in the end. */
 const stories = {
   /** Two requests change different keys, and a third one only looks. */
   async change(browser, door) {
@@ -94,9 +102,23 @@ const stories = {
     assert.equal((await slow).status, 200);
     return thief.json('/show');
   },
+
+  /** Two requests change different keys of one object inside the session, and one changes a key beside it. */
+  async nested(browser, door) {
+    await browser.get('/set-in-cart?key=tea&value=1');
+    const slow = browser.get('/slowly-in-cart?key=milk&value=2');
+    await waitUntil(() => door.waiting === 1, 'the slow request');
+    await browser.get('/set-in-cart?key=coffee&value=3');
+    await browser.get('/set?key=theme&value=dark');
+    door.open();
+    await slow;
+    return browser.json('/show');
+  },
 };
 
 const kept = { a: 'new', b: 'new', c: 'new' };
+/** An object inside a session is one value, and the slow request was the last to write it. */
+const lastCart = { cart: { tea: '1', milk: '2' }, theme: 'dark' };
 
 forEachExpress((place, start) => {
   for (const options of [{ resave: false }, { resave: true }, { resave: true, rolling: true }]) {
@@ -120,6 +142,11 @@ forEachExpress((place, start) => {
         assert.deepEqual(await stories.logout(browser, door), {});
         assert.equal(await store.length(), 0);
         assert.match(gone.join(), /^[\w-]{28}$/, 'the store has told it once, by the public id');
+      });
+
+      test('requests at the same time that change one nested object: the later one wins', async (t) => {
+        const { browser, door } = await open(t, place.newStore());
+        assert.deepEqual(await stories.nested(browser, door), lastCart);
       });
 
       test('a key that is deleted while another request changes another key is gone', async (t) => {
@@ -157,6 +184,11 @@ describe('@fastify/session', () => {
           const { browser, door } = await open(t, store);
           assert.deepEqual(await stories.logout(browser, door), {});
           assert.equal(await store.length(), 0);
+        });
+
+        test('requests at the same time that change one nested object: the later one wins', async (t) => {
+          const { browser, door } = await open(t, place.newStore());
+          assert.deepEqual(await stories.nested(browser, door), lastCart);
         });
       });
     }

@@ -113,14 +113,34 @@ forEachExpress((place, start) => {
   });
 
   describe('rolling', () => {
-    test('sends the cookie with each answer, and the session lives on', async (t) => {
-      const store = place.newStore({ touchAfter: 0 });
-      const options = { store, rolling: true, cookie: { maxAge: MINUTE } };
-      const browser = new Browser(await start(t, options, routes));
-      await browser.get('/user?name=ada');
-      const { setCookies } = await browser.get('/nothing');
-      assert.match(setCookies[0], /^connect\.sid=.*Expires=/);
-      assert.equal((await browser.json('/show')).user, 'ada');
+    for (const rolling of [true, false]) {
+      test(`${rolling} sends the cookie ${rolling ? 'with each answer' : 'only with a change'}, and a use moves the end`, async (t) => {
+        const store = place.newStore({ touchAfter: 0 });
+        const options = { store, ...(rolling && { rolling }), cookie: { maxAge: MINUTE } };
+        const browser = new Browser(await start(t, options, routes));
+        const first = await browser.get('/user?name=ada');
+        assert.match(first.setCookies[0], /^connect\.sid=.*Expires=/);
+        const endOf = async () => Number((await store.all())[0].cookie.expires);
+        const before = await endOf();
+        await waitUntil(() => Date.now() > before - MINUTE + 20, 'some time');
+        const { setCookies } = await browser.get('/nothing');
+        if (rolling) assert.match(setCookies[0], /^connect\.sid=.*Expires=/);
+        else assert.deepEqual(setCookies, []);
+        const moved = (await endOf()) - before;
+        assert.ok(moved >= 10, `${moved} ms`);
+        assert.equal((await browser.json('/show')).user, 'ada');
+      });
+    }
+
+    test('true with saveUninitialized: false sends no cookie until something is in the session', async (t) => {
+      const store = place.newStore();
+      const browser = new Browser(await start(t, { store, rolling: true }, routes));
+      for (let n = 0; n < 2; n++) {
+        assert.deepEqual((await browser.get('/nothing')).setCookies, []);
+        assert.equal(await store.length(), 0);
+      }
+      assert.equal((await browser.get('/user?name=ada')).setCookies.length, 1);
+      assert.equal((await browser.get('/nothing')).setCookies.length, 1);
     });
   });
 

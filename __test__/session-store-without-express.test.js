@@ -9,7 +9,8 @@ const Module = require('node:module');
 const { after, before, describe, test } = require('node:test');
 const expressSession = require('express-session');
 const { SpotsSessions } = require('../index.js');
-const { Browser, EXPRESS, startExpress } = require('./support/web.js');
+const { waitUntil } = require('./support/wait-until.js');
+const { Browser, EXPRESS, startExpress, startFastify } = require('./support/web.js');
 
 const base = require.resolve('../lib/session-store/framework-store.js');
 const store = require.resolve('../lib/session-store.js');
@@ -108,6 +109,85 @@ describe('without express-session', () => {
     });
   }
 
+  for (const [name, express] of Object.entries(EXPRESS)) {
+    test(`originalMaxAge comes back as it was written, and is not what is left: ${name}`, async (t) => {
+      const PAUSE = 100;
+      const plain = new SessionStore({ sessions, app: `maxAge on ${name}` });
+      const written = [];
+      const { set } = plain;
+      plain.set = (sid, session, callback) => {
+        written.push(session.cookie.originalMaxAge);
+        set.call(plain, sid, session, callback);
+      };
+      const routes = {
+        '/login': (request, response) => {
+          request.session.user = 'ada';
+          response.json({});
+        },
+        '/': (request, response) => {
+          const { originalMaxAge, maxAge } = request.session.cookie;
+          response.json([originalMaxAge, maxAge]);
+        },
+      };
+      const options = { store: plain, cookie: { maxAge: 60_000 } };
+      const browser = new Browser(await startExpress(t, options, routes, { express }));
+      const asked = Date.now();
+      await browser.json('/login');
+      const answered = Date.now();
+      await waitUntil(() => Date.now() > answered + PAUSE, 'some time');
+      const [original, left] = await browser.json('/');
+      assert.deepEqual([original], written);
+      const CLOCKS = 10; // how far that of this process and that of the store may be apart
+      assert.ok(left <= original - PAUSE + answered - asked + CLOCKS, `${left} ms are left`);
+    });
+  }
+
+  test('@fastify/session works with it: a login, its owner, a reload, an expiry and a logout', async (t) => {
+    const app = 'Fastify';
+    const plain = new SessionStore({ sessions, app, ownerId: ({ userId }) => userId });
+    const routes = {
+      '/': (request, reply) => {
+        request.session.visits = (request.session.visits ?? 0) + 1;
+        const { visits, userId = null, sessionId: id } = request.session;
+        reply.send({ id, visits, userId });
+      },
+      '/login': async (request, reply) => {
+        await request.session.regenerate(['visits']);
+        request.session.userId = '42';
+        reply.send({ id: request.session.sessionId });
+      },
+      '/reload': async (request, reply) => {
+        request.session.userId = 'forgotten';
+        await request.session.reload();
+        reply.send(request.session);
+      },
+      '/short': (request, reply) => {
+        request.session.cookie.maxAge = 5;
+        reply.send({});
+      },
+      '/logout': async (request, reply) => {
+        await request.session.destroy();
+        reply.send({});
+      },
+    };
+    const browser = new Browser(await startFastify(t, { store: plain }, routes));
+    const { id: guest } = await browser.json('/');
+    assert.deepEqual(await browser.json('/'), { id: guest, visits: 2, userId: null });
+    const { id } = await browser.json('/login');
+    assert.equal(await plain.get(guest), undefined);
+    assert.deepEqual(await browser.json('/'), { id, visits: 3, userId: '42' });
+    assert.equal((await browser.json('/reload')).userId, '42');
+    assert.equal((await sessions.list({ app, ownerId: '42' })).length, 1);
+    await browser.get('/logout');
+    assert.equal(await plain.length(), 0);
+    await browser.json('/login');
+    assert.equal(await sessions.killAll({ app, ownerId: '42' }), true);
+    assert.equal((await browser.json('/')).userId, null);
+    await browser.get('/short');
+    await waitUntil(async () => (await plain.length()) === 0, 'the end of the session');
+    assert.equal((await browser.json('/')).visits, 1);
+  });
+
   test('loading nothing, and regenerating when the destroy fails, tell so', async () => {
     const plain = new SessionStore({ sessions, app: 'plain' });
     assert.deepEqual(await new Promise((resolve) => plain.load('no', (...all) => resolve(all))), [
@@ -115,14 +195,13 @@ describe('without express-session', () => {
     ]);
     const boom = new Error('boom');
     plain.destroy = (_sid, callback) => callback(boom);
-    const request = { sessionID: 's', session: {} };
-    plain.generate = (each) => {
-      each.session = { destroy() {} };
-    };
+    const session = {};
+    const request = { sessionID: 's', session };
+    plain.generate = assert.fail;
     const errors = [];
     plain.regenerate(request, (error) => errors.push(error));
     assert.deepEqual(errors, [boom]);
-    assert.equal(typeof request.session.destroy, 'function', 'there is a new session');
+    assert.equal(request.session, session, 'there is no new session');
   });
 });
 

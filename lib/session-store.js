@@ -83,7 +83,12 @@ class SessionStore extends FrameworkStore {
 
   regenerate(request, callback) {
     if (request.session) destroyed.add(request.session);
-    super.regenerate(request, callback);
+    this.destroy(request.sessionID, (error) => {
+      // After an error the request keeps the old object, which never writes again. With a new one, express-session would
+      // send the browser the cookie of a session that is not stored.
+      if (!error) this.generate(request);
+      callback(error);
+    });
   }
 
   /** Makes the new session of a request. express-session assigns it. */
@@ -145,6 +150,7 @@ class SessionStore extends FrameworkStore {
 
   /** @param {string} sid @param {any} session */
   async #touch(sid, session) {
+    if (destroyed.has(session)) return;
     const end = endOf(session.cookie);
     const known = this.#baseOf(sid, session);
     // Most requests end here. Nothing has changed, and the session need not live longer yet.

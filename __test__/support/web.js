@@ -5,7 +5,10 @@
 const { createHmac } = require('node:crypto');
 const { once } = require('node:events');
 const http = require('node:http');
+const { promisify } = require('node:util');
 const expressSession = require('express-session');
+const { LETTERS } = require('../../lib/letters.js');
+const { partsOf } = require('../../lib/operations.js');
 
 const SECRET = 'a secret of thirty-two characters';
 
@@ -59,14 +62,18 @@ async function startExpress(
  * @param {{ after(hook: () => unknown): void }} t the server ends with this test
  * @param {object} options of @fastify/session
  * @param {Record<string, (request: any, reply: any) => unknown>} routes by path
+ * @param {{ errors?: Error[] }} [more] `errors` gets the errors that requests end with
  * @returns {Promise<string>} its URL
  */
-async function startFastify(t, options, routes) {
+async function startFastify(t, options, routes, { errors } = {}) {
   const web = require('fastify')();
   await web.register(require('@fastify/cookie'));
   const { cookie, ...others } = options;
   const defaults = { secret: SECRET, cookie: { secure: false, ...cookie } };
   await web.register(require('@fastify/session'), { ...defaults, ...others });
+  web.addHook('onError', async (_request, _reply, error) => {
+    errors?.push(error);
+  });
   for (const [path, handler] of Object.entries(routes)) {
     web.get(path, async (request, reply) => {
       await handler(request, reply);
@@ -92,6 +99,56 @@ async function listen(t, handler) {
 function signedCookie(sid) {
   const signature = createHmac('sha256', SECRET).update(sid).digest('base64').replaceAll('=', '');
   return encodeURIComponent(`s:${sid}.${signature}`);
+}
+
+/**
+ * Calls a method of express-session's `request.session`, and resolves when it has called back.
+ *
+ * @param {any} session
+ * @param {string} name
+ */
+function run(session, name) {
+  return promisify((callback) => session[name](callback))();
+}
+
+/**
+ * Notes the methods of a store that a framework calls, by their names.
+ *
+ * @param {any} store
+ * @returns {string[]}
+ */
+function callsOf(store) {
+  const calls = [];
+  for (const name of ['get', 'set', 'touch', 'destroy']) {
+    const method = store[name];
+    store[name] = (...args) => {
+      calls.push(name);
+      return method.apply(store, args);
+    };
+  }
+  return calls;
+}
+
+/**
+ * Notes what an instance sends to change sessions, by the names of the operations.
+ *
+ * @param {any} t until this test ends
+ * @param {import('../../index.js').SpotsSessions} sessions
+ * @param {() => unknown} [onWrite] is called before each; what it returns is waited for
+ * @returns {string[]}
+ */
+function writesOf(t, sessions, onWrite = () => {}) {
+  const { boundary } = partsOf(sessions);
+  const { send } = boundary;
+  const writes = [];
+  t.mock.method(boundary, 'send', async function (letter, ...fields) {
+    if (letter !== LETTERS.load) {
+      writes.push(Object.keys(LETTERS).find((name) => LETTERS[name] === letter));
+      await onWrite();
+    }
+    return send.call(this, letter, ...fields);
+  });
+  return writes;
 }
 
 class Browser {
@@ -130,4 +187,13 @@ class Browser {
   }
 }
 
-module.exports = { Browser, EXPRESS, signedCookie, startExpress, startFastify };
+module.exports = {
+  Browser,
+  EXPRESS,
+  callsOf,
+  run,
+  signedCookie,
+  startExpress,
+  startFastify,
+  writesOf,
+};

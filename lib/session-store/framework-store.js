@@ -1,18 +1,11 @@
 'use strict';
 
 // The class that SessionStore extends. It is express-session's own Store if that package is installed, so that
-// `instanceof session.Store` holds. Otherwise it is an EventEmitter with the same three methods.
+// `instanceof session.Store` holds. Otherwise it is an EventEmitter with the methods of it that SessionStore uses.
 
 const { EventEmitter } = require('node:events');
 
 class PlainStore extends EventEmitter {
-  regenerate(request, callback) {
-    this.destroy(request.sessionID, (error) => {
-      this.generate(request);
-      callback(error);
-    });
-  }
-
   load(sid, callback) {
     this.get(sid, (error, session) => {
       if (error || !session) return callback(error);
