@@ -266,9 +266,9 @@ pub fn kill_by_id(app: &str, owner: &str, id: &str) -> Call {
     ('i', vec![name(app), Value::from(owner).to_string(), id.into()])
 }
 
-/// Until when a pointer is kept; empty for nobody.
+/// Until when a pointer is kept, in the far future; empty for nobody.
 fn until(owner: &str) -> String {
-    if owner.is_empty() { String::new() } else { "9999999999999".into() }
+    if owner.is_empty() { String::new() } else { "9999999999998".into() }
 }
 
 /// Stores a session under a token that was not made for its owner.
