@@ -152,7 +152,7 @@ describe('behind Sentinel', () => {
     await group?.stop();
   });
 
-  for (const label of Object.keys(CALLS))
+  for (const label of ['claim', 'rotate', 'refresh', 'killAll', 'list']) // the others are one step there
     test(`${label} does all if a replica takes over between two steps`, () =>
       inEachGapOf(label, on, async () => {
         await hasReplicated(on.redis);
