@@ -329,6 +329,16 @@ onRedis((open) => {
       });
     }
 
+    test('are all followed by killAll, also if they are 1,200 and kept equally long', async () => {
+      const { sessions, redis, app, create, pointers } = fresh();
+      const tokens = await Promise.all(Array.from({ length: 1200 }, () => create()));
+      const all = await redis.zrange(pointers, 0, -1);
+      await redis.zadd(pointers, ...all.flatMap((pointer) => [FOREVER, pointer]));
+      assert.equal(await sessions.killAll({ app, ownerId }), true);
+      const found = await Promise.all(tokens.map((token) => sessions.get({ app, token })));
+      assert.equal(found.filter(Boolean).length, 0);
+    });
+
     test('are read again by killAll if a rotation has moved a session meanwhile', async () => {
       const { sessions, app, create } = fresh();
       const token = await create();
