@@ -2,7 +2,7 @@
 
 // What `migrate` prints at its end. Nothing in it opens a session: keys are named by a hash.
 
-const { count, duration, rateOf } = require('../migrate/progress.js');
+const { count, countSessions, duration, rateOf } = require('../migrate/progress.js');
 const { WHY } = require('../migrate/old-session.js');
 const { show, table, wrap } = require('./layout.js');
 
@@ -61,7 +61,7 @@ function printReport(terminal, report) {
     return;
   }
   const rate = `${count(rateOf(moved + already, seconds))}/s`;
-  const what = `${DONE[mode]} ${count(moved)} session${moved === 1 ? '' : 's'} of app ${show(app)}`;
+  const what = `${DONE[mode]} ${countSessions(moved)} of app ${show(app)}`;
   for (const line of wrap(`${what} in ${duration(seconds)} (${rate})`, terminal.width))
     terminal.print(terminal.paint('bold', line));
   if (already > 0) terminal.print(`${count(already)} had been moved by an earlier run`);

@@ -14,10 +14,7 @@ const FORECAST_FROM_SECONDS = 2;
 function progressOf(migration, seconds) {
   const { done, already } = migration;
   const sessions = done + already;
-  const parts = [
-    `${count(sessions)} session${sessions === 1 ? '' : 's'}`,
-    `${count(rateOf(sessions, seconds))}/s`,
-  ];
+  const parts = [countSessions(sessions), `${count(rateOf(sessions, seconds))}/s`];
   const left = secondsLeft(migration, seconds);
   if (left !== undefined) parts.push(`about ${duration(left)} left`);
   return parts.join(', ');
@@ -48,6 +45,11 @@ function count(number) {
   return number.toLocaleString('en-US');
 }
 
+/** Writes a number of sessions: `1,200 sessions`. @param {number} number */
+function countSessions(number) {
+  return `${count(number)} session${number === 1 ? '' : 's'}`;
+}
+
 /** Writes a duration in two units at most: `1 h 5 min`. @param {number} seconds */
 function duration(seconds) {
   const whole = Math.ceil(seconds);
@@ -57,4 +59,4 @@ function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-module.exports = { count, duration, progressOf, rateOf, secondsLeft };
+module.exports = { count, countSessions, duration, progressOf, rateOf, secondsLeft };
